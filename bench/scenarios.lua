@@ -1,0 +1,66 @@
+-- What is measured. A suite is a list of scenarios, each of them the load generator's mode and options, and who
+-- takes part: "main" (without arsenal's variants), "all", "tasks" (those with a coroutine, task or promise for
+-- each connection), or names.
+local few = { "libuv", "epoll", "arsenal" }
+local variants = {
+  "libuv", "arsenal", "arsenal-patient", "arsenal-readable", "arsenal-limit", "arsenal-accept", "arsenal-copy",
+}
+local growing = { "libuv", "epoll", "arsenal", "luv", "luv-try", "cqueues", "go", "node", "uvloop" }
+
+local function echo(title, connections, size, who, more)
+  local scenario = { title = title, mode = "echo", connections = connections, size = size, who = who, unit = "message" }
+  for key, value in pairs(more or {}) do
+    scenario[key] = value
+  end
+  return scenario
+end
+
+local bulk = { depth = 32, unit = "64 KiB" }
+local pipelined = { depth = 16 }
+
+local function churn(who)
+  return { title = "churn: connect, one message, close", mode = "churn", connections = 50, size = 64, who = who,
+    unit = "connection" }
+end
+
+local function memory(who)
+  return { title = "10,000 idle connections", mode = "idle", connections = 10000, size = 64, who = who }
+end
+
+local function growth()
+  local list = {}
+  for _, n in ipairs { 1, 10, 100, 1000, 3000, 10000 } do
+    local more = { growth = true, slice = n >= 1000 and 0.3 or 0.1 }
+    list[#list + 1] = echo(("echo 64 B, %d connections"):format(n), n, 64, growing, more)
+  end
+  return list
+end
+
+return {
+  quick = {
+    echo("echo 64 B, 50 connections", 50, 64, few),
+    echo("echo 64 B, 1,000 connections", 1000, 64, few),
+    echo("echo 16 KiB, 50 connections", 50, 16384, few),
+    echo("bulk both ways, 10 connections", 10, 65536, few, bulk),
+    churn(few),
+    memory(few),
+  },
+  full = {
+    echo("echo 64 B, 50 connections", 50, 64, "main"),
+    echo("echo 64 B, 1,000 connections", 1000, 64, "main"),
+    echo("echo 16 KiB, 50 connections", 50, 16384, "main"),
+    echo("echo 64 B, 50 connections, 16 messages in flight on each", 50, 64, "main", pipelined),
+    echo("bulk both ways, 10 connections", 10, 65536, "main", bulk),
+    churn("main"),
+    echo("arsenal's variants: echo 64 B, 50 connections", 50, 64, variants),
+    echo("arsenal's variants: echo 64 B, 1,000 connections", 1000, 64, variants),
+    echo("arsenal's variants: echo 16 KiB, 50 connections", 50, 16384, variants),
+    echo("arsenal's variants: bulk both ways, 10 connections", 10, 65536, variants, bulk),
+    echo("relay, 64 B, 50 connections", 50, 64, "all", { kind = "relay" }),
+    echo("relay, 16 KiB, 50 connections", 50, 16384, "all", { kind = "relay" }),
+    { title = "UDP 64 B, 50 sockets", mode = "udp", kind = "udp", connections = 50, size = 64, who = "all",
+      unit = "datagram" },
+  },
+  memory = { memory("all") },
+  growth = growth(),
+}
