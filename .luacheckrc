@@ -1,0 +1,5 @@
+std = "lua54"
+max_line_length = 120
+self = false -- methods keep their self, used or not
+exclude_files = { "build*" }
+files["spec"] = { std = "+busted" }

@@ -1,0 +1,214 @@
+# Builds arsenal in the tree and checks it. Written for GNU make; CONTRIBUTING.md tells the targets.
+#
+#   POLLER=uv    the portable poller, which systems other than Linux use
+#   SANITIZE=1   with the address and undefined-behaviour sanitizers
+#   SPEC=...     these spec files only
+#   SUITE=...    the suite of benchmarks
+#
+# Each variant is built into a folder of its own.
+
+POLLER :=
+SANITIZE :=
+SPEC :=
+SUITE := quick
+
+BUILD := build$(if $(POLLER),-$(POLLER))$(if $(SANITIZE),-asan)
+SYSTEM := $(shell uname -s)
+LUA := $(shell tools/find lua)
+UV_CFLAGS := $(shell tools/find cflags libuv)
+
+# Modules in the tree are found by these, also by the programs that the specs start.
+export LUA_PATH := $(CURDIR)/lua/?.lua;$(CURDIR)/lua/?/init.lua;;
+export LUA_CPATH := $(CURDIR)/$(BUILD)/?.so;;
+unexport LUA_PATH_5_4 LUA_CPATH_5_4 # Lua would prefer them
+
+.PHONY: all
+all:
+
+# $(call on_a_fresh_machine,GROUPS,TARGETS): installs what is missing, then makes the targets in
+# another make, which finds what was not there when this one started.
+define on_a_fresh_machine
+@tools/setup $(1)
+@$(MAKE) --no-print-directory $(2)
+endef
+
+# --- Compiling ---
+
+CFLAGS ?= -O2 -g
+WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes
+DEFINES := $(if $(filter uv,$(POLLER)),-DARSENAL_POLLER_UV)
+ifneq ($(SANITIZE),)
+SANITIZERS := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+endif
+COMPILE = $(CC) -std=gnu11 -fPIC -fvisibility=hidden $(WARNINGS) $(CFLAGS) $(SANITIZERS) $(DEFINES)
+
+ifeq ($(SYSTEM),Darwin)
+LINK = $(CC) -bundle -undefined dynamic_lookup $(LDFLAGS) $(SANITIZERS)
+else
+LINK = $(CC) -shared $(LDFLAGS) $(SANITIZERS)
+endif
+ifeq ($(SYSTEM),Linux)
+# Threads of libuv's pool may outlive the Lua state, and need the code that they run.
+LINK += -Wl,-z,nodelete
+endif
+
+# One shared object for each folder of sources. TLS has its own, so that the core needs no OpenSSL.
+objects = $(patsubst src/%.c,$(BUILD)/obj/%.o,$(wildcard $(1)))
+CORE := $(call objects,src/*.c)
+OPENSSL := $(call objects,src/openssl/*.c)
+MODULES := $(BUILD)/arsenal/core.so $(if $(OPENSSL),$(BUILD)/arsenal/openssl.so)
+
+all: $(MODULES)
+
+$(BUILD)/arsenal/core.so: LIBRARY := libuv
+$(BUILD)/arsenal/core.so: $(CORE)
+$(BUILD)/arsenal/openssl.so: LIBRARY := openssl
+$(BUILD)/arsenal/openssl.so: $(OPENSSL)
+
+$(MODULES):
+	@mkdir -p $(@D)
+	$(LINK) -o $@ $^ $(shell tools/find libs $(LIBRARY))
+
+$(BUILD)/obj/%.o: src/%.c Makefile
+	$(if $(UV_CFLAGS),,$(error Lua 5.4 or libuv is not installed here: tools/setup build))
+	@mkdir -p $(@D)
+	$(COMPILE) $(UV_CFLAGS) -MMD -MP -c -o $@ $<
+
+-include $(CORE:.o=.d) $(OPENSSL:.o=.d)
+
+# --- Running ---
+
+# UNDER is what the interpreter runs under.
+UNDER :=
+RUN = $(UNDER) $(LUA)
+
+.PHONY: echo run-echo
+echo:
+	$(call on_a_fresh_machine,build,run-echo)
+
+run-echo: all
+	$(RUN) examples/echo.lua
+
+# A sanitized module needs the sanitizer's runtime in the stock interpreter. What the specs start as
+# lua5.4 gets it too, by a script of that name that comes first in PATH; other programs do not.
+ifneq ($(SANITIZE),)
+UNDER := PATH="$(CURDIR)/$(BUILD)/bin:$$PATH" ASAN_OPTIONS=detect_leaks=1
+RUN = $(UNDER) lua5.4
+
+define SANITIZED_LUA
+#!/bin/sh
+# LeakSanitizer does not work under a tracer.
+grep -q '^TracerPid:.0$$' /proc/$$$$/status || export ASAN_OPTIONS=detect_leaks=0
+runtime="$(shell $(CC) -print-file-name=libasan.so) $(CURDIR)/$(BUILD)/sanitizer_start.so"
+LD_PRELOAD="$$runtime $${LD_PRELOAD-}"
+export LD_PRELOAD
+exec $(LUA) "$$@"
+endef
+export SANITIZED_LUA
+
+all: $(BUILD)/bin/lua5.4
+
+$(BUILD)/bin/lua5.4: $(BUILD)/sanitizer_start.so
+	@mkdir -p $(@D)
+	printf '%s\n' "$$SANITIZED_LUA" >$@
+	chmod +x $@
+
+$(BUILD)/sanitizer_start.so: tools/sanitizer_start.c Makefile
+	@mkdir -p $(@D)
+	$(CC) -shared -fPIC $(CFLAGS) -o $@ $<
+endif
+
+# --- Testing ---
+
+VALGRIND := valgrind --quiet --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite \
+	--child-silent-after-fork=yes
+
+.PHONY: test test-gc test-asan test-uv test-valgrind test-one-byte test-install specs
+test:
+	$(call on_a_fresh_machine,build test,specs)
+
+test-gc:
+	$(call on_a_fresh_machine,build test,specs ARSENAL_GC=aggressive)
+	@$(MAKE) --no-print-directory specs ARSENAL_GC=generational
+
+test-asan:
+	$(call on_a_fresh_machine,build test asan,specs SANITIZE=1 ARSENAL_SLOW=1)
+
+test-uv:
+	$(call on_a_fresh_machine,build test,specs POLLER=uv)
+
+test-valgrind:
+	$(call on_a_fresh_machine,build test valgrind,specs UNDER='$(VALGRIND)' ARSENAL_SLOW=1)
+
+# A library in front of the kernel cuts every read and write to one byte.
+test-one-byte: build/one_byte.so
+	$(call on_a_fresh_machine,build test,specs UNDER='LD_PRELOAD=$(CURDIR)/$<' ARSENAL_ONE_BYTE=1)
+
+build/one_byte.so: spec/tools/one_byte.c
+	@mkdir -p $(@D)
+	$(CC) -shared -fPIC $(CFLAGS) -o $@ $< -ldl
+
+test-install:
+	@tools/setup build test
+	tools/test-install
+
+specs: all
+	$(RUN) tools/busted.lua --ignore-lua $(SPEC)
+
+# --- Linting ---
+
+SOURCES := $(wildcard src/*.c src/openssl/*.c)
+FORMATTED = $(shell git ls-files --cached --others --exclude-standard '*.[ch]')
+SYNTAX_ONLY = $(COMPILE) $(UV_CFLAGS) -Werror -fsyntax-only
+
+.PHONY: lint lint-format lint-warnings lint-c lint-lua lint-rockspec lint-shell format
+lint:
+	$(call on_a_fresh_machine,build lint,--keep-going \
+		lint-format lint-warnings lint-c lint-lua lint-rockspec lint-shell)
+
+lint-format:
+	clang-format --dry-run --Werror $(FORMATTED)
+
+lint-warnings:
+	$(SYNTAX_ONLY) $(SOURCES)
+	$(SYNTAX_ONLY) -DARSENAL_POLLER_UV $(SOURCES)
+
+lint-c:
+	cppcheck --quiet --error-exitcode=1 --enable=warning,performance,portability --std=c11 \
+		--inline-suppr --suppressions-list=tools/cppcheck.supp src
+
+lint-lua:
+	luacheck --quiet --no-color .
+
+lint-rockspec:
+	$(LUA) tools/rockspec.lua --check
+	luarocks --lua-version=5.4 lint arsenal-scm-1.rockspec
+
+lint-shell:
+	for script in tools/find tools/setup tools/test-install; do sh -n $$script || exit; done
+	bash -n .ci/run
+
+format:
+	@tools/setup build lint
+	clang-format -i $(FORMATTED)
+
+# --- The rest ---
+
+.PHONY: bench rockspec install env clean
+bench: all
+	$(MAKE) -C bench
+	$(LUA) bench/run.lua $(SUITE)
+
+# Lists new source files in the rockspec.
+rockspec:
+	$(LUA) tools/rockspec.lua
+
+install:
+	luarocks --lua-version=5.4 make
+
+# eval "$(make env)" lets a shell's Lua programs use the modules in the tree.
+env:
+	@echo "export LUA_PATH='$(LUA_PATH)' LUA_CPATH='$(LUA_CPATH)'"
+
+clean:
+	rm -rf build build-*

@@ -1,0 +1,81 @@
+rockspec_format = "3.0"
+package = "arsenal"
+version = "scm-1"
+
+source = {
+  -- Stands in until the project has a public home; `luarocks make` does not read it.
+  url = "git+https://example.org/arsenal.git",
+}
+
+description = {
+  summary = "Network servers and clients in straight-line Lua",
+  detailed = [[
+    TCP streams, time limits, cancellation and tasks for Lua 5.4, on libuv. A program is written as
+    if every call blocked; ten thousand of them wait at once.
+  ]],
+  license = "MIT",
+  labels = { "network", "async", "coroutine", "server", "libuv" },
+}
+
+dependencies = {
+  "lua >= 5.4, < 5.5",
+}
+
+external_dependencies = {
+  UV = { header = "uv.h", library = "uv" },
+  platforms = {
+    -- LuaRocks looks for the static library first, and Homebrew may have the shared one only.
+    macosx = { UV = { library = "libuv.dylib" } },
+  },
+}
+
+build = {
+  type = "builtin",
+  -- The lists of files are kept by `make rockspec`.
+  modules = {
+    ["arsenal.core"] = {
+      sources = { -- src/*.c
+        "src/address.c",
+        "src/args.c",
+        "src/bytes.c",
+        "src/error.c",
+        "src/group.c",
+        "src/handle.c",
+        "src/interrupt.c",
+        "src/limit.c",
+        "src/loop.c",
+        "src/poller.c",
+        "src/poller_epoll.c",
+        "src/poller_uv.c",
+        "src/receive.c",
+        "src/run.c",
+        "src/scope.c",
+        "src/send.c",
+        "src/socket.c",
+        "src/stream.c",
+        "src/task.c",
+        "src/timers.c",
+        "src/transport.c",
+        "src/wakeup.c",
+      },
+      libraries = { "uv" },
+      incdirs = { "$(UV_INCDIR)" },
+      libdirs = { "$(UV_LIBDIR)" },
+    },
+    -- lua/
+    -- end of lua/
+  },
+  platforms = {
+    windows = {
+      modules = {
+        ["arsenal.core"] = {
+          defines = { "_WIN32_WINNT=0x0602" },
+          -- what a static libuv needs of the system
+          libraries = {
+            "uv", "ws2_32", "iphlpapi", "psapi", "userenv", "user32", "advapi32", "dbghelp", "ole32", "shell32",
+          },
+        },
+      },
+    },
+  },
+}

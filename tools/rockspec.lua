@@ -1,0 +1,60 @@
+-- Keeps the files that the rockspec lists in step with src/ and lua/.
+--
+--   lua5.4 tools/rockspec.lua           rewrites the lists
+--   lua5.4 tools/rockspec.lua --check   fails when that would change something
+
+local ROCKSPEC <const> = "arsenal-scm-1.rockspec"
+
+local function lines_of(command)
+  local pipe <close> = assert(io.popen(command))
+  local lines = {}
+  for line in pipe:lines() do lines[#lines + 1] = line end
+  table.sort(lines)
+  return lines
+end
+
+-- lua/arsenal/init.lua is the module arsenal.
+local function module_name(path)
+  return (path:gsub("^lua/", ""):gsub("%.lua$", ""):gsub("/init$", ""):gsub("/", "."))
+end
+
+-- A list of C files: whatever stands between `{ -- folder/*.c` and the next `}`.
+local function c_files(head, folder, indent)
+  local out = { head }
+  for _, path in ipairs(lines_of(("ls %s/*.c"):format(folder))) do
+    out[#out + 1] = ('%s  "%s",\n'):format(indent, path)
+  end
+  return table.concat(out) .. indent .. "}"
+end
+
+local function lua_files(indent)
+  local out = { indent .. "-- lua/\n" }
+  for _, path in ipairs(lines_of("find lua -name '*.lua'")) do
+    out[#out + 1] = ('%s["%s"] = "%s",\n'):format(indent, module_name(path), path)
+  end
+  return table.concat(out) .. indent .. "-- end of lua/"
+end
+
+local function read(path)
+  local file <close> = assert(io.open(path))
+  return file:read("a")
+end
+
+local function write(path, text)
+  local file <close> = assert(io.open(path, "w"))
+  file:write(text)
+end
+
+local before = read(ROCKSPEC)
+local after = before
+  :gsub("(( *)sources = { %-%- ([%w/]+)/%*%.c\n)[^}]*}", function(head, indent, folder)
+    return c_files(head, folder, indent)
+  end)
+  :gsub("( *)%-%- lua/\n.-%-%- end of lua/", lua_files)
+
+if arg[1] ~= "--check" then
+  write(ROCKSPEC, after)
+elseif after ~= before then
+  io.stderr:write(ROCKSPEC, " does not list the files that are there: make rockspec\n")
+  os.exit(1)
+end
