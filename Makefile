@@ -29,7 +29,7 @@ all:
 # another make, which finds what was not there when this one started.
 define on_a_fresh_machine
 @tools/setup $(1)
-@$(MAKE) --no-print-directory $(2)
+@+$(MAKE) --no-print-directory $(2)
 endef
 
 # --- Compiling ---
@@ -70,31 +70,33 @@ $(MODULES):
 	$(LINK) -o $@ $^ $(shell tools/find libs $(LIBRARY))
 
 $(BUILD)/obj/%.o: src/%.c Makefile
-	$(if $(UV_CFLAGS),,$(error Lua 5.4 or libuv is not installed here: tools/setup build))
+	$(require_system)
 	@mkdir -p $(@D)
 	$(COMPILE) $(UV_CFLAGS) -MMD -MP -c -o $@ $<
+
+require_system = $(if $(and $(LUA),$(UV_CFLAGS)),,\
+	$(error Lua 5.4 or libuv is not installed here: tools/setup build))
 
 -include $(CORE:.o=.d) $(OPENSSL:.o=.d)
 
 # --- Running ---
 
-# UNDER is what the interpreter runs under.
+# Programs in the tree run, and start others, as lua5.4: whatever the name is here, and under a
+# sanitizer's runtime if the module is sanitized. UNDER is what they run under besides.
 UNDER :=
-RUN = $(UNDER) $(LUA)
-
-.PHONY: echo run-echo
-echo:
-	$(call on_a_fresh_machine,build,run-echo)
-
-run-echo: all
-	$(RUN) examples/echo.lua
-
-# A sanitized module needs the sanitizer's runtime in the stock interpreter. What the specs start as
-# lua5.4 gets it too, by a script of that name that comes first in PATH; other programs do not.
-ifneq ($(SANITIZE),)
-UNDER := PATH="$(CURDIR)/$(BUILD)/bin:$$PATH" ASAN_OPTIONS=detect_leaks=1
 RUN = $(UNDER) lua5.4
 
+run-echo specs: export PATH := $(CURDIR)/$(BUILD)/bin:$(PATH)
+run-echo specs: export ASAN_OPTIONS := detect_leaks=1
+
+all: $(BUILD)/bin/lua5.4
+
+ifeq ($(SANITIZE),)
+$(BUILD)/bin/lua5.4:
+	$(require_system)
+	@mkdir -p $(@D)
+	ln -sf $(LUA) $@
+else
 define SANITIZED_LUA
 #!/bin/sh
 # LeakSanitizer does not work under a tracer.
@@ -106,8 +108,6 @@ exec $(LUA) "$$@"
 endef
 export SANITIZED_LUA
 
-all: $(BUILD)/bin/lua5.4
-
 $(BUILD)/bin/lua5.4: $(BUILD)/sanitizer_start.so
 	@mkdir -p $(@D)
 	printf '%s\n' "$$SANITIZED_LUA" >$@
@@ -117,6 +117,13 @@ $(BUILD)/sanitizer_start.so: tools/sanitizer_start.c Makefile
 	@mkdir -p $(@D)
 	$(CC) -shared -fPIC $(CFLAGS) -o $@ $<
 endif
+
+.PHONY: echo run-echo
+echo:
+	$(call on_a_fresh_machine,build,run-echo)
+
+run-echo: all
+	$(RUN) examples/echo.lua
 
 # --- Testing ---
 
