@@ -64,6 +64,7 @@ $(BUILD)/arsenal/core.so: LIBRARY := libuv
 $(BUILD)/arsenal/core.so: $(CORE)
 $(BUILD)/arsenal/openssl.so: LIBRARY := openssl
 $(BUILD)/arsenal/openssl.so: $(OPENSSL)
+$(OPENSSL): LIBRARY_CFLAGS = $(shell tools/find cflags openssl)
 
 $(MODULES):
 	@mkdir -p $(@D)
@@ -72,7 +73,7 @@ $(MODULES):
 $(BUILD)/obj/%.o: src/%.c Makefile
 	$(require_system)
 	@mkdir -p $(@D)
-	$(COMPILE) $(UV_CFLAGS) -MMD -MP -c -o $@ $<
+	$(COMPILE) $(UV_CFLAGS) $(LIBRARY_CFLAGS) -MMD -MP -c -o $@ $<
 
 require_system = $(if $(and $(LUA),$(UV_CFLAGS)),,\
 	$(error Lua 5.4 or libuv is not installed here: tools/setup build))
