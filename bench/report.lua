@@ -25,7 +25,7 @@ function report.costs(file, scenario, rows)
   for _, row in ipairs(rows) do
     local s = row.sum
     write_row(file, {
-      row.title, ("%.2f"):format(s.server_cpu), ("**%.3f**"):format(s.cost),
+      row.title, ("%.2f"):format(s.cpu), ("**%.3f**"):format(s.cost),
       ("%.3f–%.3f"):format(s.cost_low, s.cost_high), grouped(s.per_second), ("%.2f"):format(s.speed),
       grouped(s.p50), grouped(s.p99), grouped(s.connection_p99_worst),
       ("%.0f %%"):format(100 * s.server_share), ("%.0f %%"):format(100 * s.load_share),

@@ -29,25 +29,46 @@ local function column(records, what, field)
   return values
 end
 
--- The ratios of two servers' slices, round by round.
-local function ratios(records, base, field)
-  local values, below = column(records, "slice", field), column(base, "slice", field)
-  local list = {}
+-- Of CPU time, or of time, per operation. Single slices vary, and collectors work in bursts: so slices are taken
+-- together in blocks.
+local block_size = 5
+
+local function blocks(records, cost_of)
+  local list, cost, operations, n = {}, 0, 0, 0
+  for _, record in ipairs(records) do
+    if record.what == "slice" then
+      cost, operations, n = cost + cost_of(record), operations + record.operations, n + 1
+      if n % block_size == 0 then
+        list[#list + 1] = cost / operations
+        cost, operations = 0, 0
+      end
+    end
+  end
+  return list
+end
+
+local function cpu_of(record) return record.server_cpu * record.operations end
+local function time_of(record) return record.operations / record.per_second end
+
+-- How one server's blocks relate to those of another at the same time.
+local function ratios(records, base, cost_of)
+  local values, below, list = blocks(records, cost_of), blocks(base, cost_of), {}
   for i = 1, math.min(#values, #below) do
     list[i] = values[i] / below[i]
   end
   return list
 end
 
--- Sums up the records of one server, compared with those of the base in the same rounds.
+-- Sums up the records of one server, compared with those of the base.
 function results.sum(records, base)
   local sum = {}
-  for _, field in ipairs { "server_cpu", "per_second", "server_share", "load_share" } do
+  sum.cpu, sum.per_second = quantile(blocks(records, cpu_of), 0.5), 1 / quantile(blocks(records, time_of), 0.5)
+  for _, field in ipairs { "server_share", "load_share" } do
     sum[field] = quantile(column(records, "slice", field), 0.5)
   end
-  local cost, speed = ratios(records, base, "server_cpu"), ratios(records, base, "per_second")
+  local cost = ratios(records, base, cpu_of)
   sum.cost, sum.cost_low, sum.cost_high = quantile(cost, 0.5), quantile(cost, 0.25), quantile(cost, 0.75)
-  sum.speed = quantile(speed, 0.5)
+  sum.speed = 1 / quantile(ratios(records, base, time_of), 0.5)
   for _, field in ipairs { "p50", "p99", "p999", "connection_p99_worst", "connection_least", "connection_most" } do
     sum[field] = quantile(column(records, "latency", field), 0.5)
   end

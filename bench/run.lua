@@ -1,6 +1,10 @@
 -- Measures servers against each other: lua5.4 bench/run.lua SUITE [NAME...] in the project's root, after building.
 -- SUITE is one of scenarios.lua; with names, only these contestants and the ones they are compared with take part.
--- The tables go to build/bench/SUITE.md, the figures to build/bench/SUITE.txt. BENCH_ROUNDS (20) says how many rounds.
+-- The tables go to build/bench/SUITE.md, the figures to build/bench/SUITE.txt.
+--
+-- Each scenario is measured in some launches (BENCH_LAUNCHES, 4) of the servers, because where a process happens to
+-- lie in memory matters too, and in each launch in many rounds of short slices (BENCH_ROUNDS, 50), because the
+-- machine's own speed varies from second to second: that way a percent of difference can be seen on a busy machine.
 package.path = "bench/?.lua;" .. package.path
 local server = require("server")
 local results = require("results")
@@ -8,7 +12,8 @@ local report = require("report")
 local contestants = require("contestants")
 local scenarios = require("scenarios")
 
-local rounds = tonumber(os.getenv("BENCH_ROUNDS") or 20)
+local launches = tonumber(os.getenv("BENCH_LAUNCHES") or 4)
+local rounds = tonumber(os.getenv("BENCH_ROUNDS") or 50)
 
 local function output_of(command)
   local pipe = assert(io.popen(command))
@@ -97,7 +102,7 @@ end
 local function load_command(scenario, running)
   local command = {
     ("taskset -c %d build/bench/load %s --connections %d --size %d --depth %d --rounds %d --slice %g"):format(
-      load_cpu, scenario.mode, scenario.connections, scenario.size, scenario.depth or 1, rounds, scenario.slice or 0.1),
+      load_cpu, scenario.mode, scenario.connections, scenario.size, scenario.depth or 1, scenario.rounds or rounds, scenario.slice or 0.02),
   }
   for _, r in ipairs(running) do
     command[#command + 1] = tostring(r.server)
@@ -105,12 +110,11 @@ local function load_command(scenario, running)
   return table.concat(command, " ")
 end
 
--- Returns the records of each contestant.
-local function run_group(group, scenario)
+-- Adds the records of each contestant to `found`.
+local function launch(group, scenario, found)
   local backend = scenario.kind == "relay" and server.start("build/bench/epoll", load_cpu) or nil
   local running = start_all(group, scenario, backend)
   local text, ok = output_of(load_command(scenario, running))
-  local found = {}
   for line in text:gmatch("[^\n]+") do
     local record = results.parse(line)
     local contestant = running[record.server + 1].contestant
@@ -119,7 +123,15 @@ local function run_group(group, scenario)
   end
   for _, r in ipairs(running) do r.server:stop() end
   if backend then backend:stop() end
-  return found, ok
+  if not ok then io.stderr:write(scenario.title, ": one of the group failed\n") end
+end
+
+local function run_group(group, scenario)
+  local found = {}
+  for _ = 1, scenario.mode == "idle" and 1 or launches do
+    launch(group, scenario, found)
+  end
+  return found
 end
 
 -- --- Scenarios ---
@@ -149,8 +161,7 @@ end
 local function run_scenario(scenario, wanted, raw)
   local list, rows, base = participants(scenario, wanted), {}, nil
   for number, group in ipairs(groups(list, scenario.connections)) do
-    local found, ok = run_group(group, scenario)
-    if not ok then io.stderr:write(scenario.title, ": failed for one of the group\n") end
+    local found = run_group(group, scenario)
     base = found[list[1]] or base
     for i, c in ipairs(group) do
       if found[c] and (i > 1 or number == 1 or c ~= list[1]) then

@@ -7,15 +7,21 @@ local variants = {
 }
 local growing = { "libuv", "epoll", "arsenal", "luv", "luv-try", "cqueues", "go", "node", "uvloop" }
 
+-- Long enough for a few messages on each connection.
+local function slice_for(connections)
+  return math.max(0.02, connections * 50e-6)
+end
+
 local function echo(title, connections, size, who, more)
-  local scenario = { title = title, mode = "echo", connections = connections, size = size, who = who, unit = "message" }
+  local scenario = { title = title, mode = "echo", connections = connections, size = size, who = who, unit = "message",
+    slice = slice_for(connections), rounds = connections >= 1000 and 25 or nil }
   for key, value in pairs(more or {}) do
     scenario[key] = value
   end
   return scenario
 end
 
-local bulk = { depth = 32, unit = "64 KiB" }
+local bulk = { depth = 32, unit = "64 KiB", slice = 0.05 }
 local pipelined = { depth = 16 }
 
 local function churn(who)
@@ -30,8 +36,7 @@ end
 local function growth()
   local list = {}
   for _, n in ipairs { 1, 10, 100, 1000, 3000, 10000 } do
-    local more = { growth = true, slice = n >= 1000 and 0.3 or 0.1 }
-    list[#list + 1] = echo(("echo 64 B, %d connections"):format(n), n, 64, growing, more)
+    list[#list + 1] = echo(("echo 64 B, %d connections"):format(n), n, 64, growing, { growth = true })
   end
   return list
 end

@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+static const double WARMUP = 0.3;
+
 struct record {
     uint64_t operations, wall, idle;
     uint64_t server_cpu; /* at the start of the slice */
@@ -16,8 +18,7 @@ struct rounds {
     const struct options *options;
     const struct mode *mode;
     void *states[SERVERS_MAX];
-    struct record
-        *records; /* rounds + 1 for each server; the last has only the CPU time at the end */
+    struct record *records; /* rounds + 1 for each server, the last with the CPU time only */
 };
 
 static struct record *record_of(const struct rounds *all, int server, int round) {
@@ -26,16 +27,22 @@ static struct record *record_of(const struct rounds *all, int server, int round)
 
 static void slice_run(struct rounds *all, int server, int round) {
     const struct options *o = all->options;
-    struct record *r = record_of(all, server, round < 0 ? 0 : round);
+    struct record *r = record_of(all, server, round);
     r->server_cpu = server_cpu(o->servers[server].pid);
     uint64_t start = now();
     struct slice slice = {.until = start + (uint64_t)(o->slice * 1e9),
                           .limit = o->count,
-                          .recorded = round >= 0};
+                          .recorded = true};
     all->mode->run(all->states[server], &slice);
     r->wall = now() - start;
     r->idle = slice.idle;
     r->operations = slice.operations;
+}
+
+static void warm_up(struct rounds *all, int server) {
+    double seconds = all->options->slice > WARMUP ? all->options->slice : WARMUP;
+    struct slice slice = {.until = now() + (uint64_t)(seconds * 1e9), .limit = UINT64_MAX};
+    all->mode->run(all->states[server], &slice);
 }
 
 static void print_slices(const struct rounds *all, int server) {
@@ -86,7 +93,7 @@ static void print_latency(const struct rounds *all, int server) {
 static void open_and_warm_up(struct rounds *all) {
     for (int i = 0; i < all->options->server_count; i++) {
         all->states[i] = all->mode->open(all->options, &all->options->servers[i]);
-        slice_run(all, i, -1);
+        warm_up(all, i);
     }
 }
 
