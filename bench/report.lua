@@ -35,7 +35,9 @@ end
 
 function report.memory(file, scenario, rows)
   file:write("\n### ", scenario.title, "\n\n")
-  write_head(file, { "", "private memory for each, bytes", "a task for each", "process before, KiB", "left after, KiB" })
+  write_head(file, {
+    "", "private memory for each, bytes", "a task for each", "process before, KiB", "left after, KiB",
+  })
   for _, row in ipairs(rows) do
     local m = row.memory
     write_row(file, {

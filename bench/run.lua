@@ -3,8 +3,8 @@
 -- The tables go to build/bench/SUITE.md, the figures to build/bench/SUITE.txt.
 --
 -- Each scenario is measured in some launches (BENCH_LAUNCHES, 4) of the servers, because where a process happens to
--- lie in memory matters too, and in each launch in many rounds of short slices (BENCH_ROUNDS, 50), because the
--- machine's own speed varies from second to second: that way a percent of difference can be seen on a busy machine.
+-- lie in memory matters too, and in each launch in many rounds of short slices, because the machine's own speed
+-- varies from second to second: that way a percent of difference can be seen on a busy machine.
 package.path = "bench/?.lua;" .. package.path
 local server = require("server")
 local results = require("results")
@@ -13,7 +13,6 @@ local contestants = require("contestants")
 local scenarios = require("scenarios")
 
 local launches = tonumber(os.getenv("BENCH_LAUNCHES") or 4)
-local rounds = tonumber(os.getenv("BENCH_ROUNDS") or 50)
 
 local function output_of(command)
   local pipe = assert(io.popen(command))
@@ -99,15 +98,14 @@ local function start_all(group, scenario, backend)
   return running
 end
 
-local function load_command(scenario, running)
-  local command = {
-    ("taskset -c %d build/bench/load %s --connections %d --size %d --depth %d --rounds %d --slice %g"):format(
-      load_cpu, scenario.mode, scenario.connections, scenario.size, scenario.depth or 1, scenario.rounds or rounds, scenario.slice or 0.02),
-  }
-  for _, r in ipairs(running) do
-    command[#command + 1] = tostring(r.server)
-  end
-  return table.concat(command, " ")
+local load_format =
+  "taskset -c %d build/bench/load %s --connections %d --size %d --depth %d --rounds %d --slice %g %s"
+
+local function load_command(s, running)
+  local servers = {}
+  for i, r in ipairs(running) do servers[i] = tostring(r.server) end
+  return load_format:format(load_cpu, s.mode, s.connections, s.size, s.depth or 1, s.rounds, s.slice,
+    table.concat(servers, " "))
 end
 
 -- Adds the records of each contestant to `found`.
@@ -128,7 +126,7 @@ end
 
 local function run_group(group, scenario)
   local found = {}
-  for _ = 1, scenario.mode == "idle" and 1 or launches do
+  for _ = 1, scenario.launches or launches do
     launch(group, scenario, found)
   end
   return found

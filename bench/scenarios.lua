@@ -7,30 +7,34 @@ local variants = {
 }
 local growing = { "libuv", "epoll", "arsenal", "luv", "luv-try", "cqueues", "go", "node", "uvloop" }
 
--- Long enough for a few messages on each connection.
+-- A slice is long enough for a few messages on each connection, and there are as many as fit into some time.
 local function slice_for(connections)
-  return math.max(0.02, connections * 50e-6)
+  local slice = math.max(0.02, connections * 50e-6)
+  local rounds = math.max(1, math.ceil(0.2 / slice)) * 5
+  return slice, rounds
 end
 
 local function echo(title, connections, size, who, more)
+  local slice, rounds = slice_for(connections)
   local scenario = { title = title, mode = "echo", connections = connections, size = size, who = who, unit = "message",
-    slice = slice_for(connections), rounds = connections >= 1000 and 25 or nil }
+    slice = slice, rounds = rounds }
   for key, value in pairs(more or {}) do
     scenario[key] = value
   end
   return scenario
 end
 
-local bulk = { depth = 32, unit = "64 KiB", slice = 0.05 }
+local bulk = { depth = 32, unit = "64 KiB", slice = 0.05, rounds = 20 }
 local pipelined = { depth = 16 }
 
 local function churn(who)
   return { title = "churn: connect, one message, close", mode = "churn", connections = 50, size = 64, who = who,
-    unit = "connection" }
+    unit = "connection", slice = 0.02, rounds = 50 }
 end
 
 local function memory(who)
-  return { title = "10,000 idle connections", mode = "idle", connections = 10000, size = 64, who = who }
+  return { title = "10,000 idle connections", mode = "idle", connections = 10000, size = 64, who = who, slice = 0,
+    rounds = 1, launches = 1 }
 end
 
 local function growth()
@@ -64,7 +68,7 @@ return {
     echo("relay, 64 B, 50 connections", 50, 64, "all", { kind = "relay" }),
     echo("relay, 16 KiB, 50 connections", 50, 16384, "all", { kind = "relay" }),
     { title = "UDP 64 B, 50 sockets", mode = "udp", kind = "udp", connections = 50, size = 64, who = "all",
-      unit = "datagram" },
+      unit = "datagram", slice = 0.02, rounds = 50 },
   },
   memory = { memory("all") },
   growth = growth(),
