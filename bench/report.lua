@@ -48,7 +48,7 @@ end
 
 function report.skipped(file, names)
   if #names > 0 then
-    file:write("\nNot measured, because they are not installed or did not start: ", table.concat(names, ", "), ".\n")
+    file:write("\nNot measured, because they are not installed or don't answer: ", table.concat(names, ", "), ".\n")
   end
 end
 

@@ -6,39 +6,13 @@
 -- lie in memory matters too, and in each launch in many rounds of short slices, because the machine's own speed
 -- varies from second to second: that way a percent of difference can be seen on a busy machine.
 package.path = "bench/?.lua;" .. package.path
-local server = require("server")
+local launch = require("launch")
 local results = require("results")
 local report = require("report")
 local contestants = require("contestants")
 local scenarios = require("scenarios")
 
 local launches = tonumber(os.getenv("BENCH_LAUNCHES") or 4)
-
-local function output_of(command)
-  local pipe = assert(io.popen(command))
-  local text = pipe:read("a")
-  return text, pipe:close()
-end
-
-local cpu_count = tonumber((output_of("nproc")))
-local descriptor_limit = tonumber((output_of("ulimit -Hn"))) or math.huge
-local load_cpu, server_cpu = 0, cpu_count - 1
-assert(cpu_count >= 2, "the server and the load need a CPU each")
-
-local skipped, checked = {}, {}
-
-local function skip(contestant)
-  skipped[#skipped + 1] = contestant.name
-  checked[contestant] = false
-end
-
-local function can_run(contestant)
-  if checked[contestant] == nil then
-    checked[contestant] = true
-    if contestant.needs and not os.execute(contestant.needs .. " >/dev/null 2>&1") then skip(contestant) end
-  end
-  return checked[contestant]
-end
 
 -- --- Who takes part ---
 
@@ -48,6 +22,17 @@ local function set_of(list)
     set[name] = true
   end
   return set
+end
+
+local skipped, checked = {}, {}
+
+-- Each is asked once.
+local function can_run(contestant)
+  if checked[contestant] == nil then
+    checked[contestant] = launch.answers(contestant)
+    if not checked[contestant] then skipped[#skipped + 1] = contestant.name end
+  end
+  return checked[contestant]
 end
 
 local function is_meant(contestant, who)
@@ -69,7 +54,7 @@ end
 
 -- As many at once as the load generator has descriptors for; the base is in each group that has room for two.
 local function groups(list, connections)
-  local room = math.min(24, (descriptor_limit - 200) // connections)
+  local room = math.min(24, (launch.descriptors - 200) // connections)
   if room < 2 then
     local singles = {}
     for i, c in ipairs(list) do singles[i] = { c } end
@@ -82,52 +67,10 @@ local function groups(list, connections)
   return all[1] and all or { list }
 end
 
--- --- One run of the load generator ---
-
-local function start_all(group, scenario, backend)
-  local running = {}
-  local values = { buffer = scenario.size > 4096 and 65536 or 4096, backend = backend and backend.port }
-  for _, c in ipairs(group) do
-    local started = server.start(c.command:gsub("{(%a+)}", values), server_cpu)
-    if started then
-      running[#running + 1] = { contestant = c, server = started }
-    else
-      skip(c)
-    end
-  end
-  return running
-end
-
-local load_format =
-  "taskset -c %d build/bench/load %s --connections %d --size %d --depth %d --rounds %d --slice %g %s"
-
-local function load_command(s, running)
-  local servers = {}
-  for i, r in ipairs(running) do servers[i] = tostring(r.server) end
-  return load_format:format(load_cpu, s.mode, s.connections, s.size, s.depth or 1, s.rounds, s.slice,
-    table.concat(servers, " "))
-end
-
--- Adds the records of each contestant to `found`.
-local function launch(group, scenario, found)
-  local backend = scenario.kind == "relay" and server.start("build/bench/epoll", load_cpu) or nil
-  local running = start_all(group, scenario, backend)
-  local text, ok = output_of(load_command(scenario, running))
-  for line in text:gmatch("[^\n]+") do
-    local record = results.parse(line)
-    local contestant = running[record.server + 1].contestant
-    found[contestant] = found[contestant] or {}
-    table.insert(found[contestant], record)
-  end
-  for _, r in ipairs(running) do r.server:stop() end
-  if backend then backend:stop() end
-  if not ok then io.stderr:write(scenario.title, ": one of the group failed\n") end
-end
-
 local function run_group(group, scenario)
   local found = {}
   for _ = 1, scenario.launches or launches do
-    launch(group, scenario, found)
+    if not launch.run(group, scenario, found) then io.stderr:write("the load generator gave up\n") end
   end
   return found
 end
