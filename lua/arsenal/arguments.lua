@@ -1,0 +1,114 @@
+-- The checks that Lua's part of arsenal makes of its arguments: each raises,
+-- at the caller of the public function, an error that names what was wrong.
+
+local core = require("arsenal.core")
+
+local arguments = {}
+
+-- Levels: the failing check, the check's caller (a public function), the user.
+local function fail(position, name, what)
+  error(("bad argument #%d to '%s' (%s)"):format(position, name, what), 4)
+end
+
+function arguments.type(value, expected, position, name)
+  if type(value) ~= expected then
+    fail(position, name, ("%s expected, got %s"):format(expected, type(value)))
+  end
+end
+
+-- The self of a method of `class`, such as "listener".
+function arguments.self(value, class, name)
+  if core.class(value) ~= class then
+    error(("calling '%s' on bad self (%s expected, got %s)"):format(name, class, type(value)), 3)
+  end
+end
+
+function arguments.callable(value, position, name)
+  local metatable = getmetatable(value)
+  if type(value) ~= "function" and not (type(metatable) == "table" and metatable.__call) then
+    fail(position, name, ("function expected, got %s"):format(type(value)))
+  end
+end
+
+function arguments.port(value, position, name)
+  if math.type(value) ~= "integer" and not (math.type(value) == "float" and value % 1 == 0) then
+    fail(position, name, ("port number expected, got %s"):format(
+      type(value) == "number" and tostring(value) or type(value)))
+  end
+  if value < 0 or value > 65535 then
+    fail(position, name, ("port %d is not in the range 0 to 65535"):format(value))
+  end
+end
+
+-- What is wrong with a value, by the kind of option; nil when nothing is.
+local checks = {}
+
+function checks.boolean(value)
+  return type(value) ~= "boolean" and "boolean expected, got " .. type(value)
+end
+
+function checks.string(value)
+  return type(value) ~= "string" and "string expected, got " .. type(value)
+end
+
+function checks.callable(value)
+  return type(value) ~= "function" and "function expected, got " .. type(value)
+end
+
+function checks.seconds(value)
+  if type(value) ~= "number" then return "seconds expected, got " .. type(value) end
+  return value ~= value and "seconds expected, got NaN"
+end
+
+function checks.keepalive(value)
+  if value == false then return nil end
+  if type(value) ~= "number" then return "seconds or false expected, got " .. type(value) end
+  return not (value >= 1 and value <= 32767) and "seconds from 1 to 32767 expected, got " .. value
+end
+
+function checks.count(value)
+  if math.type(value) ~= "integer" then
+    return "integer expected, got " .. (type(value) == "number" and tostring(value) or type(value))
+  end
+  return not (value >= 1 and value <= 0x7fffffff) and "positive number expected, got " .. value
+end
+
+function checks.port(value)
+  if math.type(value) ~= "integer" then
+    return "port number expected, got " .. (type(value) == "number" and tostring(value) or type(value))
+  end
+  return not (value >= 0 and value <= 65535) and "port " .. value .. " is not in the range 0 to 65535"
+end
+
+-- One of several strings.
+function arguments.one_of(...)
+  local words = { ... }
+  return function(value)
+    for _, word in ipairs(words) do
+      if value == word then return nil end
+    end
+    return ("%q expected, got %s"):format(table.concat(words, '" or "'), tostring(value))
+  end
+end
+
+-- Checks an options table against `known`, a table of name to kind of value (a
+-- key of `checks`, or a function like them). Returns the table, {} for nil.
+function arguments.options(options, known, position, name)
+  if options == nil then return {} end
+  if type(options) ~= "table" then
+    fail(position, name, "table expected, got " .. type(options))
+  end
+  for key, value in pairs(options) do
+    local check = known[key]
+    if not check then
+      fail(position, name, ("unknown option '%s'"):format(tostring(key)))
+    end
+    local wrong = (checks[check] or check)(value)
+    if wrong then
+      fail(position, name, ("option '%s': %s"):format(key, wrong))
+    end
+  end
+  return options
+end
+
+return arguments

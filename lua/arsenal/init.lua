@@ -1,0 +1,54 @@
+-- arsenal: network programs in plain, straight-line Lua. This is the face of
+-- the module: the C core's functions and Lua's, under their public names.
+
+local core = require("arsenal.core")
+local group = require("arsenal.group")
+local tcp = require("arsenal.tcp")
+require("arsenal.stream")
+require("arsenal.listener")
+
+-- One table for a Lua state, however often the module is required.
+local arsenal = core.face or {}
+core.face = arsenal
+
+arsenal._VERSION = "arsenal scm"
+
+arsenal.run = core.run
+arsenal.run_once = core.run_once
+arsenal.stop = core.stop
+arsenal.backend_fd = core.backend_fd
+arsenal.backend_timeout = core.backend_timeout
+arsenal.now = core.now
+arsenal.stats = core.stats
+
+arsenal.go = core.go
+arsenal.current = core.current
+arsenal.sleep = core.sleep
+arsenal.yield = core.yield
+arsenal.group = group.group
+arsenal.timeout = core.timeout
+arsenal.shield = core.shield
+arsenal.is_cancelled = core.is_cancelled
+arsenal.check = core.check
+
+arsenal.wait_readable = core.wait_readable
+arsenal.wait_writable = core.wait_writable
+
+arsenal.tcp = tcp
+arsenal.dns = { resolve = core.resolve }
+
+-- Lua's coroutine library, but that waits in the coroutines suspend the whole task.
+arsenal.coroutine = setmetatable({}, { __index = coroutine })
+for name, fn in pairs(coroutine) do
+  arsenal.coroutine[name] = core.coroutine[name] or fn
+end
+
+---Called for an error that nobody else receives. Replace it to log elsewhere.
+---@type fun(err: any, traceback: string?, task: arsenal.Task)
+arsenal.on_error = arsenal.on_error or function(err, traceback)
+  local ok, text = pcall(tostring, err)
+  if not ok then text = "(an error whose __tostring fails)" end
+  io.stderr:write("arsenal: error in a task: ", text, "\n", traceback and traceback .. "\n" or "")
+end
+
+return arsenal

@@ -1,0 +1,111 @@
+-- What listeners do beyond accepting: loops over clients, and serve.
+
+local core = require("arsenal.core")
+local arguments = require("arsenal.arguments")
+local group = require("arsenal.group")
+
+local Listener = core.listener_methods
+
+-- The groups of running serve calls, by listener.
+local serving = setmetatable({}, { __mode = "k" })
+
+-- A handler's error object with one of these only says that its peer is gone or silent.
+local gone = { ECONNRESET = true, EPIPE = true, ETIMEDOUT = true, EOF = true, TIMEOUT = true }
+
+local function says_peer_is_gone(err, stream)
+  return core.is_error(err) and gone[err.code] and err.message:find(tostring(stream), 1, true)
+end
+
+local function report_failure(err, traceback, task, stream)
+  if not says_peer_is_gone(err, stream) then core.face.on_error(err, traceback, task) end
+end
+
+local function accept_all(opened, listener, handler, max_connections)
+  while true do
+    local stream, message, code = listener:accept()
+    if stream then
+      core.group_start(opened, stream, handler, stream, listener)
+      if max_connections then core.group_wait(opened, max_connections - 1) end
+    elseif code == "CLOSED" then
+      return true
+    else
+      return core.check(nil, message, code)
+    end
+  end
+end
+
+local function remember(listener, opened)
+  local groups = serving[listener] or {}
+  serving[listener] = groups
+  groups[opened] = true
+end
+
+-- Re-raises what ended the accepting, or returns true after a close.
+local function finish(groups, opened, traceback, ok, err)
+  groups[opened] = nil
+  if ok then return true end
+  return core.rethrow(err, traceback)
+end
+
+local serve_options = { max_connections = "count", when = arguments.one_of("readable") }
+
+---Accepts until the listener is closed or the task cancelled. Each
+---`handler(stream, listener)` is a task; its stream is closed when it ends.
+---@param handler fun(stream: arsenal.Stream, listener: arsenal.Listener)
+---@param options? { max_connections: integer?, when: "readable"? }
+---@return true done once the listener was closed and every handler has ended
+function Listener:serve(handler, options)
+  arguments.self(self, "listener", "serve")
+  arguments.callable(handler, 1, "serve")
+  options = arguments.options(options, serve_options, 2, "serve")
+  if not core.can_wait() then return core.outside(Listener.serve, self, handler, options) end
+  local opened
+  local function body(new)
+    opened = new
+    remember(self, new)
+    return accept_all(new, self, handler, options.max_connections)
+  end
+  local _, traceback, ok, err = group.run(report_failure, body)
+  return finish(serving[self], opened, traceback, ok, err)
+end
+
+---Stops accepting, waits at most `grace` seconds for the running handlers, then
+---cancels them and waits until they have cleaned up.
+---@param grace? number seconds; nil: no limit
+---@return true
+function Listener:shutdown(grace)
+  arguments.self(self, "listener", "shutdown")
+  if not core.can_wait() then return core.outside(Listener.shutdown, self, grace) end
+  self:close()
+  local groups = serving[self] or {}
+  core.timeout(grace, function()
+    for opened in pairs(groups) do core.group_wait(opened, 0) end
+  end)
+  for opened in pairs(groups) do
+    core.group_cancel(opened)
+    core.group_wait(opened, 0)
+  end
+  return true
+end
+
+---Iterates over the connections; ends when the listener is closed.
+---@return fun(): arsenal.Stream?
+function Listener:clients()
+  arguments.self(self, "listener", "clients")
+  return function()
+    local stream, message, code = self:accept()
+    if stream or code == "CLOSED" then return stream end
+    return core.check(nil, message, code)
+  end
+end
+
+---@return { accepted: integer, active: integer, refused: integer }
+--- `active` handlers of serve; `refused`: times that descriptors or memory had run out
+function Listener:stats()
+  local accepted, refused = core.listener_counts(self)
+  local active = 0
+  for opened in pairs(serving[self] or {}) do active = active + core.group_active(opened) end
+  return { accepted = accepted, active = active, refused = refused }
+end
+
+return Listener

@@ -1,0 +1,22 @@
+-- What streams do beyond the C core's methods.
+
+local core = require("arsenal.core")
+local arguments = require("arsenal.arguments")
+
+local Stream = core.stream_methods
+
+---Iterates over the lines, the last one without a newline included; raises an
+---error object on failure.
+---@param options? { max: integer?, keep: boolean? }
+---@return fun(): string?
+function Stream:lines(options)
+  arguments.self(self, "stream", "lines")
+  return function()
+    local line, message, code, partial = self:recv_line(options)
+    if line or not message then return line end
+    if code == "EOF" then return partial end
+    return core.check(nil, message, code)
+  end
+end
+
+return Stream

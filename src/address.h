@@ -1,0 +1,33 @@
+/*
+** Addresses: between Lua's host and port and the system's sockaddr. Floor 0.
+*/
+#ifndef ARSENAL_ADDRESS_H
+#define ARSENAL_ADDRESS_H
+
+#include "portability.h"
+
+#include <lua.h>
+#include <stdbool.h>
+
+typedef union Address {
+    struct sockaddr any;
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+} Address;
+
+bool address_parse(Address *address, const char *host, int port); /* numeric hosts only */
+void address_from(Address *address, const struct sockaddr *from);
+int address_port(const Address *address);
+void address_set_port(Address *address, int port);
+socklen_t address_size(const Address *address);
+
+void address_push_host(lua_State *L, const Address *address); /* [-0, +1] "::1" */
+void address_push(lua_State *L, const Address *address);      /* [-0, +1] "[::1]:80" */
+
+/* [-0, +1] "host:port" of what a caller gave, with brackets where the host has colons */
+void address_push_endpoint(lua_State *L, const char *host, int port);
+
+/* NULL, or why `host` can't be a name or an address that is looked up. */
+const char *address_refuse(const char *host, size_t length);
+
+#endif

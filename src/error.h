@@ -1,0 +1,41 @@
+/*
+** Errors: the one door to `nil, message, code`, and the error objects that
+** `arsenal.check` raises. A status is 0 or more for success, libuv's negative
+** errno, or one of the conditions below. Floor 0.
+*/
+#ifndef ARSENAL_ERROR_H
+#define ARSENAL_ERROR_H
+
+#include <lua.h>
+
+/* arsenal's own conditions, far outside libuv's range of errno values */
+enum {
+    ARSENAL_TIMEOUT = -20000,
+    ARSENAL_CLOSED,
+    ARSENAL_EOF,
+    ARSENAL_TOOLONG,
+    ARSENAL_BUSY,
+    ARSENAL_TLS,
+    ARSENAL_CERT,
+    ARSENAL_CANCELLED,
+};
+
+/*
+** Pushes nil, "<what>: <reason>", code and returns 3. `what` is a format as for
+** lua_pushfstring and names the operation and the endpoint.
+*/
+int error_push(lua_State *L, int status, const char *what, ...);
+
+/* The same with a reason of the caller's in place of the status's own words. */
+int error_push_reason(lua_State *L, int status, const char *reason);
+
+/* The code (`"ECONNREFUSED"`, `"TIMEOUT"`) and the words of a status. */
+const char *error_code(int status);
+const char *error_words(int status);
+
+/* Raises the message and code at the two topmost slots as an error object. */
+int error_raise_object(lua_State *L);
+
+void error_open(lua_State *L); /* [-0, +0]; adds its functions to the table on top */
+
+#endif

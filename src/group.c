@@ -1,0 +1,209 @@
+/*
+** Owns groups: how many tasks each has, and who waits for them. The policy is
+** in Lua: a group is made with a function that hears of failures. Floor 1.
+*/
+#include "group.h"
+
+#include "error.h"
+#include "run.h"
+
+#include <lauxlib.h>
+
+typedef struct Group {
+    Scope scope;
+    Loop *loop;
+    unsigned active;
+    bool open;        /* its scope is on the stack of the task that opened it */
+    WaitList waiters; /* each for no more than waiter->events active ones */
+} Group;
+
+static const char group_name[] = "arsenal.group";
+static const char pins_key; /* registry: groups by address, while they are open or have tasks */
+
+static Group *check_group(lua_State *L, int index) {
+    return luaL_checkudata(L, index, group_name);
+}
+
+/* [-1, +0] pins the object on top, or, when it is nil, unpins. */
+static void pin(lua_State *L, Group *group) {
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &pins_key);
+    lua_insert(L, -2);
+    lua_rawsetp(L, -2, group);
+    lua_pop(L, 1);
+}
+
+static void unpin_unused(lua_State *L, Group *group) {
+    if (group->open || group->active > 0) return;
+    lua_pushnil(L);
+    pin(L, group);
+}
+
+/* open(failed): a group inside the running task; failed(err, traceback, task, attachment). */
+static int group_new(lua_State *L) {
+    Loop *loop = loop_of(L);
+    luaL_checktype(L, 1, LUA_TFUNCTION);
+    Task *task = task_enter(L, loop);
+    if (task == NULL) return luaL_error(L, "a group is opened inside a task");
+    Group *group = lua_newuserdatauv(L, sizeof *group, 1);
+    *group = (Group){.loop = loop};
+    luaL_setmetatable(L, group_name);
+    lua_pushvalue(L, 1);
+    lua_setiuservalue(L, -2, 1);
+    lua_pushvalue(L, -1);
+    pin(L, group);
+    group->open = true;
+    scope_enter(&group->scope, task->scope, task, SCOPE_GROUP);
+    return 1;
+}
+
+/* group:go(fn, ...) starts a task that ends before the group does. */
+static int group_go(lua_State *L) {
+    Group *group = check_group(L, 1);
+    task_check_function(L, 2);
+    if (!group->open) return luaL_error(L, "cannot start a task in a group that has ended");
+    task_spawn(L, group->loop, &group->scope, lua_gettop(L) - 2, 0)->group = group;
+    group->active++;
+    return 1;
+}
+
+/* start(group, attachment, fn, ...): the same; the attachment is closed when the task ends. */
+static int group_start(lua_State *L) {
+    Group *group = check_group(L, 1);
+    task_spawn(L, group->loop, &group->scope, lua_gettop(L) - 3, 2)->group = group;
+    group->active++;
+    return 1;
+}
+
+/* group:cancel() ends all of it: the tasks, and the function that opened it. */
+static int group_cancel(lua_State *L) {
+    Group *group = check_group(L, 1);
+    if (group->open) scope_cancel(&group->scope);
+    return 0;
+}
+
+/* (failed, err, traceback, task, attachment) and a closing of the attachment, of which nothing leaves */
+static void hand_over(lua_State *L, Task *task, int attachment) {
+    int top = lua_gettop(L);
+    if (task->state == TASK_FAILED) {
+        lua_rawgetp(L, LUA_REGISTRYINDEX, &pins_key);
+        lua_rawgetp(L, -1, task->group);
+        lua_getiuservalue(L, -1, 1);
+        task_push(L, task);
+        task_push_failure(L, lua_gettop(L));
+        lua_rotate(L, -3, 2);
+        attachment != 0 ? lua_pushvalue(L, attachment) : lua_pushnil(L);
+        if (lua_pcall(L, 4, 0, 0) != LUA_OK) {
+            lua_pushnil(L);
+            task_push(L, task);
+            task_report(L);
+        }
+    }
+    if (attachment != 0 && luaL_getmetafield(L, attachment, "__close") != LUA_TNIL) {
+        lua_pushvalue(L, attachment);
+        lua_call(L, 1, 0);
+    }
+    lua_settop(L, top);
+}
+
+static void wake_satisfied(Group *group) {
+    if (group->waiters == NULL) return;
+    Waiter *last = group->waiters->previous, *waiter = group->waiters;
+    for (bool done = false; !done;) {
+        Waiter *next = waiter->next;
+        done = waiter == last;
+        if (group->active <= waiter->events) waiter_wake(waiter, 0);
+        waiter = next;
+    }
+}
+
+void group_task_ended(lua_State *L, Task *task, int attachment) {
+    Group *group = task->group;
+    hand_over(L, task, attachment);
+    group->active--;
+    wake_satisfied(group);
+    unpin_unused(L, group);
+}
+
+static int wait_step(lua_State *L) {
+    (void)L;
+    return 0;
+}
+
+static void describe_wait(lua_State *L, Task *task) {
+    Group *group = task->object;
+    lua_pushfstring(L, "waiting for the %d tasks of a group", (int)group->active);
+}
+
+static const WaitKind group_wait_kind = {wait_step, NULL, describe_wait};
+
+/* wait(group, n): waits until no more than n of its tasks are active. */
+static int group_wait(lua_State *L) {
+    Group *group = check_group(L, 1);
+    unsigned enough = (unsigned)luaL_checkinteger(L, 2);
+    Task *task = task_enter(L, group->loop);
+    if (task == NULL) return run_outside(L);
+    if (group->active <= enough) return 0;
+    task->waiter.events = enough;
+    waiter_join(&task->waiter, &group->waiters, NULL);
+    return task_wait(L, task, &group_wait_kind, group);
+}
+
+/* leave(group): its scope is left; no task of it is active. Returns whether it was cancelled. */
+static int group_leave(lua_State *L) {
+    Group *group = check_group(L, 1);
+    group->open = false;
+    scope_leave(&group->scope);
+    unpin_unused(L, group);
+    lua_pushboolean(L, group->scope.cancelled);
+    return 1;
+}
+
+void group_abandon(Scope *scope) {
+    Group *group = (Group *)scope;
+    Task *owner = scope->task;
+    scope_cancel(scope);
+    scope_leave(scope);
+    scope_move_children(scope, &owner->loop->root);
+    group->open = false;
+}
+
+static int group_active(lua_State *L) {
+    lua_pushinteger(L, check_group(L, 1)->active);
+    return 1;
+}
+
+static int group_tostring(lua_State *L) {
+    Group *group = check_group(L, 1);
+    lua_pushfstring(L, "group of %d tasks", (int)group->active);
+    return 1;
+}
+
+static const luaL_Reg methods[] = {
+    {"go", group_go},
+    {"cancel", group_cancel},
+    {NULL, NULL},
+};
+
+/* what Lua's part of groups is built on */
+static const luaL_Reg functions[] = {
+    {"group_new", group_new},
+    {"group_start", group_start},
+    {"group_wait", group_wait},
+    {"group_cancel", group_cancel},
+    {"group_leave", group_leave},
+    {"group_active", group_active},
+    {NULL, NULL},
+};
+
+void group_open(lua_State *L) {
+    luaL_newmetatable(L, group_name);
+    lua_pushcfunction(L, group_tostring);
+    lua_setfield(L, -2, "__tostring");
+    luaL_newlibtable(L, methods);
+    luaL_setfuncs(L, methods, 0);
+    lua_setfield(L, -2, "__index");
+    lua_pop(L, 1);
+    lua_newtable(L);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &pins_key);
+    luaL_setfuncs(L, functions, 0);
+}

@@ -1,0 +1,17 @@
+/*
+** Groups: scopes that own tasks. What a failure means is up to the Lua
+** function given to each. Floor 1.
+*/
+#ifndef ARSENAL_GROUP_H
+#define ARSENAL_GROUP_H
+
+#include "task.h"
+
+/* Tells the group of a task that it has ended; `attachment` is an index or 0. */
+void group_task_ended(lua_State *L, Task *task, int attachment);
+
+void group_abandon(Scope *scope); /* leaves a group whose call will never return */
+
+void group_open(lua_State *L); /* [-0, +0] adds its functions to the table on top */
+
+#endif

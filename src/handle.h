@@ -1,0 +1,71 @@
+/*
+** Handles: the base of every object that holds a resource. Each is a userdata
+** that starts with a Handle; its type gives it a name, a close, and how it
+** describes itself. Floor 3.
+*/
+#ifndef ARSENAL_HANDLE_H
+#define ARSENAL_HANDLE_H
+
+#include "loop.h"
+
+#include <lauxlib.h>
+
+typedef struct Handle Handle;
+
+/* What a select can wait on. */
+typedef struct Source {
+    /* (object): its natural call if that needs no wait, with the call's results; else no result. */
+    lua_CFunction attempt;
+    /* Lets the waiter wait for a moment when it is worth trying. Returns 0 or a status. */
+    int (*watch)(Handle *handle, Waiter *waiter);
+} Source;
+
+enum { /* what HandleType.kind counts; 0 is none */
+       KIND_TCP_STREAM = 1,
+       KIND_UNIX_STREAM,
+       KIND_TLS_STREAM,
+       KIND_PIPE_STREAM,
+       KIND_TCP_LISTENER,
+       KIND_UNIX_LISTENER,
+       KIND_TLS_LISTENER,
+       KIND_DATAGRAM,
+       KIND_SIGNAL,
+};
+
+typedef struct HandleType {
+    const char *name;              /* "tcp stream" */
+    const char *class;             /* "stream": what a bad argument's message says is expected */
+    unsigned kind;                 /* in the loop's count of open ones */
+    void (*close)(Handle *handle); /* an open one, and at once */
+    void (*describe)(lua_State *L, const Handle *handle); /* [-0, +1] what comes after the name */
+    const Source *source;
+} HandleType;
+
+struct Handle {
+    const HandleType *type;
+    Loop *loop;
+    bool open;
+};
+
+/* Makes the type's metatable, once for a Lua state; the table on top holds its methods. [-0, +0] */
+void handle_define(lua_State *L, const HandleType *type);
+
+/* [-0, +1] a new object of `size` bytes, all 0 behind the Handle: it is not open yet. */
+void *handle_new(lua_State *L, const HandleType *type, size_t size);
+void handle_opened(Handle *handle);
+void handle_close(Handle *handle); /* nothing for one that is not open */
+
+/* The object at `index`, open or not, if its type is one of these; else an argument error. */
+void *handle_check(lua_State *L, int index, const HandleType *types, unsigned count);
+Handle *handle_test(lua_State *L, int index); /* any handle, or NULL */
+
+void handle_push_name(lua_State *L, const Handle *handle); /* [-0, +1] "tcp stream a -> b" */
+
+/* nil, "<verb> <name>: <reason>", code; returns 3. */
+int handle_fail(lua_State *L, const Handle *handle, const char *verb, int status);
+
+void handle_push_counts(lua_State *L, const Loop *loop); /* [-0, +1] open ones by name */
+
+void handle_open(lua_State *L); /* [-0, +0] adds its functions to the table on top */
+
+#endif

@@ -1,0 +1,17 @@
+/*
+** Ctrl-C while the loop runs. Floor 2.
+*/
+#ifndef ARSENAL_INTERRUPT_H
+#define ARSENAL_INTERRUPT_H
+
+#include "loop.h"
+
+/*
+** From here on the first SIGINT is for the loop, and a second one ends the
+** process. A process that ignores SIGINT goes on ignoring it.
+*/
+void interrupt_watch(Loop *loop);
+void interrupt_unwatch(Loop *loop); /* gives the signal back to whoever had it */
+bool interrupt_taken(Loop *loop);   /* whether one came for it since the last call */
+
+#endif

@@ -1,0 +1,212 @@
+/*
+** Owns accepting: a task takes the connection itself, so that none is accepted
+** before somebody wants it. What passes by itself (no descriptors left, a
+** connection aborted in the queue) is waited out. Floor 4.
+*/
+#include "listener.h"
+
+#include "error.h"
+#include "run.h"
+#include "socket.h"
+
+static const uint64_t PAUSE =
+    100 * 1000 * 1000; /* nanoseconds, for want of descriptors or memory */
+
+static void describe(lua_State *L, const Handle *handle) {
+    Address address;
+    if (socket_local_address(((const Listener *)handle)->poller.fd, &address) == 0)
+        address_push(L, &address);
+    else
+        lua_pushliteral(L, "?");
+}
+
+static void close_listener(Handle *handle) {
+    Listener *listener = (Listener *)handle;
+    int fd = listener->poller.fd;
+    poller_close(&listener->poller, ARSENAL_CLOSED);
+    while (listener->acceptors != NULL)
+        if (!waiter_wake(listener->acceptors, ARSENAL_CLOSED)) waiter_leave(listener->acceptors);
+    socket_close(fd);
+}
+
+static int attempt(lua_State *L);
+
+static int watch(Handle *handle, Waiter *waiter) {
+    return poller_wait(&((Listener *)handle)->poller, waiter, POLL_READ);
+}
+
+static const Source source = {attempt, watch};
+
+const HandleType listener_types[LISTENER_FAMILIES] = {
+    [LISTENER_TCP] = {"tcp listener", "listener", KIND_TCP_LISTENER, close_listener, describe,
+                      &source},
+    [LISTENER_UNIX] = {"unix listener", "listener", KIND_UNIX_LISTENER, close_listener, describe,
+                       &source},
+    [LISTENER_TLS] = {"tls listener", "listener", KIND_TLS_LISTENER, close_listener, describe,
+                      &source},
+};
+
+static Listener *check(lua_State *L) {
+    return handle_check(L, 1, listener_types, LISTENER_FAMILIES);
+}
+
+Listener *listener_new(lua_State *L, int family, int stream_family) {
+    Listener *listener = handle_new(L, &listener_types[family], sizeof *listener);
+    listener->stream_family = stream_family;
+    listener->poller.fd = -1;
+    return listener;
+}
+
+void listener_adopt(Listener *listener, int fd) {
+    poller_init(&listener->poller, listener->handle.loop, fd);
+    handle_opened(&listener->handle);
+}
+
+/* --- accepting --- */
+
+/* Whether the descriptor that accept returned, or the status, says "again, but not at once". */
+static bool is_shortage(int status) {
+    return status == UV_EMFILE || status == UV_ENFILE || status == UV_ENOBUFS ||
+           status == UV_ENOMEM;
+}
+
+/* Errors of one connection that is gone already, or of the network on its way. */
+static bool is_passing(int status) {
+    switch (status) {
+    case UV_ECONNABORTED:
+    case UV_EPROTO:
+    case UV_EPERM:
+    case UV_ENETDOWN:
+    case UV_ENETUNREACH:
+    case UV_EHOSTDOWN:
+    case UV_EHOSTUNREACH:
+    case UV_ENONET:
+    case UV_ENOPROTOOPT:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* [-0, +1] pushes the object first, so that a lack of memory loses no connection; nil on a status. */
+static int take(lua_State *L, Listener *listener) {
+    Address peer;
+    Stream *stream = stream_new(L, listener->stream_family);
+    int fd = socket_accept(listener->poller.fd, &peer);
+    if (fd == UV_EAGAIN) poller_exhausted(&listener->poller, POLL_READ);
+    if (fd < 0) return fd;
+    listener->accepted++;
+    stream_adopt(stream, fd, &peer);
+    return 0;
+}
+
+static int go_on(lua_State *L);
+
+static void describe_accept(lua_State *L, Task *task) {
+    handle_push_name(L, task->object);
+    lua_pushfstring(L, "accepting on %s", lua_tostring(L, -1));
+    lua_replace(L, -2);
+}
+
+static const WaitKind accept_wait = {go_on, NULL, describe_accept};
+
+/* For want of descriptors or memory: waits for a while, or for the listener's end. */
+static int pause_accepting(lua_State *L, Listener *listener, Task *task) {
+    listener->refused++;
+    task->deadline = FOREVER;
+    task_limit(task, PAUSE);
+    waiter_join(&task->waiter, &listener->acceptors, NULL);
+    return task_wait(L, task, &accept_wait, listener);
+}
+
+static int accept_next(lua_State *L, Listener *listener, Task *task) {
+    for (;;) {
+        if (!(listener->poller.ready & POLL_READ)) {
+            task->deadline = FOREVER;
+            int status = poller_wait(&listener->poller, &task->waiter, POLL_READ);
+            if (status != 0) return handle_fail(L, &listener->handle, "accept", status);
+            return task_wait(L, task, &accept_wait, listener);
+        }
+        if (task_spent(listener->handle.loop)) return task_pause(L, task, &accept_wait, listener);
+        int status = take(L, listener);
+        if (status == 0) return 1;
+        lua_pop(L, 1);
+        if (is_shortage(status)) return pause_accepting(L, listener, task);
+        if (status != UV_EAGAIN && !is_passing(status))
+            return handle_fail(L, &listener->handle, "accept", status);
+    }
+}
+
+static int go_on(lua_State *L) {
+    Listener *listener = lua_touserdata(L, 1);
+    Task *task = listener->handle.loop->running;
+    if (!listener->handle.open) return handle_fail(L, &listener->handle, "accept", ARSENAL_CLOSED);
+    return accept_next(L, listener, task);
+}
+
+/* listener:accept() the next connection, a stream. Several tasks may accept. */
+static int accept_method(lua_State *L) {
+    Listener *listener = check(L);
+    lua_settop(L, 1);
+    Task *task = task_enter(L, listener->handle.loop);
+    if (task == NULL) return run_outside(L);
+    return go_on(L);
+}
+
+static int attempt(lua_State *L) {
+    Listener *listener = check(L);
+    if (!listener->handle.open) return handle_fail(L, &listener->handle, "accept", ARSENAL_CLOSED);
+    int status;
+    do {
+        lua_settop(L, 1);
+        status = take(L, listener);
+    } while (is_passing(status));
+    if (status == 0) return 1;
+    if (status == UV_EAGAIN) return 0;
+    return handle_fail(L, &listener->handle, "accept", status);
+}
+
+/* listener:local_address() host, port */
+static int local_address(lua_State *L) {
+    Listener *listener = check(L);
+    Address address;
+    int status = listener->handle.open ? socket_local_address(listener->poller.fd, &address)
+                                       : ARSENAL_CLOSED;
+    if (status != 0) return handle_fail(L, &listener->handle, "local_address", status);
+    address_push_host(L, &address);
+    lua_pushinteger(L, address_port(&address));
+    return 2;
+}
+
+/* listener:fd() the descriptor, which stays the listener's. */
+static int fd(lua_State *L) {
+    Listener *listener = check(L);
+    if (!listener->handle.open) return handle_fail(L, &listener->handle, "fd", ARSENAL_CLOSED);
+    lua_pushinteger(L, listener->poller.fd);
+    return 1;
+}
+
+/* counts(listener): connections accepted, and times that descriptors or memory had run out. */
+static int counts(lua_State *L) {
+    Listener *listener = check(L);
+    lua_pushinteger(L, (lua_Integer)listener->accepted);
+    lua_pushinteger(L, (lua_Integer)listener->refused);
+    return 2;
+}
+
+static const luaL_Reg methods[] = {
+    {"accept", accept_method},
+    {"local_address", local_address},
+    {"fd", fd},
+    {NULL, NULL},
+};
+
+void listener_open(lua_State *L) {
+    luaL_newlibtable(L, methods);
+    luaL_setfuncs(L, methods, 0);
+    for (int family = 0; family < LISTENER_FAMILIES; family++)
+        handle_define(L, &listener_types[family]);
+    lua_setfield(L, -2, "listener_methods");
+    lua_pushcfunction(L, counts);
+    lua_setfield(L, -2, "listener_counts");
+}

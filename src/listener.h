@@ -1,0 +1,29 @@
+/*
+** Listeners: descriptors that streams are accepted from. Floor 4.
+*/
+#ifndef ARSENAL_LISTENER_H
+#define ARSENAL_LISTENER_H
+
+#include "handle.h"
+#include "poller.h"
+#include "stream.h"
+
+enum { LISTENER_TCP, LISTENER_UNIX, LISTENER_TLS, LISTENER_FAMILIES };
+
+typedef struct Listener {
+    Handle handle;
+    Poller poller;
+    WaitList acceptors; /* that pause for want of descriptors */
+    int stream_family;
+    uint64_t accepted, refused; /* refused: times that descriptors or memory had run out */
+} Listener;
+
+extern const HandleType listener_types[LISTENER_FAMILIES];
+
+/* [-0, +1] makes an object without a descriptor; then listener_adopt gives it one. */
+Listener *listener_new(lua_State *L, int family, int stream_family);
+void listener_adopt(Listener *listener, int fd);
+
+void listener_open(lua_State *L); /* [-0, +0] */
+
+#endif

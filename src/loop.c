@@ -1,0 +1,183 @@
+/*
+** Owns the loop's life, from the first call in a Lua state to the state's end,
+** and the turn. Floor 1.
+*/
+#include "loop.h"
+
+#include "error.h"
+#include "limit.h"
+#include "offload.h"
+#include "poller.h"
+#include "task.h"
+#include "wakeup.h"
+
+#include <lauxlib.h>
+#include <stdlib.h>
+
+enum { /* between two looks at the world, while any task is ready */
+       POLL_TASKS = 64,
+       POLL_NANOSECONDS = 50 * 1000,
+};
+
+static const char loop_key; /* registry: the loop */
+static const char loop_name[] = "arsenal.loop";
+
+static int loop_gc(lua_State *L);
+
+static Loop *loop_new(lua_State *L) {
+    Loop *loop = lua_newuserdatauv(L, sizeof *loop, 0);
+    *loop = (Loop){.closed = true, .next_slot = 1};
+    if (luaL_newmetatable(L, loop_name)) {
+        lua_pushcfunction(L, loop_gc);
+        lua_setfield(L, -2, "__gc");
+    }
+    loop->scratch = malloc(SCRATCH_SIZE);
+    int status = loop->scratch == NULL ? UV_ENOMEM : uv_loop_init(&loop->uv);
+    if (status == 0) {
+        status = poll_open(loop);
+        if (status != 0) uv_loop_close(&loop->uv);
+    }
+    if (status != 0) {
+        free(loop->scratch);
+        error_push(L, status, "making an event loop");
+        lua_pop(L, 1);
+        lua_error(L);
+    }
+    loop->closed = false;
+    lua_setmetatable(L, -2); /* from here on the collector closes it */
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &loop_key);
+    return loop;
+}
+
+Loop *loop_of(lua_State *L) {
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &loop_key);
+    Loop *loop = lua_touserdata(L, -1);
+    lua_pop(L, 1);
+    return loop != NULL ? loop : loop_new(L);
+}
+
+static void handle_closed(uv_handle_t *handle) {
+    free(handle);
+}
+
+void loop_close_handle(Loop *loop, uv_handle_t *handle) {
+    loop->uv_changed = true;
+    uv_close(handle, handle_closed);
+}
+
+static void close_left_over(uv_handle_t *handle, void *loop) {
+    if (!uv_is_closing(handle)) loop_close_handle(loop, handle);
+}
+
+/* Objects may be finalized before or after this: they find `closed`, and no more of the loop. */
+static int loop_gc(lua_State *L) {
+    Loop *loop = lua_touserdata(L, 1);
+    if (loop->closed) return 0;
+    loop->closed = true;
+    offload_detach(loop);
+    uv_walk(&loop->uv, close_left_over, loop);
+    uv_run(&loop->uv, UV_RUN_DEFAULT);
+    uv_loop_close(&loop->uv);
+    poll_free(loop);
+    timers_free(&loop->timers);
+    limits_free(loop);
+    free(loop->idle);
+    free(loop->free_slots);
+    free(loop->scratch);
+    return 0;
+}
+
+static void fire_timers(Loop *loop) {
+    if (loop->timers.count == 0) return;
+    uint64_t now = uv_hrtime();
+    Timer *timer;
+    while ((timer = timers_take_due(&loop->timers, now)) != NULL)
+        timer->fired(timer);
+}
+
+uint64_t loop_idle_time(const Loop *loop) {
+    if (loop->ready > 0) return 0;
+    if (loop->timers.count == 0) return FOREVER;
+    uint64_t now = uv_hrtime(), next = loop->timers.heap[1]->deadline;
+    return next > now ? next - now : 0;
+}
+
+static unsigned run_ready(lua_State *L, Loop *loop) {
+    unsigned ran = 0;
+    for (unsigned count = loop->ready; count > 0; count--, ran++) {
+        Task *task = loop->ready_first;
+        loop->ready_first = task->next_ready;
+        loop->ready--;
+        task_resume(L, loop, task);
+    }
+    return ran;
+}
+
+static void poll_world(Loop *loop, uint64_t timeout) {
+    uint64_t idle = loop_idle_time(loop);
+    poll_wait(loop, idle < timeout ? idle : timeout);
+    fire_timers(loop);
+    loop->last_poll = uv_hrtime();
+    loop->unpolled = 0;
+}
+
+unsigned loop_turn(lua_State *L, Loop *loop, uint64_t timeout) {
+    loop->turning = true;
+    unsigned ran = run_ready(L, loop);
+    poll_world(loop, timeout);
+    loop->turning = false;
+    loop->turns++;
+    return ran;
+}
+
+/*
+** While tasks are ready, a look at the world every few of them is enough. It
+** comes first, so that whoever drives the loop sees what the tasks have done.
+*/
+void loop_brisk_turn(lua_State *L, Loop *loop) {
+    loop->turning = true;
+    if (loop->ready == 0 || loop->unpolled >= POLL_TASKS ||
+        uv_hrtime() - loop->last_poll > POLL_NANOSECONDS)
+        poll_world(loop, FOREVER);
+    loop->unpolled += run_ready(L, loop);
+    loop->turning = false;
+    loop->turns++;
+}
+
+bool loop_is_stuck(const Loop *loop) {
+    return loop->ready == 0 && loop->sources == 0 && loop->timers.count == 0;
+}
+
+/* backend_timeout(): seconds until run_once has something to do of itself; nil: only for events. */
+static int backend_timeout(lua_State *L) {
+    uint64_t idle = loop_idle_time(loop_of(L));
+    if (idle == FOREVER)
+        lua_pushnil(L);
+    else
+        lua_pushnumber(L, (lua_Number)idle / 1e9);
+    return 1;
+}
+
+/* backend_fd(): a descriptor that is readable when run_once has something to do. */
+static int backend_fd(lua_State *L) {
+    lua_pushinteger(L, poll_backend_fd(loop_of(L)));
+    return 1;
+}
+
+/* now(): seconds on the monotonic clock, since an arbitrary moment. */
+static int now(lua_State *L) {
+    lua_pushnumber(L, (lua_Number)uv_hrtime() / 1e9);
+    return 1;
+}
+
+static const luaL_Reg functions[] = {
+    {"backend_fd", backend_fd},
+    {"backend_timeout", backend_timeout},
+    {"now", now},
+    {NULL, NULL},
+};
+
+void loop_open(lua_State *L) {
+    loop_of(L);
+    luaL_setfuncs(L, functions, 0);
+}

@@ -1,0 +1,92 @@
+/*
+** The loop: one for a Lua state. It owns libuv's loop, the queue of ready
+** tasks, the timers, and the turn that moves them on. Floor 1.
+*/
+#ifndef ARSENAL_LOOP_H
+#define ARSENAL_LOOP_H
+
+#include "args.h"
+#include "scope.h"
+#include "timers.h"
+#include "waiter.h"
+
+#include <lua.h>
+#include <uv.h>
+
+enum {
+    SCRATCH_SIZE = 64 * 1024,
+    HANDLE_KINDS = 16,
+    BUDGET = 128, /* calls that a task may make without waiting before others have their turn */
+};
+
+/* registry: the table that the C core returns; its `face` is the module that users see */
+#define CORE_KEY "arsenal.core"
+
+struct Task;
+struct Offload;
+
+/* A coroutine that runs one task after another. */
+typedef struct Fiber {
+    lua_State *L;
+    uint32_t slot; /* in the table of pins: `slot` holds the coroutine, `slot + 1` its task */
+} Fiber;
+
+typedef struct Loop {
+    uv_loop_t uv;
+    bool closed;         /* torn down: descriptors may still be closed, nothing else */
+    bool turning;        /* inside a turn */
+    bool uv_changed;     /* libuv's handles changed since it last ran */
+    bool keep_traceback; /* the error being raised has been seen by task_traceback */
+
+    struct Task *running;
+    struct Task *ready_first, *ready_last;
+    int budget; /* what is left of the running task's */
+
+    Scope root;
+    unsigned tasks;   /* not ended */
+    unsigned ready;   /* in the queue */
+    unsigned sources; /* waiters that the world outside may wake */
+    uint64_t turns, last_poll;
+    unsigned unpolled; /* tasks run since then */
+    Timers timers;
+
+    Fiber *idle; /* coroutines without a task; room for all there are */
+    unsigned idle_count, fiber_count, fiber_capacity;
+    uint32_t next_slot;
+    uint32_t *free_slots; /* of coroutines given up; room for all there are */
+    unsigned free_slot_count;
+    struct Limit *limits; /* all ever made, until the loop is closed */
+    struct Limit *free_limits;
+
+    struct Poll *poll;              /* the poller's */
+    struct Lookup *lookups;         /* the names': in flight */
+    struct Foreign *foreign;        /* descriptors of others that tasks wait on */
+    struct Offload *offload;        /* the offload's, NULL until it is used */
+    uv_async_t *wakeup;             /* the wakeup's, NULL until it is used */
+    unsigned handles[HANDLE_KINDS]; /* open objects by kind: see handle.h */
+    char *scratch;                  /* SCRATCH_SIZE bytes that reads go to first */
+} Loop;
+
+/* The loop of this Lua state; made by the first call. */
+Loop *loop_of(lua_State *L);
+
+/*
+** One turn: runs the tasks that are ready at its start, then polls, waiting at
+** most `timeout` nanoseconds when none is ready. Returns how many tasks ran.
+** A brisk turn has no limit, and does not poll each time while tasks are ready.
+*/
+unsigned loop_turn(lua_State *L, Loop *loop, uint64_t timeout);
+void loop_brisk_turn(lua_State *L, Loop *loop);
+
+/* Nanoseconds until the loop has something to do of itself: 0, or until its next timer. */
+uint64_t loop_idle_time(const Loop *loop);
+
+/* No task is ready, and nothing that the loop knows of could make one so. */
+bool loop_is_stuck(const Loop *loop);
+
+/* Puts a libuv handle's memory, from malloc, at libuv's disposal: it is freed once it is closed. */
+void loop_close_handle(Loop *loop, uv_handle_t *handle);
+
+void loop_open(lua_State *L); /* [-0, +0] adds its functions to the table on top */
+
+#endif

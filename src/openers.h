@@ -1,0 +1,16 @@
+/*
+** The openers of the files that nothing else builds on: each adds its functions
+** to the table on top of the stack, [-0, +0]. core.c calls them.
+*/
+#ifndef ARSENAL_OPENERS_H
+#define ARSENAL_OPENERS_H
+
+#include <lua.h>
+
+void coroutine_open(lua_State *L);
+void descriptor_open(lua_State *L);
+void dns_open(lua_State *L);
+void stats_open(lua_State *L);
+void tcp_open(lua_State *L);
+
+#endif

@@ -1,0 +1,19 @@
+/*
+** What differs between systems below sockets: included first by whoever makes
+** system calls. Floor 0. The Windows branch is untested.
+*/
+#ifndef ARSENAL_PORTABILITY_H
+#define ARSENAL_PORTABILITY_H
+
+#ifdef _WIN32
+#include <winsock2.h>
+#include <ws2tcpip.h>
+#else
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* accept4, dladdr, RTLD_NODELETE */
+#endif
+#include <netinet/in.h>
+#include <sys/socket.h>
+#endif
+
+#endif

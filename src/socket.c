@@ -1,0 +1,154 @@
+/*
+** Owns every system call on sockets. Floor 3. POSIX only: a Windows version
+** has the same functions on SOCKETs.
+*/
+#include "portability.h"
+
+#include "socket.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <netinet/tcp.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#ifdef __linux__
+
+int socket_open(int family, int type) {
+    int fd = socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    return fd >= 0 ? fd : -errno;
+}
+
+static int accept_one(int fd, struct sockaddr *peer, socklen_t *size) {
+    return accept4(fd, peer, size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+}
+
+#else /* untested */
+
+/* Returns the descriptor set up, or closes it. */
+static int set_up(int fd) {
+    if (fd < 0) return -errno;
+    if (fcntl(fd, F_SETFL, O_NONBLOCK) == 0 && fcntl(fd, F_SETFD, FD_CLOEXEC) == 0) return fd;
+    int status = -errno;
+    close(fd);
+    return status;
+}
+
+int socket_open(int family, int type) {
+    return set_up(socket(family, type, 0));
+}
+
+static int accept_one(int fd, struct sockaddr *peer, socklen_t *size) {
+    int accepted = set_up(accept(fd, peer, size));
+    if (accepted < 0) errno = -accepted;
+    return accepted;
+}
+
+#endif
+
+void socket_close(int fd) {
+    close(fd); /* after EINTR, too, the descriptor is gone on the systems that we run on */
+}
+
+void socket_abort(int fd) {
+    struct linger at_once = {.l_onoff = 1, .l_linger = 0};
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+    close(fd);
+}
+
+int socket_bind(int fd, const Address *address) {
+    return bind(fd, &address->any, address_size(address)) == 0 ? 0 : -errno;
+}
+
+int socket_listen(int fd, int backlog) {
+    return listen(fd, backlog) == 0 ? 0 : -errno;
+}
+
+int socket_accept(int fd, Address *peer) {
+    socklen_t size = sizeof *peer;
+    int accepted;
+    do {
+        accepted = accept_one(fd, &peer->any, &size);
+    } while (accepted < 0 && errno == EINTR);
+    if (accepted >= 0) return accepted;
+    return errno == EWOULDBLOCK ? UV_EAGAIN : -errno;
+}
+
+int socket_connect(int fd, const Address *address) {
+    if (connect(fd, &address->any, address_size(address)) == 0) return 0;
+    return errno == EINPROGRESS || errno == EINTR ? UV_EAGAIN : -errno;
+}
+
+int socket_connected(int fd) {
+    int error = 0;
+    socklen_t size = sizeof error;
+    return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 ? -error : -errno;
+}
+
+ptrdiff_t socket_read(int fd, char *data, size_t size) {
+    ssize_t count;
+    do {
+        count = read(fd, data, size);
+    } while (count < 0 && errno == EINTR);
+    if (count >= 0) return count;
+    return errno == EWOULDBLOCK ? UV_EAGAIN : -errno;
+}
+
+ptrdiff_t socket_write(int fd, const uv_buf_t *parts, unsigned count) {
+    ssize_t written;
+    do { /* libuv's buffers are laid out as iovecs */
+        written = count == 1 ? write(fd, parts->base, parts->len)
+                             : writev(fd, (const struct iovec *)parts, (int)count);
+    } while (written < 0 && errno == EINTR);
+    if (written >= 0) return written;
+    return errno == EWOULDBLOCK ? UV_EAGAIN : -errno;
+}
+
+int socket_end(int fd) {
+    return shutdown(fd, SHUT_WR) == 0 ? 0 : -errno;
+}
+
+int socket_local_address(int fd, Address *address) {
+    socklen_t size = sizeof *address;
+    return getsockname(fd, &address->any, &size) == 0 ? 0 : -errno;
+}
+
+int socket_remote_address(int fd, Address *address) {
+    socklen_t size = sizeof *address;
+    return getpeername(fd, &address->any, &size) == 0 ? 0 : -errno;
+}
+
+static int set(int fd, int level, int name, int value) {
+    return setsockopt(fd, level, name, &value, sizeof value) == 0 ? 0 : -errno;
+}
+
+#ifdef __APPLE__
+#define TCP_KEEPIDLE TCP_KEEPALIVE
+#endif
+
+static int set_keepalive(int fd, int seconds) {
+    int status = set(fd, SOL_SOCKET, SO_KEEPALIVE, seconds > 0);
+    if (status == 0 && seconds > 0) status = set(fd, IPPROTO_TCP, TCP_KEEPIDLE, seconds);
+    return status;
+}
+
+int socket_set(int fd, SocketOption option, int value) {
+    switch (option) {
+    case SOCKET_NODELAY:
+        return set(fd, IPPROTO_TCP, TCP_NODELAY, value);
+    case SOCKET_KEEPALIVE:
+        return set_keepalive(fd, value);
+    case SOCKET_SEND_BUFFER:
+        return set(fd, SOL_SOCKET, SO_SNDBUF, value);
+    case SOCKET_RECV_BUFFER:
+        return set(fd, SOL_SOCKET, SO_RCVBUF, value);
+    case SOCKET_REUSEADDR:
+        return set(fd, SOL_SOCKET, SO_REUSEADDR, value);
+    case SOCKET_REUSEPORT:
+        return set(fd, SOL_SOCKET, SO_REUSEPORT, value);
+    case SOCKET_IPV6ONLY:
+        return set(fd, IPPROTO_IPV6, IPV6_V6ONLY, value);
+    }
+    return UV_EINVAL;
+}

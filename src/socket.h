@@ -1,0 +1,43 @@
+/*
+** Sockets: the system's calls on descriptors, all non-blocking; each result
+** below 0 is a status of error.h, UV_EAGAIN where it would block. Floor 3.
+*/
+#ifndef ARSENAL_SOCKET_H
+#define ARSENAL_SOCKET_H
+
+#include "address.h"
+
+#include <stddef.h>
+#include <uv.h>
+
+int socket_open(int family, int type); /* a descriptor, closed on exec */
+void socket_close(int fd);
+void socket_abort(int fd); /* closes a stream socket with a reset */
+
+int socket_bind(int fd, const Address *address);
+int socket_listen(int fd, int backlog);
+int socket_accept(int fd, Address *peer); /* a descriptor */
+
+int socket_connect(int fd, const Address *address); /* 0, or UV_EAGAIN: ends when writable */
+int socket_connected(int fd);                       /* how that has ended */
+
+ptrdiff_t socket_read(int fd, char *data, size_t size);
+ptrdiff_t socket_write(int fd, const uv_buf_t *parts, unsigned count);
+int socket_end(int fd); /* ends our direction */
+
+int socket_local_address(int fd, Address *address);
+int socket_remote_address(int fd, Address *address);
+
+typedef enum SocketOption {
+    SOCKET_NODELAY,
+    SOCKET_KEEPALIVE, /* seconds of silence, 0 for off */
+    SOCKET_SEND_BUFFER,
+    SOCKET_RECV_BUFFER,
+    SOCKET_REUSEADDR,
+    SOCKET_REUSEPORT,
+    SOCKET_IPV6ONLY,
+} SocketOption;
+
+int socket_set(int fd, SocketOption option, int value);
+
+#endif

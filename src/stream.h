@@ -1,0 +1,63 @@
+/*
+** Streams: bytes in both directions over any transport. stream.c owns the
+** object, receive.c what comes in, send.c what goes out. Floor 4.
+*/
+#ifndef ARSENAL_STREAM_H
+#define ARSENAL_STREAM_H
+
+#include "address.h"
+#include "bytes.h"
+#include "handle.h"
+#include "poller.h"
+#include "transport.h"
+
+enum { STREAM_TCP, STREAM_UNIX, STREAM_TLS, STREAM_PIPE, STREAM_FAMILIES };
+
+typedef struct Stream {
+    Handle handle;
+    Poller poller;
+    const Transport *transport;
+    void *state; /* the transport's */
+    Address remote;
+
+    Bytes input;     /* read, and not yet received */
+    size_t searched; /* of it: the item being received does not end there */
+    int read_end;    /* 0, 1 at the end of stream, or why nothing more can be read */
+    bool write_ended;
+    bool aborted;          /* closing is to reset the connection */
+    bool torn;             /* a cancelled send had begun; `torn_at` bytes went out */
+    struct Task *receiver; /* the one that waits */
+    struct Task *sender;   /* whose turn it is */
+    WaitList senders;      /* the turns after it */
+    size_t torn_at;
+    uint64_t received, sent;
+    uint64_t recv_limit, send_limit; /* nanoseconds for each call, or FOREVER */
+} Stream;
+
+extern const HandleType stream_types[STREAM_FAMILIES];
+
+/* [-0, +1] makes an object without a descriptor; then stream_adopt, which can't fail, gives it one. */
+Stream *stream_new(lua_State *L, int family);
+void stream_adopt(Stream *stream, int fd, const Address *remote);
+
+static inline Stream *stream_check(lua_State *L, int index) {
+    return handle_check(L, index, stream_types, STREAM_FAMILIES);
+}
+
+/* Waits until the transport is worth calling again. `wants` is one of its answers. */
+int stream_wait(lua_State *L, Stream *stream, Task *task, const WaitKind *kind, ptrdiff_t wants,
+                uint64_t limit);
+
+/* nil, "<verb> <name>: <reason>", code; returns 3. */
+int stream_fail(lua_State *L, const Stream *stream, const char *verb, int status);
+
+/* Closing: whoever waits to send learns of it. */
+void stream_close_senders(Stream *stream);
+
+int stream_attempt(lua_State *L); /* recv(stream) that returns nothing where it would wait */
+
+extern const luaL_Reg receive_methods[], send_methods[];
+
+void stream_open(lua_State *L); /* [-0, +0] */
+
+#endif

@@ -1,0 +1,113 @@
+/*
+** Tasks: coroutines that the loop resumes. The only floor that resumes and
+** yields; whatever waits ends in task_wait. Floor 1.
+*/
+#ifndef ARSENAL_TASK_H
+#define ARSENAL_TASK_H
+
+#include "loop.h"
+
+typedef struct Task Task;
+
+/* What one kind of wait is. */
+typedef struct WaitKind {
+    /* Goes on in the task once it was woken; task->status tells why. Its results are the call's. */
+    lua_CFunction step;
+    /* Undoes the wait when it is cancelled, besides leaving the list. May be NULL. */
+    void (*forget)(Task *task);
+    /* [-0, +1] "receiving on tcp stream ..." */
+    void (*describe)(lua_State *L, Task *task);
+} WaitKind;
+
+enum { TASK_NEW, TASK_READY, TASK_RUNNING, TASK_WAITING, TASK_DONE, TASK_FAILED, TASK_CANCELLED };
+
+struct Task {
+    Waiter waiter; /* where it waits */
+    Task *next_ready;
+    Loop *loop;
+    lua_State *L;   /* its coroutine; NULL when it has ended */
+    lua_State *top; /* the innermost coroutine that runs or waits in it */
+    Scope *scope;   /* the innermost one */
+    Scope root;
+    const WaitKind *kind;
+    void *object;      /* what it waits on */
+    size_t progress;   /* of the call that waits: the kind's own */
+    uint64_t deadline; /* of the call that waits, or FOREVER */
+    Timer timer;       /* may be set earlier than the deadline: a late one is not moved */
+    WaitList joiners;
+    struct Group *group; /* which is told when it ends, or NULL */
+    uint32_t slot;
+    int stack_top; /* of `top` while it waits */
+    int status;    /* why it was woken: 0, or a status of error.h */
+    uint8_t state;
+    bool started;
+    bool resuming; /* by the loop, and not by a stranger */
+    bool observed; /* its error is told by run, not by on_error */
+};
+
+/*
+** The first line of each call that may wait: the running task, or NULL where
+** there is none and `return run_outside(L)` makes the call in a task of its
+** own. Raises an error where Lua can't yield.
+*/
+Task *task_enter(lua_State *L, Loop *loop);
+
+/* The last line of each: waits, and ends with what kind->step returns, or raises a cancellation. */
+int task_wait(lua_State *L, Task *task, const WaitKind *kind, void *object);
+
+/*
+** For the continuation of a yield inside a task: it was not resumed by the loop
+** (task->resuming tells), but by somebody who has the coroutine. It goes on waiting.
+*/
+int task_refuse_stranger(lua_State *L, Task *task, lua_KFunction continuation);
+
+/* Lets the others have their turn, then goes on with kind->step. */
+int task_pause(lua_State *L, Task *task, const WaitKind *kind, void *object);
+
+/* Whether the running task has had its share of this turn, and should pause. */
+static inline bool task_spent(Loop *loop) {
+    return --loop->budget < 0;
+}
+
+/* Gives the call that is about to wait this much time, unless it has a deadline. */
+void task_limit(Task *task, uint64_t duration);
+
+bool waiter_wake(Waiter *waiter, int status); /* false: its task is awake already */
+void waiters_wake(WaitList *list, unsigned events,
+                  int status);   /* those who wait for any of these */
+void task_interrupt(Task *task); /* wakes a waiting one with a cancellation */
+void task_resume(lua_State *L, Loop *loop, Task *task); /* the loop's: runs a ready one */
+
+/*
+** [-(n + 1), +1] starts a task below `parent` for the function and its n
+** arguments on top, and pushes its object. `attachment` is the index of a value
+** that the task's group looks after, or 0.
+*/
+Task *task_spawn(lua_State *L, Loop *loop, Scope *parent, int n, int attachment);
+
+void task_check_function(lua_State *L, int index); /* raises unless it can be called */
+bool task_has_ended(const Task *task);
+void task_push(lua_State *L, Task *task);        /* [-0, +1] the object of one that has not ended */
+void task_push_reason(lua_State *L, Task *task); /* [-0, +1] the cancellation it was given */
+void task_push_failure(lua_State *L, int index); /* [-0, +2] the error and its traceback */
+int task_push_outcome(lua_State *L, int index);  /* results of an ended one, or raises its error */
+
+/*
+** A message handler that takes the traceback of an error. task_rethrow raises
+** the error on top, which keeps the traceback taken last; task_rethrow_with takes
+** another from the top, and the error from below it.
+*/
+int task_traceback(lua_State *L);
+int task_rethrow(lua_State *L);
+int task_rethrow_with(lua_State *L);
+
+void task_report(lua_State *L); /* [-3, +0] calls on_error(error, traceback, task) */
+Task *tasks_next(Loop *loop, const Task *task); /* all that have not ended; NULL first and last */
+void tasks_cancel_all(Loop *loop);
+void task_abandon(lua_State *L, Loop *loop,
+                  Task *task); /* ends a waiting one without resuming it */
+void task_push_description(lua_State *L,
+                           Task *task); /* [-0, +1] where it was started, what it waits for */
+void task_open(lua_State *L);           /* [-0, +0] adds its functions to the table on top */
+
+#endif

@@ -1,0 +1,52 @@
+/*
+** Waiters: a task's place in the list of those who wait for one thing. Lists
+** are FIFO; leaving one takes constant time. Floor 1.
+*/
+#ifndef ARSENAL_WAITER_H
+#define ARSENAL_WAITER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct Task;
+
+typedef struct Waiter {
+    struct Waiter *next, *previous; /* a ring */
+    struct Waiter **list;           /* whose first it may be; NULL: it waits nowhere */
+    struct Task *task;
+    unsigned events;   /* what it waits for, in a list that serves several */
+    unsigned *sources; /* counts the waiters that the world outside may wake, or NULL */
+} Waiter;
+
+typedef Waiter *WaitList; /* the first, NULL when empty */
+
+static inline void waiter_join(Waiter *waiter, WaitList *list, unsigned *sources) {
+    Waiter *first = *list;
+    waiter->list = list;
+    waiter->sources = sources;
+    if (sources != NULL) ++*sources;
+    if (first == NULL) {
+        *list = waiter->next = waiter->previous = waiter;
+    } else {
+        waiter->next = first;
+        waiter->previous = first->previous;
+        first->previous->next = waiter;
+        first->previous = waiter;
+    }
+}
+
+static inline void waiter_leave(Waiter *waiter) {
+    WaitList *list = waiter->list;
+    if (list == NULL) return;
+    waiter->list = NULL;
+    if (waiter->sources != NULL) --*waiter->sources;
+    if (waiter->next == waiter) {
+        *list = NULL;
+    } else {
+        if (*list == waiter) *list = waiter->next;
+        waiter->next->previous = waiter->previous;
+        waiter->previous->next = waiter->next;
+    }
+}
+
+#endif
