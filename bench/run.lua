@@ -4,7 +4,8 @@
 --
 -- Each scenario is measured in some launches (BENCH_LAUNCHES, 4) of the servers, because where a process happens to
 -- lie in memory matters too, and in each launch in many rounds of short slices, because the machine's own speed
--- varies from second to second: that way a percent of difference can be seen on a busy machine.
+-- varies from second to second: that way a percent of difference can be seen on a busy machine. BENCH_ONLY, a Lua
+-- pattern, chooses scenarios by their titles.
 package.path = "bench/?.lua;" .. package.path
 local launch = require("launch")
 local results = require("results")
@@ -13,6 +14,7 @@ local contestants = require("contestants")
 local scenarios = require("scenarios")
 
 local launches = tonumber(os.getenv("BENCH_LAUNCHES") or 4)
+local only = os.getenv("BENCH_ONLY") or ""
 
 -- --- Who takes part ---
 
@@ -114,6 +116,14 @@ local function run_scenario(scenario, wanted, raw)
   return rows
 end
 
+local function measure(scenario, wanted, raw, tables)
+  io.stderr:write(scenario.title, "\n")
+  local rows = run_scenario(scenario, wanted, raw)
+  local write = scenario.mode == "idle" and report.memory or report.costs
+  write(tables, scenario, rows)
+  tables:flush()
+end
+
 local function main(suite, ...)
   local list = assert(scenarios[suite], "no such suite")
   local wanted = set_of { ... }
@@ -121,15 +131,12 @@ local function main(suite, ...)
   local path = ("build/bench/%s.md"):format(suite)
   local tables = assert(io.open(path, "w"))
   for _, scenario in ipairs(list) do
-    io.stderr:write(scenario.title, "\n")
-    local rows = run_scenario(scenario, wanted, raw)
-    local write = scenario.mode == "idle" and report.memory or report.costs
-    write(tables, scenario, rows)
+    if scenario.title:find(only) then measure(scenario, wanted, raw, tables) end
   end
   report.skipped(tables, skipped)
   raw:close()
   tables:close()
-  io.stdout:write(assert(io.open(path)):read("a"))
+  for line in io.lines(path) do print(line) end
 end
 
 main(arg[1] or "quick", table.unpack(arg, 2))

@@ -16,7 +16,7 @@ local function serve(client)
 end
 
 loop:wrap(function()
-  for client in server:clients() do
+  for client in function() return server:accept { nodelay = true } end do
     loop:wrap(serve, client)
   end
 end)
