@@ -143,10 +143,10 @@ static void forget_question(Question *question) {
 
 static int question_gc(lua_State *L) {
     Question *question = lua_touserdata(L, 1);
-    if (question->lookup != NULL) {
-        if (question->task->loop->closed) return 0;
-        waiter_leave(&question->task->waiter);
-    }
+    if (question->lookup == NULL && question->answer == NULL) return 0;
+    question->task->object = NULL; /* it is neither done nor forgotten: the task still has it */
+    if (question->lookup != NULL && question->task->loop->closed) return 0;
+    waiter_leave(&question->task->waiter);
     forget_question(question);
     return 0;
 }

@@ -35,7 +35,7 @@ static int close_method(lua_State *L) {
 }
 
 static int finalize(lua_State *L) {
-    handle_close(lua_touserdata(L, 1));
+    handle_close(check_any(L));
     return 0;
 }
 

@@ -24,8 +24,7 @@ static void close_listener(Handle *handle) {
     Listener *listener = (Listener *)handle;
     int fd = listener->poller.fd;
     poller_close(&listener->poller, ARSENAL_CLOSED);
-    while (listener->acceptors != NULL)
-        if (!waiter_wake(listener->acceptors, ARSENAL_CLOSED)) waiter_leave(listener->acceptors);
+    waiters_dismiss(&listener->acceptors, ARSENAL_CLOSED);
     socket_close(fd);
 }
 

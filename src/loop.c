@@ -14,10 +14,7 @@
 #include <lauxlib.h>
 #include <stdlib.h>
 
-enum { /* between two looks at the world, while any task is ready */
-       POLL_TASKS = 64,
-       POLL_NANOSECONDS = 50 * 1000,
-};
+enum { POLL_TASKS = 32 }; /* run between two looks at the world, while any is ready */
 
 static const char loop_key; /* registry: the loop */
 static const char loop_name[] = "arsenal.loop";
@@ -117,7 +114,6 @@ static void poll_world(Loop *loop, uint64_t timeout) {
     uint64_t idle = loop_idle_time(loop);
     poll_wait(loop, idle < timeout ? idle : timeout);
     fire_timers(loop);
-    loop->last_poll = uv_hrtime();
     loop->unpolled = 0;
 }
 
@@ -136,9 +132,7 @@ unsigned loop_turn(lua_State *L, Loop *loop, uint64_t timeout) {
 */
 void loop_brisk_turn(lua_State *L, Loop *loop) {
     loop->turning = true;
-    if (loop->ready == 0 || loop->unpolled >= POLL_TASKS ||
-        uv_hrtime() - loop->last_poll > POLL_NANOSECONDS)
-        poll_world(loop, FOREVER);
+    if (loop->ready == 0 || loop->unpolled >= POLL_TASKS) poll_world(loop, FOREVER);
     loop->unpolled += run_ready(L, loop);
     loop->turning = false;
     loop->turns++;

@@ -46,8 +46,8 @@ typedef struct Loop {
     unsigned tasks;   /* not ended */
     unsigned ready;   /* in the queue */
     unsigned sources; /* waiters that the world outside may wake */
-    uint64_t turns, last_poll;
-    unsigned unpolled; /* tasks run since then */
+    unsigned unpolled; /* tasks run since the last poll */
+    uint64_t turns;
     Timers timers;
 
     Fiber *idle; /* coroutines without a task; room for all there are */

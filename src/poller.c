@@ -13,8 +13,7 @@ void poller_happened(Poller *poller, unsigned events) {
 }
 
 void poller_close(Poller *poller, int status) {
-    while (poller->waiters != NULL)
-        if (!waiter_wake(poller->waiters, status)) waiter_leave(poller->waiters);
+    waiters_dismiss(&poller->waiters, status);
     if (!poller->loop->closed) poller_forget(poller);
     poller->fd = -1;
 }

@@ -25,8 +25,8 @@ static void pass_turn(Stream *stream) {
 }
 
 void stream_close_senders(Stream *stream) {
-    while (stream->senders != NULL)
-        if (!waiter_wake(stream->senders, ARSENAL_CLOSED)) waiter_leave(stream->senders);
+    waiters_dismiss(&stream->senders, ARSENAL_CLOSED);
+    if (stream->sender != NULL) stream->sender->object = NULL;
     stream->sender = NULL;
 }
 

@@ -37,6 +37,8 @@ static void close_stream(Handle *handle) {
     int fd = stream->poller.fd;
     poller_close(&stream->poller, ARSENAL_CLOSED);
     stream_close_senders(stream);
+    if (stream->receiver != NULL) stream->receiver->object = NULL;
+    stream->receiver = NULL;
     stream->transport->close(stream->state, fd);
     if (stream->aborted) {
         socket_abort(fd);

@@ -57,10 +57,25 @@ void waiters_wake(WaitList *list, unsigned events, int status) {
     }
 }
 
+void waiters_dismiss(WaitList *list, int status) {
+    while (*list != NULL) {
+        Task *task = (*list)->task;
+        if (waiter_wake(*list, status))
+            task->object = NULL;
+        else
+            waiter_leave(*list);
+    }
+}
+
+/* The object is NULL once it has gone by itself. */
+static void forget_wait(Task *task) {
+    waiter_leave(&task->waiter);
+    if (task->kind->forget != NULL && task->object != NULL) task->kind->forget(task);
+}
+
 void task_interrupt(Task *task) {
     if (task->state != TASK_WAITING) return;
-    waiter_leave(&task->waiter);
-    if (task->kind->forget != NULL) task->kind->forget(task);
+    forget_wait(task);
     make_ready(task, ARSENAL_CANCELLED);
 }
 
@@ -143,8 +158,7 @@ int task_wait(lua_State *L, Task *task, const WaitKind *kind, void *object) {
     task->object = object;
     bool armed = arm_timer(task);
     if (task->scope->doomed || !armed) {
-        waiter_leave(&task->waiter);
-        if (kind->forget != NULL) kind->forget(task);
+        forget_wait(task);
         return armed ? scope_raise(L, task->scope) : luaL_error(L, "not enough memory");
     }
     task->state = TASK_WAITING;
@@ -444,8 +458,7 @@ static void task_died(lua_State *L, Loop *loop, Task *task, const char *message)
 }
 
 void task_abandon(lua_State *L, Loop *loop, Task *task) {
-    waiter_leave(&task->waiter);
-    if (task->kind->forget != NULL) task->kind->forget(task);
+    forget_wait(task);
     task_died(L, loop, task, "given up: it was cancelled, and waits for what can never come");
 }
 
@@ -456,6 +469,7 @@ void task_resume(lua_State *L, Loop *loop, Task *task) {
         task->started = true;
         n = lua_gettop(co) - 1;
     } else if (lua_status(co) != LUA_YIELD) {
+        forget_wait(task);
         task_died(L, loop, task, "the coroutine of this task was closed by somebody else");
         return;
     }

@@ -30,7 +30,7 @@ struct Task {
     Scope *scope;   /* the innermost one */
     Scope root;
     const WaitKind *kind;
-    void *object;      /* what it waits on */
+    void *object;      /* what it waits on; NULL once that has gone */
     size_t progress;   /* of the call that waits: the kind's own */
     uint64_t deadline; /* of the call that waits, or FOREVER */
     Timer timer;       /* may be set earlier than the deadline: a late one is not moved */
@@ -75,6 +75,7 @@ void task_limit(Task *task, uint64_t duration);
 bool waiter_wake(Waiter *waiter, int status); /* false: its task is awake already */
 void waiters_wake(WaitList *list, unsigned events,
                   int status);   /* those who wait for any of these */
+void waiters_dismiss(WaitList *list, int status); /* all: what they wait on is going */
 void task_interrupt(Task *task); /* wakes a waiting one with a cancellation */
 void task_resume(lua_State *L, Loop *loop, Task *task); /* the loop's: runs a ready one */
 

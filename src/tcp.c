@@ -74,6 +74,7 @@ static int go_on(lua_State *L) {
     Stream *stream = lua_touserdata(L, STREAM);
     Task *task = stream->handle.loop->running;
     int status = task->status;
+    stream->sender = NULL;
     if (status == 0) status = socket_connected(stream->poller.fd);
     if (status != 0) return fail(L, stream, status);
     lua_pushvalue(L, STREAM);
@@ -123,7 +124,9 @@ static int tcp_connect(lua_State *L) {
     if (status == UV_EAGAIN) {
         poller_exhausted(&stream->poller, POLL_READ | POLL_WRITE);
         status = poller_wait(&stream->poller, &task->waiter, POLL_WRITE);
+        stream->sender = task;
         if (status == 0) return task_wait(L, task, &connect_wait, stream);
+        stream->sender = NULL;
     }
     if (status != 0) return fail(L, stream, status);
     lua_pushvalue(L, STREAM);
