@@ -1,0 +1,30 @@
+-- The echo server with its tasks made by hand: the first one accepts, and starts another for each
+-- connection.
+--
+--   lua5.4 examples/echo_tasks.lua [host [port]]
+
+local arsenal = require("arsenal")
+
+-- A task of its own for each connection. A failed call returns nil, a message and a code; the end of
+-- the stream is nil alone.
+local function echo(connection)
+  local stream <close> = connection -- closed however this function ends
+  local data, sent, message
+  repeat
+    data, message = stream:recv()
+    if data then sent, message = stream:send(data) end
+  until not (data and sent)
+  if message then print(message) end
+end
+
+local function main(host, port)
+  local listener <close> = arsenal.check(arsenal.tcp.listen(host, port))
+  print("echo server: " .. tostring(listener))
+  for stream in listener:clients() do
+    arsenal.go(echo, stream)
+  end
+end
+
+-- Ctrl-C cancels every task, closes what they hold, and is raised here.
+local ok, err = pcall(arsenal.run, main, arg[1] or "127.0.0.1", tonumber(arg[2] or 7000))
+assert(ok or err == "interrupted", err)

@@ -1,0 +1,51 @@
+-- Tells which TCP ports of a host accept connections. Scan hosts of your own only.
+--
+--   lua5.4 examples/port_scan.lua [host [first port [last port]]]
+
+local arsenal = require("arsenal")
+
+local AT_ONCE <const> = 100 -- connections under way
+local PATIENCE <const> = 2 -- seconds for each
+
+-- A port that the system chose for our side may be the very one we connect to.
+local function is_connected_to_itself(stream)
+  local _, own = stream:local_address()
+  local _, other = stream:remote_address()
+  return own == other
+end
+
+local function is_open(address, port)
+  local stream <close> = arsenal.tcp.connect(address, port, { timeout = PATIENCE })
+  return stream and not is_connected_to_itself(stream)
+end
+
+-- So many tasks share the ports; each takes the next one that is left. The group ends when they have.
+local function scan(address, first, last)
+  local found, next_port = {}, first
+  local function work()
+    while next_port <= last do
+      local port = next_port
+      next_port = port + 1
+      if is_open(address, port) then found[#found + 1] = port end
+    end
+  end
+  arsenal.group(function(group)
+    for _ = 1, math.min(AT_ONCE, last - first + 1) do group:go(work) end
+  end)
+  table.sort(found)
+  return found
+end
+
+local function main(host, first, last)
+  local address = arsenal.check(arsenal.dns.resolve(host))[1].address
+  local started = arsenal.now()
+  local found = scan(address, first, last)
+  for _, port in ipairs(found) do print(port) end
+  print(("%d of %d ports of %s are open (%.1f s)"):format(
+    #found, last - first + 1, address, arsenal.now() - started))
+end
+
+local host, first = arg[1] or "127.0.0.1", tonumber(arg[2] or 1)
+local last = tonumber(arg[3] or arg[2] or 1024)
+local ok, err = pcall(arsenal.run, main, host, first, last)
+assert(ok or err == "interrupted", err)
