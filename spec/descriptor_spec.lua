@@ -1,0 +1,111 @@
+-- arsenal.wait_readable and wait_writable: descriptors that other libraries own.
+
+local arsenal = require("arsenal")
+local child = require("spec.child")
+local kit = require("spec.kit")
+
+local inside <const> = kit.inside
+
+describe("wait_readable", function()
+  it("waits for what another process writes", inside(function()
+    local running <close> = child.start("sh -c 'read go; echo went'", { input = "go\n" })
+    assert.is_true(arsenal.wait_readable(running.fd))
+    assert.equal("went", running:line())
+  end))
+
+  it("is true at the end of a pipe too", inside(function()
+    local running <close> = child.start("true")
+    assert.is_true(arsenal.wait_readable(running.fd))
+    assert.equal("", running:finish().out)
+  end))
+
+  it("is true at once, again and again, while there is something", inside(function()
+    kit.with_pair(function(a, b)
+      b:send("xy")
+      for _ = 1, 3 do assert.is_true(arsenal.wait_readable(a:fd())) end
+      a:recv(1)
+    end)
+  end))
+
+  it("tells TIMEOUT at its limit", inside(function()
+    kit.with_pair(function(a)
+      kit.takes(0.01, 1, function() kit.fails("TIMEOUT", arsenal.wait_readable(a:fd(), 0.01)) end)
+      kit.fails("TIMEOUT", arsenal.wait_readable(a:fd(), 0))
+      kit.fails("TIMEOUT", arsenal.wait_readable(a:fd(), -1))
+      kit.fails("TIMEOUT", arsenal.timeout(0.005, arsenal.wait_readable, a:fd()))
+    end)
+  end))
+
+  it("cancelled leaves the descriptor to the next", inside(function()
+    kit.with_pair(function(a, b)
+      local waiting = kit.waiting(arsenal.wait_readable, a:fd())
+      waiting:cancel()
+      kit.fails("CANCELLED", waiting:join())
+      b:send("x")
+      assert.is_true(arsenal.wait_readable(a:fd(), 5))
+    end)
+  end))
+
+  it("and wait_writable may wait on one descriptor at once", inside(function()
+    kit.with_pair(function(a, b)
+      local reading = kit.waiting(arsenal.wait_readable, a:fd())
+      assert.is_true(arsenal.wait_writable(a:fd(), 5))
+      assert.equal("waiting", reading:status())
+      b:send("x")
+      assert.is_true(reading:join())
+    end)
+  end))
+
+  it("works again with the number of a descriptor that was closed meanwhile", inside(function()
+    for _ = 1, 5 do
+      local running <close> = child.start("echo x")
+      assert.is_true(arsenal.wait_readable(running.fd))
+      assert.equal("x\n", running:finish().out)
+      kit.with_pair(function(a, b)
+        a:send("x")
+        assert.equal("x", b:recv())
+      end)
+    end
+  end))
+end)
+
+describe("wait_writable", function()
+  it("is true while the kernel takes data, and waits while it does not", inside(function()
+    kit.with_pair(function(a, b)
+      assert.is_true(arsenal.wait_writable(a:fd()))
+      local sending = kit.waiting(a.send, a, ("x"):rep(32 << 20))
+      kit.fails("TIMEOUT", arsenal.wait_writable(a:fd(), 0.01))
+      local waiting = kit.waiting(arsenal.wait_writable, a:fd())
+      b:recv_exactly(32 << 20)
+      assert.is_true(waiting:join())
+      sending:join()
+    end)
+  end))
+end)
+
+for _, name in ipairs { "wait_readable", "wait_writable" } do
+  describe(name, function()
+    local wait <const> = arsenal[name]
+
+    it("of no open descriptor is EBADF", inside(function()
+      kit.fails("EBADF", wait(9999))
+    end))
+
+    it("takes an integer and a duration", inside(function()
+      kit.mistake("integer", wait)
+      kit.mistake("integer", wait, "1")
+      kit.mistake("integer", wait, {})
+      kit.mistake("integer", wait, 1.5)
+      kit.mistake("range", wait, -1)
+      kit.mistake("NaN", wait, 1, 0 / 0)
+      kit.mistake("seconds", wait, 1, "1")
+    end))
+
+    it("of a regular file, for which nothing waits, says so or is true", inside(function()
+      local file, fd = kit.opened(io.open, "/proc/self/exe")
+      local ready, _, code = wait(fd, 5)
+      assert(ready or code == "EPERM", code)
+      file:close()
+    end))
+  end)
+end

@@ -1,0 +1,356 @@
+-- lua/arsenal/serve.lua: listener:serve and listener:shutdown.
+
+local arsenal = require("arsenal")
+local kit = require("spec.kit")
+
+local inside <const> = kit.inside
+
+-- Serves with `handler`; calls fn(listener, connect, serving), closes the listener, and returns
+-- what on_error was told.
+local function serving(handler, options, fn)
+  return kit.recording_errors(function()
+    local listener, _, task = kit.server(handler, options)
+    local clients = {}
+    fn(listener, function()
+      clients[#clients + 1] = kit.connect_to(listener)
+      return clients[#clients]
+    end, task)
+    listener:close()
+    for _, client in ipairs(clients) do client:close() end
+    pcall(task.join, task)
+  end)
+end
+
+local function ask(client, text)
+  client:send(text, "\n")
+  return client:recv_line()
+end
+
+local function echo_line(stream)
+  for line in stream:lines() do stream:send(line, "\n") end
+end
+
+describe("serve", function()
+  it("tells a handler's error to on_error, and harms no other connection", inside(function()
+    local told = serving(function(stream)
+      for line in stream:lines() do
+        if line == "fail" then error("handler failed") end
+        stream:send(line, "\n")
+      end
+    end, nil, function(_, connect)
+      local first, second = connect(), connect()
+      assert.equal("one", ask(first, "one"))
+      assert.is_nil(ask(second, "fail"))
+      assert.equal("two", ask(first, "two"))
+      assert.equal("three", ask(connect(), "three"))
+    end)
+    assert.equal(1, #told)
+    assert.matches("handler failed", told[1].err)
+    assert.matches("serve_spec", told[1].traceback)
+  end))
+
+  it("closes the stream when its handler ends, by an error too", inside(function()
+    local streams = {}
+    local told = serving(function(stream)
+      streams[#streams + 1] = stream
+      if stream:recv_line() == "fail" then error("x") end
+    end, nil, function(_, connect)
+      for _, text in ipairs { "end", "fail" } do
+        local client = connect()
+        client:send(text, "\n")
+        assert.is_nil(client:recv())
+      end
+    end)
+    assert.equal(1, #told)
+    for _, stream in ipairs(streams) do kit.fails("CLOSED", stream:recv()) end
+  end))
+
+  for _, case in ipairs {
+    { "a reset by the peer", function(client) client:reset() end },
+    { "an item cut by the end", function(client)
+      client:send("partial")
+      client:close()
+    end },
+    { "a time limit of the stream", function(client) assert.is_nil(client:recv()) end },
+  } do
+    it("does not tell of an error object that only says that the peer is gone: " .. case[1], inside(function()
+      local ended = 0
+      local told = serving(function(stream)
+        local _ <close> = kit.on_close(function() ended = ended + 1 end)
+        stream:set_timeout(0.02)
+        arsenal.check(stream:recv_line())
+      end, nil, function(_, connect)
+        case[2](connect())
+        kit.turn_until(function() return ended == 1 end)
+      end)
+      assert.same({}, told)
+    end))
+  end
+
+  it("tells of such an error object when it is of another stream", inside(function()
+    local told = serving(function(stream)
+      kit.with_pair(function(a)
+        a:set_timeout(0.001)
+        arsenal.check(a:recv_line())
+      end)
+      stream:send("never")
+    end, nil, function(_, connect) assert.is_nil(connect():recv()) end)
+    assert.equal(1, #told)
+    assert.equal("TIMEOUT", told[1].err.code)
+  end))
+
+  it("tells of an error object of its own stream that says something else", inside(function()
+    local told = serving(function(stream) arsenal.check(stream:recv_line { max = 2 }) end, nil,
+      function(_, connect) assert.is_nil(ask(connect(), "too long")) end)
+    assert.equal(1, #told)
+    assert.equal("TOOLONG", told[1].err.code)
+  end))
+
+  it("waits for the running handlers after close, and returns true", inside(function()
+    serving(echo_line, nil, function(listener, connect, task)
+      local client = connect()
+      assert.equal("before", ask(client, "before"))
+      listener:close()
+      arsenal.yield()
+      arsenal.yield()
+      assert.equal("waiting", task:status())
+      assert.equal("after", ask(client, "after"))
+      client:close()
+      assert.is_true(task:join())
+    end)
+  end))
+
+  it("cancelled cancels its handlers", inside(function()
+    local cancelled = 0
+    serving(function(stream)
+      local ok, err = pcall(stream.recv, stream)
+      if not ok and arsenal.is_cancelled(err) then cancelled = cancelled + 1 end
+      if not ok then error(err, 0) end
+    end, nil, function(listener, connect, task)
+      local clients = { connect(), connect() }
+      kit.turn_until(function() return listener:stats().active == 2 end)
+      arsenal.yield()
+      task:cancel()
+      kit.fails("CANCELLED", task:join())
+      assert.equal(2, cancelled)
+      for _, client in ipairs(clients) do assert.is_nil(client:recv()) end
+    end)
+  end))
+
+  it("with max_connections accepts no more until one ends", inside(function()
+    serving(echo_line, { max_connections = 2 }, function(listener, connect)
+      local clients = { connect(), connect(), connect() }
+      assert.equal("1", ask(clients[1], "1"))
+      assert.equal("2", ask(clients[2], "2"))
+      clients[3]:send("3\n")
+      kit.fails("TIMEOUT", arsenal.timeout(0.02, clients[3].recv_line, clients[3]))
+      assert.equal(2, listener:stats().accepted)
+      clients[1]:close()
+      assert.equal("3", clients[3]:recv_line())
+      assert.equal(3, listener:stats().accepted)
+    end)
+  end))
+
+  it("counts the connections being handled as active", inside(function()
+    serving(echo_line, nil, function(listener, connect)
+      local clients = { connect(), connect() }
+      for _, client in ipairs(clients) do ask(client, "x") end
+      assert.equal(2, listener:stats().active)
+      clients[1]:close()
+      kit.turn_until(function() return listener:stats().active == 1 end)
+    end)
+  end))
+
+  it("of a closed listener returns at once", inside(function()
+    local listener = kit.listen()
+    listener:close()
+    assert.is_true(listener:serve(print))
+  end))
+
+  it("checks its arguments before it accepts", inside(function()
+    local listener <close> = kit.listen()
+    kit.mistake("function", listener.serve, listener)
+    kit.mistake("function", listener.serve, listener, "handler")
+    kit.mistake("maximum", listener.serve, listener, print, { maximum = 1 })
+    kit.mistake("max_connections", listener.serve, listener, print, { max_connections = 0 })
+    kit.mistake("max_connections", listener.serve, listener, print, { max_connections = "2" })
+    kit.mistake("when", listener.serve, listener, print, { when = "writable" })
+  end))
+
+  it("carries hundreds of clients at once", inside(function()
+    serving(echo_line, nil, function(_, connect)
+      local clients, count = {}, kit.count(400)
+      for i = 1, count do clients[i] = connect() end
+      for i = 1, count do clients[i]:send("client ", i, "\n") end
+      for i = 1, count do assert.equal("client " .. i, clients[i]:recv_line()) end
+    end)
+  end))
+end)
+
+describe("serve when readable", function()
+  local READABLE <const> = { when = "readable" }
+
+  local function echo_once(stream) stream:send(stream:recv()) end
+
+  it("calls the handler whenever there is something to read", inside(function()
+    local calls = 0
+    serving(function(stream)
+      calls = calls + 1
+      echo_once(stream)
+    end, READABLE, function(_, connect)
+      local clients = { connect(), connect() }
+      arsenal.yield()
+      assert.equal(0, calls)
+      for round = 1, 3 do
+        for i, client in ipairs(clients) do
+          client:send(round, i)
+          assert.equal(round .. i, client:recv())
+        end
+      end
+      assert.equal(6, calls)
+    end)
+  end))
+
+  it("keeps no task for a connection in between", inside(function()
+    serving(echo_once, READABLE, function(_, connect)
+      local before = arsenal.stats().tasks
+      for i = 1, 10 do
+        local client = connect()
+        client:send(i)
+        assert.equal(tostring(i), client:recv())
+      end
+      kit.turn_until(function() return arsenal.stats().tasks == before end)
+    end)
+  end))
+
+  it("closes the connection at the end of the stream", inside(function()
+    local before = arsenal.stats().handles["tcp stream"] or 0
+    serving(function(stream)
+      local data = stream:recv()
+      if data then stream:send(data) end
+    end, READABLE, function(_, connect)
+      local client = connect()
+      client:send("x")
+      client:recv()
+      client:shutdown()
+      assert.is_nil(client:recv())
+      client:close()
+      kit.turn_until(function() return (arsenal.stats().handles["tcp stream"] or 0) == before end)
+    end)
+  end))
+
+  it("closes it when the handler returns false", inside(function()
+    serving(function(stream) return stream:recv() ~= "go away" end, READABLE, function(_, connect)
+      local client = connect()
+      client:send("go away")
+      assert.is_nil(client:recv())
+    end)
+  end))
+
+  it("closes it when the handler fails, tells on_error, and harms no other", inside(function()
+    local told = serving(function(stream)
+      local text = stream:recv()
+      if text == "fail" then error("handler failed") end
+      stream:send(text)
+    end, READABLE, function(_, connect)
+      local first, second = connect(), connect()
+      first:send("fail")
+      assert.is_nil(first:recv())
+      second:send("fine")
+      assert.equal("fine", second:recv())
+    end)
+    assert.equal(1, #told)
+    assert.matches("handler failed", told[1].err)
+  end))
+
+  it("calls the handler again while bytes are left in the stream", inside(function()
+    local calls = 0
+    serving(function(stream)
+      calls = calls + 1
+      stream:send(stream:recv_exactly(1))
+    end, READABLE, function(_, connect)
+      local client = connect()
+      client:send("abc")
+      assert.equal("abc", client:recv_exactly(3))
+      assert.equal(3, calls)
+    end)
+  end))
+
+  it("lets a handler wait, and does not call it twice at a time", inside(function()
+    local running, most = 0, 0
+    serving(function(stream)
+      running = running + 1
+      most = math.max(most, running)
+      local line = stream:recv_line()
+      arsenal.sleep(0.002)
+      if line then stream:send(line, "\n") end
+      running = running - 1
+    end, READABLE, function(_, connect)
+      local client = connect()
+      client:send("first ")
+      arsenal.yield()
+      client:send("half\nsecond\n")
+      assert.equal("first half", client:recv_line())
+      assert.equal("second", client:recv_line())
+    end)
+    assert.equal(1, most)
+  end))
+
+  it("closes idle connections when it is cancelled", inside(function()
+    serving(echo_once, READABLE, function(_, connect, task)
+      local client = connect()
+      client:send("x")
+      client:recv()
+      task:cancel()
+      kit.fails("CANCELLED", task:join())
+      assert.is_nil(client:recv())
+    end)
+  end))
+
+  it("counts idle connections as active, and against max_connections", inside(function()
+    serving(echo_once, { when = "readable", max_connections = 1 }, function(listener, connect)
+      local first, second = connect(), connect()
+      first:send("1")
+      assert.equal("1", first:recv())
+      second:send("2")
+      kit.fails("TIMEOUT", arsenal.timeout(0.02, second.recv, second))
+      assert.equal(1, listener:stats().active)
+      first:close()
+      assert.equal("2", second:recv())
+    end)
+  end))
+end)
+
+describe("listener:shutdown", function()
+  it("stops accepting, and waits for the running handlers", inside(function()
+    serving(echo_line, nil, function(listener, connect, task)
+      local client = connect()
+      ask(client, "x")
+      local shutting = arsenal.go(listener.shutdown, listener, 10)
+      arsenal.yield()
+      kit.fails("ECONNREFUSED", arsenal.tcp.connect("127.0.0.1", select(2, client:remote_address())))
+      assert.equal("still served", ask(client, "still served"))
+      client:close()
+      assert.is_true(shutting:join())
+      assert.is_true(task:join())
+    end)
+  end))
+
+  it("cancels them when the grace is over", inside(function()
+    serving(echo_line, nil, function(listener, connect, task)
+      local client = connect()
+      ask(client, "x")
+      kit.takes(0.02, 2, listener.shutdown, listener, 0.02)
+      assert.is_nil(client:recv())
+      pcall(task.join, task)
+      kit.fails("CLOSED", listener:accept())
+    end)
+  end))
+
+  it("takes a duration", inside(function()
+    local listener <close> = kit.listen()
+    kit.mistake("NaN", listener.shutdown, listener, 0 / 0)
+    kit.mistake("seconds", listener.shutdown, listener, "10")
+    assert.is_true(listener:shutdown(0))
+  end))
+end)

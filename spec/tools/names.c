@@ -1,0 +1,65 @@
+/*
+** A resolver for the specs, loaded with LD_PRELOAD. It answers from
+** ARSENAL_NAMES ("name=address,address;other=address"); a name with no address
+** does not exist, one whose address is "hang" is never answered, "again" fails
+** for the moment. All other names, and addresses, go to the real one.
+*/
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <netdb.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+typedef int Resolver(const char *, const char *, const struct addrinfo *, struct addrinfo **);
+
+static Resolver *real_resolver(void) {
+    return (Resolver *)dlsym(RTLD_NEXT, "getaddrinfo");
+}
+
+/* The addresses of `name`, up to the end of its entry, or NULL. */
+static const char *entry(const char *name) {
+    const char *names = getenv("ARSENAL_NAMES");
+    size_t length = strlen(name);
+    while (names != NULL && *names != '\0') {
+        if (strncmp(names, name, length) == 0 && names[length] == '=') return names + length + 1;
+        names = strchr(names, ';');
+        if (names != NULL) names++;
+    }
+    return NULL;
+}
+
+/* Appends what the address stands for to the list; those of another family are left out. */
+static void append(const char *address, const char *service, const struct addrinfo *hints,
+                   struct addrinfo ***end) {
+    struct addrinfo numeric = {0};
+    if (hints != NULL) numeric = *hints;
+    numeric.ai_flags |= AI_NUMERICHOST;
+    if (real_resolver()(address, service, &numeric, *end) != 0) return;
+    while (**end != NULL)
+        *end = &(**end)->ai_next;
+}
+
+int getaddrinfo(const char *name, const char *service, const struct addrinfo *hints,
+                struct addrinfo **result) {
+    const char *found = name == NULL ? NULL : entry(name);
+    if (found == NULL) return real_resolver()(name, service, hints, result);
+    if (strncmp(found, "hang", 4) == 0) {
+        for (;;)
+            pause();
+    }
+    if (strncmp(found, "again", 5) == 0) return EAI_AGAIN;
+    *result = NULL;
+    struct addrinfo **end = result;
+    while (*found != '\0' && *found != ';') {
+        size_t length = strcspn(found, ",;");
+        char address[64];
+        if (length >= sizeof address) return EAI_FAIL;
+        memcpy(address, found, length);
+        address[length] = '\0';
+        if (length > 0) append(address, service, hints, &end);
+        found += length;
+        if (*found == ',') found++;
+    }
+    return *result == NULL ? EAI_NONAME : 0;
+}
