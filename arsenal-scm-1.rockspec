@@ -77,6 +77,7 @@ build = {
     ["arsenal.listener"] = "lua/arsenal/listener.lua",
     ["arsenal.stream"] = "lua/arsenal/stream.lua",
     ["arsenal.tcp"] = "lua/arsenal/tcp.lua",
+    ["arsenal.types"] = "lua/arsenal/types.lua",
     -- end of lua/
   },
   platforms = {

@@ -4,6 +4,7 @@ local core = require("arsenal.core")
 local arguments = require("arsenal.arguments")
 local group = require("arsenal.group")
 
+---@class arsenal.Listener
 local Listener = core.listener_methods
 
 -- The groups of running serve calls, by listener.

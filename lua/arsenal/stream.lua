@@ -3,6 +3,7 @@
 local core = require("arsenal.core")
 local arguments = require("arsenal.arguments")
 
+---@class arsenal.Stream
 local Stream = core.stream_methods
 
 ---Iterates over the lines, the last one without a newline included; raises an

@@ -116,8 +116,7 @@ end
 ---raced (RFC 8305); a failure's message lists each with its error.
 ---@param host string
 ---@param port integer 0 to 65535
----@param options? { timeout: number?, nodelay: boolean?, keepalive: number|false?, local_address: string?, local_port: integer?, family: "inet"|"inet6"? }
---- `timeout` in seconds covers name and connection; `nodelay` (true), `keepalive` seconds of silence or false.
+---@param options? arsenal.ConnectOptions
 ---@return arsenal.Stream? stream
 ---@return string? message
 ---@return string? code "TIMEOUT", "EINVAL" for a bad name, an errno or resolver's name
@@ -148,8 +147,7 @@ end
 ---is nil or "*". Port 0 takes a free one, which `listener:local_address()` tells.
 ---@param host string?
 ---@param port integer 0 to 65535
----@param options? { backlog: integer?, reuseport: boolean?, ipv6only: boolean?, nodelay: boolean?, keepalive: number|false? }
---- `backlog` (511); `nodelay` (true) and `keepalive` are the accepted streams'.
+---@param options? arsenal.ListenOptions
 ---@return arsenal.Listener? listener
 ---@return string? message
 ---@return string? code

@@ -1,0 +1,314 @@
+---@meta arsenal.core
+-- Annotations, for the Lua language server, of what is defined in C. Never loaded: what is defined in
+-- Lua is annotated where it stands.
+-- luacheck: ignore
+
+-- A failure of the network, the peer or the system is `nil, message, code`; a mistake of the caller is
+-- raised. See docs/reference/conventions.md.
+
+---@class arsenal.core
+---@field stream_methods arsenal.Stream
+---@field listener_methods arsenal.Listener
+local core = {}
+
+-- Conventions -----------------------------------------------------------------------------------
+
+---What arsenal.check and iterators raise.
+---@class arsenal.Error
+---@field message string
+---@field code string?
+
+---Returns its arguments if `value` is true; else raises the failure `nil, message, code` as an error object.
+---@generic T
+---@param value T?
+---@param ... any
+---@return T value
+---@return any ...
+function core.check(value, ...) end
+
+-- Running ---------------------------------------------------------------------------------------
+
+---Runs `main(...)` as the first task, and the loop until every task has ended. Raises main's error, the
+---string "interrupted" after Ctrl-C, or a report of the deadlock.
+---@param main fun(...): ...
+---@param ... any
+---@return any ... main's results
+function core.run(main, ...) end
+
+---Makes one turn of the loop, waiting at most `timeout` seconds for events when no task is ready.
+---@param timeout? number
+---@return boolean ran whether any task ran
+function core.run_once(timeout) end
+
+---Cancels every task; `run` returns once they have cleaned up.
+function core.stop() end
+
+---A descriptor that is readable when `run_once` has events to take in.
+---@return integer
+function core.backend_fd() end
+
+---Seconds until `run_once` has something to do of itself; nil: only an event could give it work.
+---@return number?
+function core.backend_timeout() end
+
+---Seconds on the monotonic clock since an arbitrary moment.
+---@return number
+function core.now() end
+
+---@class arsenal.Stats
+---@field tasks integer that have not ended
+---@field ready integer of these
+---@field waiting integer of these
+---@field handles table<string, integer> open objects by kind
+---@field timers integer
+---@field turns integer
+
+---@return arsenal.Stats
+function core.stats() end
+
+-- Tasks -----------------------------------------------------------------------------------------
+
+---@class arsenal.Task
+local Task = {}
+
+---Waits until the task has ended; raises its error.
+---@return any ... its function's results; or nil, message, "CANCELLED"
+function Task:join() end
+
+---Raises a cancellation where the task waits, now and at each later wait.
+---@param reason? any told in the cancellation's message
+function Task:cancel(reason) end
+
+---@return "ready"|"running"|"waiting"|"done"|"failed"|"cancelled"
+function Task:status() end
+
+---@class arsenal.Group
+local Group = {}
+
+---Starts a task that ends before the group does.
+---@param fn fun(...)
+---@param ... any
+function Group:go(fn, ...) end
+
+---Cancels the group's tasks and the function that was given to arsenal.group.
+function Group:cancel() end
+
+---Starts a task, which runs when the current one next waits.
+---@param fn fun(...): ...
+---@param ... any
+---@return arsenal.Task
+function core.go(fn, ...) end
+
+---@return arsenal.Task? running
+function core.current() end
+
+---Waits at least that long; without a number, until it is cancelled.
+---@param seconds? number
+function core.sleep(seconds) end
+
+---Lets every other task that is ready run before it returns.
+function core.yield() end
+
+---Calls fn with a time limit. Limits nest: an inner one never outlives an outer one.
+---@param seconds? number nil: no limit; 0: up to fn's first wait
+---@param fn fun(...): ...
+---@param ... any
+---@return any ... fn's results; or nil, message, "TIMEOUT"
+function core.timeout(seconds, fn, ...) end
+
+---Calls fn, in which waiting works although the task is cancelled.
+---@param fn fun(...): ...
+---@param ... any
+---@return any ... fn's results
+function core.shield(fn, ...) end
+
+---Whether a caught error is a cancellation.
+---@param err any
+---@return boolean
+function core.is_cancelled(err) end
+
+-- Streams ---------------------------------------------------------------------------------------
+
+---@class arsenal.ConnectOptions
+---@field timeout? number seconds for the lookup and the connection
+---@field nodelay? boolean send small pieces at once (true)
+---@field keepalive? number|false seconds of silence after which the peer is probed
+---@field local_address? string numeric
+---@field local_port? integer
+---@field family? "inet"|"inet6"
+
+---@class arsenal.ListenOptions
+---@field backlog? integer (511)
+---@field reuseport? boolean
+---@field ipv6only? boolean
+---@field nodelay? boolean of accepted streams (true)
+---@field keepalive? number|false of accepted streams
+
+---@class arsenal.Stream
+local Stream = {}
+
+---Some bytes, as soon as there are any; nil alone at the end of the stream.
+---@param max? integer at most so many (65536)
+---@return string? data
+---@return string? message
+---@return string? code
+function Stream:recv(max) end
+
+---That many bytes.
+---@param n integer
+---@return string? data
+---@return string? message
+---@return string? code "EOF": the stream ended inside
+---@return string? partial what there was, with "EOF"
+function Stream:recv_exactly(n) end
+
+---A line without its "\n" or "\r\n".
+---@param options? { max: integer?, keep: boolean? } `max` bytes (65536); `keep` the line's end
+---@return string? line
+---@return string? message
+---@return string? code "EOF", "TOOLONG"
+---@return string? partial with "EOF"
+function Stream:recv_line(options) end
+
+---What comes before the delimiter.
+---@param delimiter string
+---@param options? { max: integer?, keep: boolean? } `max` bytes (65536); `keep` the delimiter
+---@return string? item
+---@return string? message
+---@return string? code "EOF", "TOOLONG"
+---@return string? partial with "EOF"
+function Stream:recv_until(delimiter, options) end
+
+---Everything up to the end of the stream.
+---@param max? integer beyond it, "TOOLONG" (64 MiB)
+---@return string? data
+---@return string? message
+---@return string? code
+function Stream:recv_all(max) end
+
+---Iterates over what recv returns; raises an error object on failure.
+---@return fun(): string?
+function Stream:chunks() end
+
+---Waits for the next n bytes (at most 65536), which stay in the stream.
+---@param n integer
+---@return string? data
+---@return string? message
+---@return string? code
+---@return string? partial with "EOF"
+function Stream:peek(n) end
+
+---Puts bytes back, before what is received next.
+---@param data string
+---@return true? done
+---@return string? message
+---@return string? code "BUSY" while a task receives
+function Stream:unread(data) end
+
+---Sends one message, and waits until the kernel has taken all of it. If a failure cut it, the sending
+---direction is ended.
+---@param ... string|number|(string|number)[] strings and numbers, or one table of them
+---@return integer? size
+---@return string? message
+---@return string? code
+---@return integer? sent with a failure: how many bytes went out
+function Stream:send(...) end
+
+---Ends our direction, after the sends before it; the peer reads the end of the stream.
+---@return true? done
+---@return string? message
+---@return string? code
+function Stream:shutdown() end
+
+---Closes it; what `send` has returned for is delivered. Waiting calls end with "CLOSED".
+---@return true
+function Stream:close() end
+
+---Closes it with a reset: what is still under way may be lost.
+---@return true
+function Stream:reset() end
+
+---Limits each later call that waits, as a whole; a table sets one direction or both.
+---@param seconds? number|{ recv: number?, send: number? }
+function Stream:set_timeout(seconds) end
+
+---@param name "nodelay"|"keepalive"|"send_buffer"|"recv_buffer"
+---@param value boolean|integer
+---@return true? done
+---@return string? message
+---@return string? code
+function Stream:set_option(name, value) end
+
+---@return string? host
+---@return integer|string port or message
+---@return string? code
+function Stream:local_address() end
+
+---@return string? host
+---@return integer|string port or message
+---@return string? code
+function Stream:remote_address() end
+
+---The descriptor, which stays the stream's.
+---@return integer? fd
+---@return string? message
+---@return string? code
+function Stream:fd() end
+
+---Bytes in each direction.
+---@return { received: integer, sent: integer }
+function Stream:stats() end
+
+-- Listeners -------------------------------------------------------------------------------------
+
+---@class arsenal.Listener
+local Listener = {}
+
+---Waits for the next connection.
+---@return arsenal.Stream? stream
+---@return string? message
+---@return string? code "CLOSED"
+function Listener:accept() end
+
+---Ends listening.
+---@return true
+function Listener:close() end
+
+---@return string? host
+---@return integer|string port or message
+---@return string? code
+function Listener:local_address() end
+
+---The descriptor, which stays the listener's.
+---@return integer? fd
+---@return string? message
+---@return string? code
+function Listener:fd() end
+
+-- Names and descriptors -------------------------------------------------------------------------
+
+---Asks the system's resolver.
+---@param host string
+---@param options? { family: "inet"|"inet6"|nil, timeout: number? }
+---@return { address: string, family: "inet"|"inet6" }[]? addresses
+---@return string? message
+---@return string? code "EINVAL" for what can be no name, "TIMEOUT", "EAI_..."
+function core.resolve(host, options) end
+
+---Waits until a descriptor of another library can be read without blocking.
+---@param fd integer
+---@param timeout? number seconds
+---@return true? ready
+---@return string? message
+---@return string? code "TIMEOUT", "EBADF"
+function core.wait_readable(fd, timeout) end
+
+---Likewise for writing.
+---@param fd integer
+---@param timeout? number seconds
+---@return true? ready
+---@return string? message
+---@return string? code "TIMEOUT", "EBADF"
+function core.wait_writable(fd, timeout) end
+
+return core
