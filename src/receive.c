@@ -51,8 +51,9 @@ static ptrdiff_t find_chunk(lua_State *L, Stream *stream, const char *data, size
 static ptrdiff_t find_exact(lua_State *L, Stream *stream, const char *data, size_t size,
                             size_t *taken) {
     (void)stream, (void)data;
-    *taken = (size_t)lua_tointeger(L, SIZE);
-    return size < *taken ? NOT_YET : (ptrdiff_t)*taken;
+    size_t wanted = (size_t)lua_tointeger(L, SIZE);
+    if (size < wanted) return NOT_YET;
+    return (ptrdiff_t)(*taken = wanted);
 }
 
 /* An item of `length` bytes and then a delimiter of `size` has been found. */
