@@ -33,6 +33,11 @@ void address_set_port(Address *address, int port) {
 
 void address_push_host(lua_State *L, const Address *address) {
     char host[64] = "?";
+    if (address->any.sa_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&address->v6.sin6_addr)) {
+        uv_inet_ntop(AF_INET, address->v6.sin6_addr.s6_addr + 12, host, sizeof host);
+        lua_pushstring(L, host);
+        return;
+    }
     if (address->any.sa_family == AF_INET6)
         uv_ip6_name(&address->v6, host, sizeof host);
     else if (address->any.sa_family == AF_INET)

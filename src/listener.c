@@ -112,7 +112,7 @@ static const WaitKind accept_wait = {go_on, NULL, describe_accept};
 /* For want of descriptors or memory: waits for a while, or for the listener's end. */
 static int pause_accepting(lua_State *L, Listener *listener, Task *task) {
     listener->refused++;
-    task->deadline = FOREVER;
+    task_unlimit(task);
     task_limit(task, PAUSE);
     waiter_join(&task->waiter, &listener->acceptors, NULL);
     return task_wait(L, task, &accept_wait, listener);
@@ -121,7 +121,7 @@ static int pause_accepting(lua_State *L, Listener *listener, Task *task) {
 static int accept_next(lua_State *L, Listener *listener, Task *task) {
     for (;;) {
         if (!(listener->poller.ready & POLL_READ)) {
-            task->deadline = FOREVER;
+            task_unlimit(task);
             int status = poller_wait(&listener->poller, &task->waiter, POLL_READ);
             if (status != 0) return handle_fail(L, &listener->handle, "accept", status);
             return task_wait(L, task, &accept_wait, listener);

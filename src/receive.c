@@ -195,10 +195,17 @@ static int wait_for(lua_State *L, Stream *stream, const Item *item, ptrdiff_t wa
     return stream_wait(L, stream, task, &item->wait, wants, stream->recv_limit);
 }
 
+static int give_turn(lua_State *L, Stream *stream, const Item *item) {
+    Task *task = stream->handle.loop->running;
+    stream->receiver = task;
+    return task_pause(L, task, &item->wait, stream);
+}
+
 static int receive(lua_State *L, const Item *item) {
     Stream *stream = lua_touserdata(L, SELF);
     Loop *loop = stream->handle.loop;
     if (!stream->handle.open) return fail(L, stream, item, ARSENAL_CLOSED);
+    if (!item->never_waits && task_spent(loop)) return give_turn(L, stream, item);
     int results = take_from_input(L, stream, item);
     while (results == 0) {
         char *data;
@@ -206,8 +213,6 @@ static int receive(lua_State *L, const Item *item) {
         if (stream->read_end != 0) return reached_end(L, stream, item);
         if (!(stream->poller.ready & POLL_READ))
             return wait_for(L, stream, item, TRANSPORT_WANTS_READ);
-        if (!item->never_waits && task_spent(loop))
-            return task_pause(L, loop->running, &item->wait, stream);
         ptrdiff_t count = read_more(L, stream, item, &data, &at_once);
         if (count > 0 && at_once) {
             bytes_added(&stream->input, (size_t)count);

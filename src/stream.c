@@ -119,15 +119,19 @@ static int reset(lua_State *L) {
 static int set_timeout(lua_State *L) {
     static const char *const names[] = {"recv", "send", NULL};
     Stream *stream = stream_check(L, 1);
+    uint64_t recv_limit = stream->recv_limit, send_limit = stream->send_limit;
     if (lua_istable(L, 2)) {
         args_options(L, 2, names);
-        uint64_t send_limit = args_duration_option(L, 2, "send");
-        if (args_has_option(L, 2, "recv")) stream->recv_limit = args_duration_option(L, 2, "recv");
-        if (args_has_option(L, 2, "send")) stream->send_limit = send_limit;
+        if (args_has_option(L, 2, "recv")) recv_limit = args_duration_option(L, 2, "recv");
+        if (args_has_option(L, 2, "send")) send_limit = args_duration_option(L, 2, "send");
     } else {
-        stream->recv_limit = stream->send_limit = args_duration(L, 2);
+        recv_limit = send_limit = args_duration(L, 2);
     }
-    return 0;
+    if (!stream->handle.open) return stream_fail(L, stream, "set_timeout", ARSENAL_CLOSED);
+    stream->recv_limit = recv_limit;
+    stream->send_limit = send_limit;
+    lua_pushboolean(L, true);
+    return 1;
 }
 
 /* stream:set_option(name, value): see the reference for names and values. */

@@ -91,7 +91,14 @@ static void deadline_passed(Timer *timer) {
 }
 
 void task_limit(Task *task, uint64_t duration) {
-    if (duration != FOREVER && task->deadline == FOREVER) task->deadline = uv_hrtime() + duration;
+    if (task->limited) return;
+    task->limited = true;
+    if (duration != FOREVER) task->deadline = uv_hrtime() + duration;
+}
+
+void task_unlimit(Task *task) {
+    task->limited = false;
+    task->deadline = FOREVER;
 }
 
 /* A timer that is set too early is left alone: when it fires it is set anew. */
@@ -117,7 +124,7 @@ Task *task_enter(lua_State *L, Loop *loop) {
         luaL_error(L, "cannot wait here: Lua cannot yield inside a function called from C, such as "
                       "a comparison of table.sort, a replacement of string.gsub, a finalizer or "
                       "require; wait before it, or start a task with arsenal.go");
-    task->deadline = FOREVER;
+    task_unlimit(task);
     task->progress = 0;
     task->status = 0;
     return task;

@@ -41,6 +41,7 @@ struct Task {
     int status;    /* why it was woken: 0, or a status of error.h */
     uint8_t state;
     bool started;
+    bool limited;  /* the call that waits has been given its time */
     bool resuming; /* by the loop, and not by a stranger */
     bool observed; /* its error is told by run, not by on_error */
 };
@@ -69,8 +70,12 @@ static inline bool task_spent(Loop *loop) {
     return --loop->budget < 0;
 }
 
-/* Gives the call that is about to wait this much time, unless it has a deadline. */
+/*
+** Gives the call that is about to wait this much time, FOREVER included, unless
+** it was given some before. task_unlimit makes it as it was at the call's start.
+*/
 void task_limit(Task *task, uint64_t duration);
+void task_unlimit(Task *task);
 
 bool waiter_wake(Waiter *waiter, int status); /* false: its task is awake already */
 void waiters_wake(WaitList *list, unsigned events,

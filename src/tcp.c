@@ -10,6 +10,7 @@
 #include "socket.h"
 
 #include <limits.h>
+#include <string.h>
 
 /* (host, port): a numeric address; its callers have resolved names. */
 static void check_address(lua_State *L, int index, Address *address) {
@@ -95,9 +96,11 @@ static const WaitKind connect_wait = {go_on, forget, describe};
 
 static int bind_locally(lua_State *L, int options, int fd, int family) {
     Address address;
-    const char *host = args_string_option(L, options, "local_address", NULL);
+    size_t length;
+    const char *host = args_string_option(L, options, "local_address", &length);
     int port = (int)args_integer_option(L, options, "local_port", 0, 65535, 0);
     if (host == NULL && port == 0) return 0;
+    if (host != NULL && strlen(host) != length) return UV_EINVAL;
     if (host == NULL) host = family == AF_INET6 ? "::" : "0.0.0.0";
     if (!address_parse(&address, host, port)) return UV_EINVAL;
     if (address.any.sa_family != family) return UV_EAFNOSUPPORT;

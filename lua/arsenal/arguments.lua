@@ -30,16 +30,6 @@ function arguments.callable(value, position, name)
   end
 end
 
-function arguments.port(value, position, name)
-  if math.type(value) ~= "integer" and not (math.type(value) == "float" and value % 1 == 0) then
-    fail(position, name, ("port number expected, got %s"):format(
-      type(value) == "number" and tostring(value) or type(value)))
-  end
-  if value < 0 or value > 65535 then
-    fail(position, name, ("port %d is not in the range 0 to 65535"):format(value))
-  end
-end
-
 -- What is wrong with a value, by the kind of option; nil when nothing is.
 local checks = {}
 
@@ -66,18 +56,28 @@ function checks.keepalive(value)
   return not (value >= 1 and value <= 32767) and "seconds from 1 to 32767 expected, got " .. value
 end
 
+local function not_integer(value, expected)
+  if math.tointeger(value) and type(value) == "number" then return nil end
+  return expected .. " expected, got " .. (type(value) == "number" and tostring(value) or type(value))
+end
+
 function checks.count(value)
-  if math.type(value) ~= "integer" then
-    return "integer expected, got " .. (type(value) == "number" and tostring(value) or type(value))
-  end
-  return not (value >= 1 and value <= 0x7fffffff) and "positive number expected, got " .. value
+  return not_integer(value, "integer")
+    or not (value >= 1 and value <= 0x7fffffff) and "positive number expected, got " .. value
+end
+
+function checks.size(value)
+  return not_integer(value, "integer") or value < 0 and "size expected, got " .. value
 end
 
 function checks.port(value)
-  if math.type(value) ~= "integer" then
-    return "port number expected, got " .. (type(value) == "number" and tostring(value) or type(value))
-  end
-  return not (value >= 0 and value <= 65535) and "port " .. value .. " is not in the range 0 to 65535"
+  return not_integer(value, "port number")
+    or not (value >= 0 and value <= 65535) and ("port %d is not in the range 0 to 65535"):format(value)
+end
+
+function arguments.port(value, position, name)
+  local wrong = checks.port(value)
+  if wrong then fail(position, name, wrong) end
 end
 
 -- One of several strings.
