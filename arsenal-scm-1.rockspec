@@ -48,6 +48,7 @@ build = {
         "src/interrupt.c",
         "src/limit.c",
         "src/listener.c",
+        "src/lobby.c",
         "src/loop.c",
         "src/offload.c",
         "src/poller.c",

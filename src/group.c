@@ -105,22 +105,11 @@ static void hand_over(lua_State *L, Task *task, int attachment) {
     lua_settop(L, top);
 }
 
-static void wake_satisfied(Group *group) {
-    if (group->waiters == NULL) return;
-    Waiter *last = group->waiters->previous, *waiter = group->waiters;
-    for (bool done = false; !done;) {
-        Waiter *next = waiter->next;
-        done = waiter == last;
-        if (group->active <= waiter->events) waiter_wake(waiter, 0);
-        waiter = next;
-    }
-}
-
 void group_task_ended(lua_State *L, Task *task, int attachment) {
     Group *group = task->group;
     hand_over(L, task, attachment);
     group->active--;
-    wake_satisfied(group);
+    waiters_wake_satisfied(&group->waiters, group->active);
     unpin_unused(L, group);
 }
 

@@ -43,9 +43,9 @@ typedef struct Loop {
     int budget; /* what is left of the running task's */
 
     Scope root;
-    unsigned tasks;   /* not ended */
-    unsigned ready;   /* in the queue */
-    unsigned sources; /* waiters that the world outside may wake */
+    unsigned tasks;    /* not ended */
+    unsigned ready;    /* in the queue */
+    unsigned sources;  /* waiters that the world outside may wake */
     unsigned unpolled; /* tasks run since the last poll */
     uint64_t turns;
     Timers timers;

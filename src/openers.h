@@ -10,6 +10,7 @@
 void coroutine_open(lua_State *L);
 void descriptor_open(lua_State *L);
 void dns_open(lua_State *L);
+void lobby_open(lua_State *L);
 void stats_open(lua_State *L);
 void tcp_open(lua_State *L);
 

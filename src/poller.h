@@ -32,6 +32,12 @@ void poller_init(Poller *poller, Loop *loop, int fd);
 /* Lets the waiter wait for `events`. Returns 0 or a status. */
 int poller_wait(Poller *poller, Waiter *waiter, unsigned events);
 
+#if defined(__linux__) && !defined(ARSENAL_POLLER_UV)
+enum { POLLER_SEES_HANGUP = 1 }; /* POLL_HANGUP comes with the event */
+#else
+enum { POLLER_SEES_HANGUP = 0 };
+#endif
+
 /* A read or write of `events` would block, or did less than it was asked to. */
 static inline void poller_exhausted(Poller *poller, unsigned events) {
     if (!(poller->ready & POLL_HANGUP)) poller->ready &= (uint8_t)~events;

@@ -229,6 +229,23 @@ static int receive(lua_State *L, const Item *item) {
     return results;
 }
 
+bool stream_probe(Stream *stream) {
+    char *scratch = stream->handle.loop->scratch;
+    if (bytes_length(&stream->input) > 0) return true;
+    if (stream->read_end != 0) return false;
+    ptrdiff_t count =
+        stream->transport->read(stream->state, stream->poller.fd, scratch, SCRATCH_SIZE);
+    if (count > 0) {
+        stream->received += (size_t)count;
+        if (!bytes_append(&stream->input, scratch, (size_t)count)) stream->read_end = UV_ENOMEM;
+    } else if (count == TRANSPORT_WANTS_READ || count == TRANSPORT_WANTS_WRITE) {
+        poller_exhausted(&stream->poller, POLL_READ);
+    } else {
+        stream->read_end = count == 0 ? 1 : (int)count;
+    }
+    return stream->read_end == 0;
+}
+
 /* The task was woken: by the descriptor, a close, or its time being up. */
 static int go_on(lua_State *L) {
     Stream *stream = lua_touserdata(L, SELF);

@@ -54,6 +54,12 @@ int stream_fail(lua_State *L, const Stream *stream, const char *verb, int status
 /* Closing: whoever waits to send learns of it. */
 void stream_close_senders(Stream *stream);
 
+/*
+** Reads once if nothing is left to receive. Returns false at the end of the
+** stream, or when it has failed; what was read stays for later.
+*/
+bool stream_probe(Stream *stream);
+
 int stream_attempt(lua_State *L); /* recv(stream) that returns nothing where it would wait */
 
 extern const luaL_Reg receive_methods[], send_methods[];

@@ -39,7 +39,14 @@ static void make_ready(Task *task, int status) {
     loop->ready++;
 }
 
+static bool sentry_wake(Waiter *waiter) {
+    waiter_leave(waiter);
+    ((Sentry *)waiter)->called((Sentry *)waiter);
+    return true;
+}
+
 bool waiter_wake(Waiter *waiter, int status) {
+    if (waiter->task == NULL) return sentry_wake(waiter);
     if (waiter->task->state != TASK_WAITING) return false;
     waiter_leave(waiter);
     make_ready(waiter->task, status);
@@ -57,13 +64,24 @@ void waiters_wake(WaitList *list, unsigned events, int status) {
     }
 }
 
+void waiters_wake_satisfied(WaitList *list, unsigned count) {
+    if (*list == NULL) return;
+    Waiter *last = (*list)->previous, *waiter = *list;
+    for (bool done = false; !done;) {
+        Waiter *next = waiter->next;
+        done = waiter == last;
+        if (count <= waiter->events) waiter_wake(waiter, 0);
+        waiter = next;
+    }
+}
+
 void waiters_dismiss(WaitList *list, int status) {
     while (*list != NULL) {
         Task *task = (*list)->task;
-        if (waiter_wake(*list, status))
-            task->object = NULL;
-        else
+        if (!waiter_wake(*list, status))
             waiter_leave(*list);
+        else if (task != NULL)
+            task->object = NULL;
     }
 }
 

@@ -79,8 +79,9 @@ void task_unlimit(Task *task);
 
 bool waiter_wake(Waiter *waiter, int status); /* false: its task is awake already */
 void waiters_wake(WaitList *list, unsigned events,
-                  int status);   /* those who wait for any of these */
-void waiters_dismiss(WaitList *list, int status); /* all: what they wait on is going */
+                  int status);                               /* those who wait for any of these */
+void waiters_wake_satisfied(WaitList *list, unsigned count); /* those for whom no more is enough */
+void waiters_dismiss(WaitList *list, int status);            /* all: what they wait on is going */
 void task_interrupt(Task *task); /* wakes a waiting one with a cancellation */
 void task_resume(lua_State *L, Loop *loop, Task *task); /* the loop's: runs a ready one */
 

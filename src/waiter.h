@@ -13,10 +13,16 @@ struct Task;
 typedef struct Waiter {
     struct Waiter *next, *previous; /* a ring */
     struct Waiter **list;           /* whose first it may be; NULL: it waits nowhere */
-    struct Task *task;
-    unsigned events;   /* what it waits for, in a list that serves several */
+    struct Task *task;              /* NULL: it is a Sentry's */
+    unsigned events;                /* what it waits for, in a list that serves several */
     unsigned *sources; /* counts the waiters that the world outside may wake, or NULL */
 } Waiter;
+
+/* Waits without a task: `called` is told instead, once the waiter has left its list. */
+typedef struct Sentry {
+    Waiter waiter; /* first */
+    void (*called)(struct Sentry *sentry);
+} Sentry;
 
 typedef Waiter *WaitList; /* the first, NULL when empty */
 

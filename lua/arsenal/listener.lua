@@ -21,12 +21,12 @@ local function report_failure(err, traceback, task, stream)
   if not says_peer_is_gone(err, stream) then core.face.on_error(err, traceback, task) end
 end
 
-local function accept_all(opened, listener, handler, max_connections)
+-- Calls take(stream) for every connection until the listener is closed.
+local function accept_all(listener, take)
   while true do
     local stream, message, code = listener:accept()
     if stream then
-      core.group_start(opened, stream, handler, stream, listener)
-      if max_connections then core.group_wait(opened, max_connections - 1) end
+      take(stream)
     elseif code == "CLOSED" then
       return true
     else
@@ -35,10 +35,50 @@ local function accept_all(opened, listener, handler, max_connections)
   end
 end
 
-local function remember(listener, opened)
+-- Remembers how to count what a serve call has in hand.
+local function remember(listener, opened, count)
   local groups = serving[listener] or {}
   serving[listener] = groups
-  groups[opened] = true
+  groups[opened] = count
+end
+
+-- A task for each connection, which is closed when the task ends.
+local function serve_tasks(opened, listener, handler, max_connections)
+  remember(listener, opened, core.group_active)
+  return accept_all(listener, function(stream)
+    core.group_start(opened, stream, handler, stream, listener)
+    if max_connections then core.group_wait(opened, max_connections - 1) end
+  end)
+end
+
+-- One call of the handler of a connection that is readable.
+local function call_once(lobby, handler, stream, listener)
+  local ok, result = xpcall(handler, core.traceback, stream, listener)
+  local traceback = not ok and core.last_traceback()
+  local told = ok or says_peer_is_gone(result, stream)
+  if not ok or result == false then stream:close() end
+  lobby:add(stream)
+  if not told then return core.rethrow(result, traceback) end
+end
+
+local function call_handlers(lobby, opened, handler, listener)
+  while true do
+    opened:go(call_once, lobby, handler, lobby:take(), listener)
+  end
+end
+
+-- A task for each time that a connection is readable; none in between.
+local function serve_readable(opened, listener, handler, max_connections)
+  local lobby <close> = core.lobby_new()
+  remember(listener, opened, function() return lobby:count() end)
+  local caller = opened:go(call_handlers, lobby, opened, handler, listener)
+  accept_all(listener, function(stream)
+    lobby:add(stream)
+    if max_connections then lobby:wait(max_connections - 1) end
+  end)
+  lobby:wait(0)
+  caller:cancel()
+  return true
 end
 
 -- Re-raises what ended the accepting, or returns true after a close.
@@ -60,11 +100,11 @@ function Listener:serve(handler, options)
   arguments.callable(handler, 1, "serve")
   options = arguments.options(options, serve_options, 2, "serve")
   if not core.can_wait() then return core.outside(Listener.serve, self, handler, options) end
+  local serve = options.when == "readable" and serve_readable or serve_tasks
   local opened
   local function body(new)
     opened = new
-    remember(self, new)
-    return accept_all(new, self, handler, options.max_connections)
+    return serve(new, self, handler, options.max_connections)
   end
   local _, traceback, ok, err = group.run(report_failure, body)
   return finish(serving[self], opened, traceback, ok, err)
@@ -105,7 +145,7 @@ end
 function Listener:stats()
   local accepted, refused = core.listener_counts(self)
   local active = 0
-  for opened in pairs(serving[self] or {}) do active = active + core.group_active(opened) end
+  for opened, count in pairs(serving[self] or {}) do active = active + count(opened) end
   return { accepted = accepted, active = active, refused = refused }
 end
 
