@@ -13,5 +13,6 @@ void dns_open(lua_State *L);
 void lobby_open(lua_State *L);
 void stats_open(lua_State *L);
 void tcp_open(lua_State *L);
+void unix_open(lua_State *L);
 
 #endif
