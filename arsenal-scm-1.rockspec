@@ -37,9 +37,11 @@ build = {
       sources = { -- src/*.c
         "src/address.c",
         "src/args.c",
+        "src/batch.c",
         "src/bytes.c",
         "src/core.c",
         "src/coroutine.c",
+        "src/datagram.c",
         "src/descriptor.c",
         "src/dns.c",
         "src/endpoint.c",
@@ -67,6 +69,7 @@ build = {
         "src/tcp.c",
         "src/timers.c",
         "src/transport.c",
+        "src/udp.c",
         "src/unix.c",
         "src/unix_name.c",
         "src/wakeup.c",
@@ -83,6 +86,7 @@ build = {
     ["arsenal.stream"] = "lua/arsenal/stream.lua",
     ["arsenal.tcp"] = "lua/arsenal/tcp.lua",
     ["arsenal.types"] = "lua/arsenal/types.lua",
+    ["arsenal.udp"] = "lua/arsenal/udp.lua",
     ["arsenal.unix"] = "lua/arsenal/unix.lua",
     -- end of lua/
   },

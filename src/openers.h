@@ -13,6 +13,7 @@ void dns_open(lua_State *L);
 void lobby_open(lua_State *L);
 void stats_open(lua_State *L);
 void tcp_open(lua_State *L);
+void udp_open(lua_State *L);
 void unix_open(lua_State *L);
 
 #endif

@@ -4,6 +4,7 @@
 local core = require("arsenal.core")
 local group = require("arsenal.group")
 local tcp = require("arsenal.tcp")
+local udp = require("arsenal.udp")
 local unix = require("arsenal.unix")
 require("arsenal.stream")
 require("arsenal.listener")
@@ -37,6 +38,7 @@ arsenal.wait_writable = core.wait_writable
 
 arsenal.tcp = tcp
 arsenal.unix = unix
+arsenal.udp = udp
 arsenal.dns = { resolve = core.resolve }
 
 -- Lua's coroutine library, but that waits in the coroutines suspend the whole task.
