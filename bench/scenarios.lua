@@ -67,6 +67,8 @@ return {
     echo("arsenal's variants: bulk both ways, 10 connections", 10, 65536, variants, bulk),
     echo("relay, 64 B, 50 connections", 50, 64, "all", { kind = "relay" }),
     echo("relay, 16 KiB, 50 connections", 50, 16384, "all", { kind = "relay" }),
+    echo("relay, bulk both ways, 10 connections", 10, 65536, "all",
+      { kind = "relay", depth = 32, unit = "64 KiB", slice = 0.05, rounds = 20 }),
     { title = "UDP 64 B, 50 sockets", mode = "udp", kind = "udp", connections = 50, size = 64, who = "all",
       unit = "datagram", slice = 0.02, rounds = 50 },
   },

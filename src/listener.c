@@ -5,7 +5,6 @@
 */
 #include "listener.h"
 
-#include "endpoint.h"
 #include "error.h"
 #include "run.h"
 #include "socket.h"
@@ -14,7 +13,11 @@ static const uint64_t PAUSE =
     100 * 1000 * 1000; /* nanoseconds, for want of descriptors or memory */
 
 static void describe(lua_State *L, const Handle *handle) {
-    endpoint_push_text(L, ((const Listener *)handle)->poller.fd, END_LOCAL);
+    Address address;
+    if (socket_local_address(((const Listener *)handle)->poller.fd, &address) == 0)
+        address_push(L, &address);
+    else
+        lua_pushliteral(L, "?");
 }
 
 static void close_listener(Handle *handle) {
@@ -22,8 +25,6 @@ static void close_listener(Handle *handle) {
     int fd = listener->poller.fd;
     poller_close(&listener->poller, ARSENAL_CLOSED);
     waiters_dismiss(&listener->acceptors, ARSENAL_CLOSED);
-    if (listener->file != NULL) socket_file_remove(listener->file);
-    listener->file = NULL;
     socket_close(fd);
 }
 
@@ -88,11 +89,10 @@ static bool is_passing(int status) {
 
 /* [-0, +1] pushes the object first, so that a lack of memory loses no connection; nil on a status. */
 static int take(lua_State *L, Listener *listener) {
-    Address peer = {0};
+    Address peer;
     Stream *stream = stream_new(L, listener->stream_family);
     int fd = socket_accept(listener->poller.fd, &peer);
     if (fd == UV_EAGAIN) poller_exhausted(&listener->poller, POLL_READ);
-    if (fd < 0) stream_spare(L);
     if (fd < 0) return fd;
     listener->accepted++;
     stream_adopt(stream, fd, &peer);
@@ -165,12 +165,16 @@ static int attempt(lua_State *L) {
     return handle_fail(L, &listener->handle, "accept", status);
 }
 
-/* listener:local_address() host, port; or a path */
+/* listener:local_address() host, port */
 static int local_address(lua_State *L) {
     Listener *listener = check(L);
-    int results = ARSENAL_CLOSED;
-    if (listener->handle.open) results = endpoint_push(L, listener->poller.fd, END_LOCAL);
-    return results > 0 ? results : handle_fail(L, &listener->handle, "local_address", results);
+    Address address;
+    int status = listener->handle.open ? socket_local_address(listener->poller.fd, &address)
+                                       : ARSENAL_CLOSED;
+    if (status != 0) return handle_fail(L, &listener->handle, "local_address", status);
+    address_push_host(L, &address);
+    lua_pushinteger(L, address_port(&address));
+    return 2;
 }
 
 /* listener:fd() the descriptor, which stays the listener's. */

@@ -6,7 +6,6 @@
 
 #include "handle.h"
 #include "poller.h"
-#include "socket_file.h"
 #include "stream.h"
 
 enum { LISTENER_TCP, LISTENER_UNIX, LISTENER_TLS, LISTENER_FAMILIES };
@@ -16,7 +15,6 @@ typedef struct Listener {
     Poller poller;
     WaitList acceptors; /* that pause for want of descriptors */
     int stream_family;
-    SocketFile *file;           /* that it has made, or NULL */
     uint64_t accepted, refused; /* refused: times that descriptors or memory had run out */
 } Listener;
 

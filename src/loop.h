@@ -25,6 +25,12 @@ enum {
 struct Task;
 struct Offload;
 
+/* A coroutine that runs one task after another. */
+typedef struct Fiber {
+    lua_State *L;
+    uint32_t slot; /* in the table of pins: `slot` holds the coroutine, `slot + 1` its task */
+} Fiber;
+
 typedef struct Loop {
     uv_loop_t uv;
     bool closed;         /* torn down: descriptors may still be closed, nothing else */
@@ -44,9 +50,11 @@ typedef struct Loop {
     uint64_t turns;
     Timers timers;
 
-    uint32_t *free_slots; /* of ended tasks' pins; room for all slots */
-    uint32_t free_slot_count, slot_count, slot_capacity;
-    unsigned idle_count; /* coroutines without a task */
+    Fiber *idle; /* coroutines without a task; room for all there are */
+    unsigned idle_count, fiber_count, fiber_capacity;
+    uint32_t next_slot;
+    uint32_t *free_slots; /* of coroutines given up; room for all there are */
+    unsigned free_slot_count;
     struct Limit *limits; /* all ever made, until the loop is closed */
     struct Limit *free_limits;
 
@@ -56,7 +64,6 @@ typedef struct Loop {
     struct Offload *offload;        /* the offload's, NULL until it is used */
     uv_async_t *wakeup;             /* the wakeup's, NULL until it is used */
     unsigned handles[HANDLE_KINDS]; /* open objects by kind: see handle.h */
-    struct Batch *batch;            /* the datagrams', NULL until it is used */
     char *scratch;                  /* SCRATCH_SIZE bytes that reads go to first */
 } Loop;
 

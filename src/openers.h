@@ -7,13 +7,12 @@
 
 #include <lua.h>
 
+void copy_open(lua_State *L);
 void coroutine_open(lua_State *L);
 void descriptor_open(lua_State *L);
 void dns_open(lua_State *L);
 void lobby_open(lua_State *L);
 void stats_open(lua_State *L);
 void tcp_open(lua_State *L);
-void udp_open(lua_State *L);
-void unix_open(lua_State *L);
 
 #endif

@@ -281,12 +281,15 @@ static const Item attempt_item = {WAIT, find_chunk, "recv", false, false, false,
 
 /* --- the methods --- */
 
+int stream_refuse_receiver(lua_State *L, const Stream *stream, const char *verb) {
+    handle_push_name(L, &stream->handle);
+    lua_pushfstring(L, "%s: another task is already receiving on %s", verb, lua_tostring(L, -1));
+    return error_push_reason(L, ARSENAL_BUSY, lua_tostring(L, -1));
+}
+
 static int receive_alone(lua_State *L, Stream *stream, const Item *item) {
     if (stream->receiver != NULL) {
-        handle_push_name(L, &stream->handle);
-        lua_pushfstring(L, "%s: another task is already receiving on %s", item->verb,
-                        lua_tostring(L, -1));
-        error_push_reason(L, ARSENAL_BUSY, lua_tostring(L, -1));
+        stream_refuse_receiver(L, stream, item->verb);
         return item->raises ? error_raise_object(L) : 3;
     }
     stream->searched = 0;

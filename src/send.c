@@ -13,7 +13,7 @@ enum { PARTS = 64 }; /* strings handed to the kernel at once */
 
 /* --- turns: one message at a time --- */
 
-static void pass_turn(Stream *stream) {
+void stream_pass_turn(Stream *stream) {
     stream->sender = NULL;
     while (stream->sender == NULL && stream->senders != NULL) {
         Waiter *next = stream->senders;
@@ -25,6 +25,7 @@ static void pass_turn(Stream *stream) {
 }
 
 void stream_close_senders(Stream *stream) {
+    if (stream->sender != NULL) waiter_wake(&stream->sender->waiter, ARSENAL_CLOSED);
     waiters_dismiss(&stream->senders, ARSENAL_CLOSED);
     if (stream->sender != NULL) stream->sender->object = NULL;
     stream->sender = NULL;
@@ -41,10 +42,10 @@ static void forget(Task *task) {
     if (stream->sender != task) return;
     if (task->progress > 0) {
         stream->torn = true;
-        stream->torn_at = task->progress < UINT32_MAX ? (uint32_t)task->progress : UINT32_MAX;
+        stream->torn_at = task->progress;
         cut_off(stream);
     }
-    pass_turn(stream);
+    stream_pass_turn(stream);
 }
 
 static void describe(lua_State *L, Task *task) {
@@ -81,7 +82,7 @@ static int fail(lua_State *L, Stream *stream, size_t sent, int status) {
     return 4;
 }
 
-static int refuse_after_end(lua_State *L, Stream *stream) {
+int stream_refuse_after_end(lua_State *L, Stream *stream) {
     if (!stream->torn) return fail(L, stream, 0, UV_EPIPE);
     handle_push_name(L, &stream->handle);
     error_push_reason(L, UV_EPIPE,
@@ -94,7 +95,7 @@ static int refuse_after_end(lua_State *L, Stream *stream) {
 /* The message ends here, whole or not, and the next one has its turn. */
 static int end_message(lua_State *L, Stream *stream, size_t sent, int status) {
     if (status != 0 && sent > 0) cut_off(stream);
-    pass_turn(stream);
+    stream_pass_turn(stream);
     if (status != 0) return fail(L, stream, sent, status);
     lua_pushinteger(L, (lua_Integer)sent);
     return 1;
@@ -135,14 +136,13 @@ static int go_on(lua_State *L) {
         return end_message(L, stream, task->progress, task->status);
     if (task->status != 0) return fail(L, stream, 0, task->status);
     if (stream->write_ended) {
-        pass_turn(stream);
-        return refuse_after_end(L, stream);
+        stream_pass_turn(stream);
+        return stream_refuse_after_end(L, stream);
     }
     return send_rest(L, stream, task);
 }
 
-/* Whether the task has to wait for its turn, for which it then stands in line. */
-static bool must_queue(Stream *stream, Task *task) {
+bool stream_must_queue(Stream *stream, Task *task) {
     if (stream->sender == NULL) {
         stream->sender = task;
         return false;
@@ -206,10 +206,10 @@ static int send_message(lua_State *L) {
     if (task == NULL) return run_outside(L);
     if (lua_istable(L, FIRST)) unpack_table(L);
     if (!stream->handle.open) return fail(L, stream, 0, ARSENAL_CLOSED);
-    if (must_queue(stream, task)) return task_wait(L, task, &send_wait, stream);
+    if (stream_must_queue(stream, task)) return task_wait(L, task, &send_wait, stream);
     if (stream->write_ended) {
-        pass_turn(stream);
-        return refuse_after_end(L, stream);
+        stream_pass_turn(stream);
+        return stream_refuse_after_end(L, stream);
     }
     return send_rest(L, stream, task);
 }
@@ -234,7 +234,7 @@ static int end_now(lua_State *L, Stream *stream, Task *task) {
             return stream_wait(L, stream, task, &end_wait, status, stream->send_limit);
     }
     stream->write_ended = true;
-    pass_turn(stream);
+    stream_pass_turn(stream);
     if (status != 0 && status != UV_ENOTCONN)
         return stream_fail(L, stream, "shutdown", (int)status);
     lua_pushboolean(L, true);
@@ -246,7 +246,7 @@ static int end_step(lua_State *L) {
     Task *task = stream->handle.loop->running;
     if (!stream->handle.open) return stream_fail(L, stream, "shutdown", ARSENAL_CLOSED);
     if (task->status == 0) return end_now(L, stream, task);
-    if (stream->sender == task) pass_turn(stream);
+    if (stream->sender == task) stream_pass_turn(stream);
     return stream_fail(L, stream, "shutdown", task->status);
 }
 
@@ -256,7 +256,7 @@ static int shutdown_method(lua_State *L) {
     Task *task = task_enter(L, stream->handle.loop);
     if (task == NULL) return run_outside(L);
     if (!stream->handle.open) return stream_fail(L, stream, "shutdown", ARSENAL_CLOSED);
-    if (must_queue(stream, task)) return task_wait(L, task, &end_wait, stream);
+    if (stream_must_queue(stream, task)) return task_wait(L, task, &end_wait, stream);
     return end_now(L, stream, task);
 }
 

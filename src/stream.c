@@ -4,7 +4,6 @@
 */
 #include "stream.h"
 
-#include "endpoint.h"
 #include "error.h"
 #include "socket.h"
 
@@ -12,12 +11,13 @@
 
 static void describe(lua_State *L, const Handle *handle) {
     const Stream *stream = (const Stream *)handle;
-    endpoint_push_text(L, stream->poller.fd, END_LOCAL);
-    lua_pushliteral(L, " -> ");
-    if (address_is_inet(&stream->remote)) /* the kernel forgets it at a reset */
-        address_push(L, &stream->remote);
+    Address local;
+    if (socket_local_address(stream->poller.fd, &local) == 0)
+        address_push(L, &local);
     else
-        endpoint_push_text(L, stream->poller.fd, END_REMOTE);
+        lua_pushliteral(L, "?");
+    lua_pushliteral(L, " -> ");
+    address_push(L, &stream->remote);
     lua_concat(L, 3);
 }
 
@@ -36,6 +36,7 @@ static void close_stream(Handle *handle) {
     Stream *stream = (Stream *)handle;
     int fd = stream->poller.fd;
     poller_close(&stream->poller, ARSENAL_CLOSED);
+    if (stream->receiver != NULL) waiter_wake(&stream->receiver->waiter, ARSENAL_CLOSED);
     stream_close_senders(stream);
     if (stream->receiver != NULL) stream->receiver->object = NULL;
     stream->receiver = NULL;
@@ -64,21 +65,7 @@ const HandleType stream_types[STREAM_FAMILIES] = {
     [STREAM_PIPE] = {"pipe stream", "stream", KIND_PIPE_STREAM, close_stream, describe, &source},
 };
 
-static const char spare_keys[STREAM_FAMILIES]; /* registry: an object that found no connection */
-
-void stream_spare(lua_State *L) {
-    Stream *stream = lua_touserdata(L, -1);
-    lua_pushvalue(L, -1);
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &spare_keys[stream->handle.type - stream_types]);
-}
-
 Stream *stream_new(lua_State *L, int family) {
-    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &spare_keys[family]) != LUA_TNIL) {
-        lua_pushnil(L);
-        lua_rawsetp(L, LUA_REGISTRYINDEX, &spare_keys[family]);
-        return lua_touserdata(L, -1);
-    }
-    lua_pop(L, 1);
     Stream *stream = handle_new(L, &stream_types[family], sizeof *stream);
     stream->transport = &transport_plain;
     stream->recv_limit = stream->send_limit = FOREVER;
@@ -131,9 +118,19 @@ static int reset(lua_State *L) {
 ** set_timeout{recv = , send = } one direction. nil: no limit.
 */
 static int set_timeout(lua_State *L) {
+    static const char *const names[] = {"recv", "send", NULL};
     Stream *stream = stream_check(L, 1);
-    args_limits(L, 2, &stream->recv_limit, &stream->send_limit);
+    uint64_t recv_limit = stream->recv_limit, send_limit = stream->send_limit;
+    if (lua_istable(L, 2)) {
+        args_options(L, 2, names);
+        if (args_has_option(L, 2, "recv")) recv_limit = args_duration_option(L, 2, "recv");
+        if (args_has_option(L, 2, "send")) send_limit = args_duration_option(L, 2, "send");
+    } else {
+        recv_limit = send_limit = args_duration(L, 2);
+    }
     if (!stream->handle.open) return stream_fail(L, stream, "set_timeout", ARSENAL_CLOSED);
+    stream->recv_limit = recv_limit;
+    stream->send_limit = send_limit;
     lua_pushboolean(L, true);
     return 1;
 }
@@ -159,21 +156,27 @@ static int set_option(lua_State *L) {
     return 1;
 }
 
-/* stream:local_address() host, port; or a path */
-static int local_address(lua_State *L) {
-    Stream *stream = stream_check(L, 1);
-    if (!stream->handle.open) return stream_fail(L, stream, "local_address", ARSENAL_CLOSED);
-    int results = endpoint_push(L, stream->poller.fd, END_LOCAL);
-    return results > 0 ? results : stream_fail(L, stream, "local_address", results);
+static int push_host_and_port(lua_State *L, const Address *address) {
+    address_push_host(L, address);
+    lua_pushinteger(L, address_port(address));
+    return 2;
 }
 
-/* stream:remote_address() host, port; or a path */
+/* stream:local_address() host, port */
+static int local_address(lua_State *L) {
+    Stream *stream = stream_check(L, 1);
+    Address address;
+    int status =
+        stream->handle.open ? socket_local_address(stream->poller.fd, &address) : ARSENAL_CLOSED;
+    if (status != 0) return stream_fail(L, stream, "local_address", status);
+    return push_host_and_port(L, &address);
+}
+
+/* stream:remote_address() host, port */
 static int remote_address(lua_State *L) {
     Stream *stream = stream_check(L, 1);
     if (!stream->handle.open) return stream_fail(L, stream, "remote_address", ARSENAL_CLOSED);
-    if (address_is_inet(&stream->remote)) return endpoint_push_inet(L, &stream->remote);
-    int results = endpoint_push(L, stream->poller.fd, END_REMOTE);
-    return results > 0 ? results : stream_fail(L, stream, "remote_address", results);
+    return push_host_and_port(L, &stream->remote);
 }
 
 /* stream:fd() the descriptor, which stays the stream's. */

@@ -13,23 +13,23 @@
 
 enum { STREAM_TCP, STREAM_UNIX, STREAM_TLS, STREAM_PIPE, STREAM_FAMILIES };
 
-typedef struct Stream { /* thousands of them are idle: each byte counts, and their order */
+typedef struct Stream {
     Handle handle;
     Poller poller;
     const Transport *transport;
-    void *state;    /* the transport's */
-    Address remote; /* of no inet family: the kernel is asked */
-    int read_end;   /* 0, 1 at the end of stream, or why nothing more can be read */
+    void *state; /* the transport's */
+    Address remote;
 
-    Bytes input;           /* read, and not yet received */
-    size_t searched;       /* of it: the item being received does not end there */
+    Bytes input;     /* read, and not yet received */
+    size_t searched; /* of it: the item being received does not end there */
+    int read_end;    /* 0, 1 at the end of stream, or why nothing more can be read */
+    bool write_ended;
+    bool aborted;          /* closing is to reset the connection */
+    bool torn;             /* a cancelled send had begun; `torn_at` bytes went out */
     struct Task *receiver; /* the one that waits */
     struct Task *sender;   /* whose turn it is */
     WaitList senders;      /* the turns after it */
-    bool write_ended;
-    bool aborted;     /* closing is to reset the connection */
-    bool torn;        /* a cancelled send had begun: nothing may follow it */
-    uint32_t torn_at; /* the bytes of it that went out, at most 4 GiB */
+    size_t torn_at;
     uint64_t received, sent;
     uint64_t recv_limit, send_limit; /* nanoseconds for each call, or FOREVER */
 } Stream;
@@ -39,9 +39,6 @@ extern const HandleType stream_types[STREAM_FAMILIES];
 /* [-0, +1] makes an object without a descriptor; then stream_adopt, which can't fail, gives it one. */
 Stream *stream_new(lua_State *L, int family);
 void stream_adopt(Stream *stream, int fd, const Address *remote);
-
-/* [-0, +0] the object on top found no descriptor: the next stream_new has it. */
-void stream_spare(lua_State *L);
 
 static inline Stream *stream_check(lua_State *L, int index) {
     return handle_check(L, index, stream_types, STREAM_FAMILIES);
@@ -54,7 +51,19 @@ int stream_wait(lua_State *L, Stream *stream, Task *task, const WaitKind *kind, 
 /* nil, "<verb> <name>: <reason>", code; returns 3. */
 int stream_fail(lua_State *L, const Stream *stream, const char *verb, int status);
 
-/* Closing: whoever waits to send learns of it. */
+/* nil, "<verb>: another task is already receiving on <name>", "BUSY"; returns 3. */
+int stream_refuse_receiver(lua_State *L, const Stream *stream, const char *verb);
+
+/*
+** Turns to send. Whether the task has to wait for its own, for which it then
+** stands in line; whoever has it passes it on in the end. The third answers a
+** send after the end of our direction: nil, message, code, 0.
+*/
+bool stream_must_queue(Stream *stream, Task *task);
+void stream_pass_turn(Stream *stream);
+int stream_refuse_after_end(lua_State *L, Stream *stream);
+
+/* Closing: whoever sends or waits to send learns of it. */
 void stream_close_senders(Stream *stream);
 
 /*

@@ -23,6 +23,13 @@ function arguments.self(value, class, name)
   end
 end
 
+-- An object of `class`.
+function arguments.class(value, class, position, name)
+  if core.class(value) ~= class then
+    fail(position, name, ("%s expected, got %s"):format(class, core.class(value) or type(value)))
+  end
+end
+
 function arguments.callable(value, position, name)
   local metatable = getmetatable(value)
   if type(value) ~= "function" and not (type(metatable) == "table" and metatable.__call) then

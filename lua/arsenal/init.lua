@@ -3,9 +3,8 @@
 
 local core = require("arsenal.core")
 local group = require("arsenal.group")
+local proxy = require("arsenal.proxy")
 local tcp = require("arsenal.tcp")
-local udp = require("arsenal.udp")
-local unix = require("arsenal.unix")
 require("arsenal.stream")
 require("arsenal.listener")
 
@@ -36,9 +35,10 @@ arsenal.check = core.check
 arsenal.wait_readable = core.wait_readable
 arsenal.wait_writable = core.wait_writable
 
+arsenal.copy = core.copy
+arsenal.proxy = proxy.proxy
+
 arsenal.tcp = tcp
-arsenal.unix = unix
-arsenal.udp = udp
 arsenal.dns = { resolve = core.resolve }
 
 -- Lua's coroutine library, but that waits in the coroutines suspend the whole task.

@@ -230,6 +230,9 @@ function Stream:reset() end
 
 ---Limits each later call that waits, as a whole; a table sets one direction or both.
 ---@param seconds? number|{ recv: number?, send: number? }
+---@return true? done
+---@return string? message
+---@return string? code "CLOSED"
 function Stream:set_timeout(seconds) end
 
 ---@param name "nodelay"|"keepalive"|"send_buffer"|"recv_buffer"
@@ -258,6 +261,16 @@ function Stream:fd() end
 ---Bytes in each direction.
 ---@return { received: integer, sent: integer }
 function Stream:stats() end
+
+---Sends on `to` what comes on `from`, until that ends, without making Lua strings.
+---@param from arsenal.Stream
+---@param to arsenal.Stream
+---@param options? { max: integer? } bytes after which it returns
+---@return integer? count
+---@return string? message
+---@return string? code
+---@return integer? sent with a failure; what was read beyond that is still in `from`
+function core.copy(from, to, options) end
 
 -- Listeners -------------------------------------------------------------------------------------
 
