@@ -3,7 +3,7 @@
 ** suspends every coroutine up to the task, and is resumed down the same way.
 ** Floor 4.
 */
-#include "openers.h"
+#include "coroutine.h"
 
 #include "task.h"
 
@@ -134,6 +134,12 @@ static int wrap(lua_State *L) {
     lua_xmove(L, co, 1);
     lua_pushcclosure(L, wrapped, 1);
     return 1;
+}
+
+/* Its frame on top is that of `wrapped` or `resume`. */
+lua_State *coroutine_inner(lua_State *co) {
+    lua_State *wrapped_one = lua_tothread(co, lua_upvalueindex(1));
+    return wrapped_one != NULL ? wrapped_one : lua_tothread(co, 1);
 }
 
 static const luaL_Reg functions[] = {

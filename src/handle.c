@@ -59,6 +59,7 @@ void handle_define(lua_State *L, const HandleType *type) {
     lua_setfield(L, -2, "__name");
     lua_pushvalue(L, -2);
     lua_setfield(L, -2, "__index");
+    if (type->source != NULL) source_attach(L, type->source);
     lua_rawsetp(L, LUA_REGISTRYINDEX, type);
     if (lua_rawgetp(L, LUA_REGISTRYINDEX, &types_key) == LUA_TNIL) {
         lua_newtable(L);

@@ -7,20 +7,13 @@
 #define ARSENAL_HANDLE_H
 
 #include "loop.h"
+#include "source.h"
 
 #include <lauxlib.h>
 
 typedef struct Handle Handle;
 
-/* What a select can wait on. */
-typedef struct Source {
-    /* (object): its natural call if that needs no wait, with the call's results; else no result. */
-    lua_CFunction attempt;
-    /* Lets the waiter wait for a moment when it is worth trying. Returns 0 or a status. */
-    int (*watch)(Handle *handle, Waiter *waiter);
-} Source;
-
-enum { /* what HandleType.kind counts; 0 is none */
+enum { /* what HandleType.kind counts; 0 is none: objects that hold nothing of the system */
        KIND_TCP_STREAM = 1,
        KIND_UNIX_STREAM,
        KIND_TLS_STREAM,
@@ -38,7 +31,7 @@ typedef struct HandleType {
     unsigned kind;                 /* in the loop's count of open ones */
     void (*close)(Handle *handle); /* an open one, and at once */
     void (*describe)(lua_State *L, const Handle *handle); /* [-0, +1] what comes after the name */
-    const Source *source;
+    const Source *source;                                 /* what it is in a select, or NULL */
 } HandleType;
 
 struct Handle {

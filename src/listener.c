@@ -24,17 +24,16 @@ static void close_listener(Handle *handle) {
     Listener *listener = (Listener *)handle;
     int fd = listener->poller.fd;
     poller_close(&listener->poller, ARSENAL_CLOSED);
-    waiters_dismiss(&listener->acceptors, ARSENAL_CLOSED);
+    waiters_dismiss(&listener->pausing, ARSENAL_CLOSED);
+    if (!handle->loop->closed) timers_clear(&handle->loop->timers, &listener->pause);
     socket_close(fd);
 }
 
 static int attempt(lua_State *L);
 
-static int watch(Handle *handle, Waiter *waiter) {
-    return poller_wait(&((Listener *)handle)->poller, waiter, POLL_READ);
-}
-
-static const Source source = {attempt, watch};
+static int watch(void *object, Waiter *waiter);
+static void pause_passed(Timer *timer);
+static const Source source = {attempt, watch, NULL, NULL};
 
 const HandleType listener_types[LISTENER_FAMILIES] = {
     [LISTENER_TCP] = {"tcp listener", "listener", KIND_TCP_LISTENER, close_listener, describe,
@@ -53,6 +52,7 @@ Listener *listener_new(lua_State *L, int family, int stream_family) {
     Listener *listener = handle_new(L, &listener_types[family], sizeof *listener);
     listener->stream_family = stream_family;
     listener->poller.fd = -1;
+    listener->pause.fired = pause_passed;
     return listener;
 }
 
@@ -109,30 +109,51 @@ static void describe_accept(lua_State *L, Task *task) {
 
 static const WaitKind accept_wait = {go_on, NULL, describe_accept};
 
-/* For want of descriptors or memory: waits for a while, or for the listener's end. */
-static int pause_accepting(lua_State *L, Listener *listener, Task *task) {
+/* Lets the waiter wait for the next moment when accepting is worth trying. */
+static int watch(void *object, Waiter *waiter) {
+    Listener *listener = object;
+    if (!timer_is_set(&listener->pause)) return poller_wait(&listener->poller, waiter, POLL_READ);
+    waiter->events = POLL_READ;
+    waiter_join(waiter, &listener->pausing, NULL);
+    return 0;
+}
+
+static void pause_passed(Timer *timer) {
+    Listener *listener = (Listener *)((char *)timer - offsetof(Listener, pause));
+    waiters_wake(&listener->pausing, POLL_READ, 0);
+}
+
+/* For want of descriptors or memory: nobody accepts for a while. */
+static int begin_pause(Listener *listener) {
     listener->refused++;
-    task_unlimit(task);
-    task_limit(task, PAUSE);
-    waiter_join(&task->waiter, &listener->acceptors, NULL);
+    bool set = timers_set(&listener->handle.loop->timers, &listener->pause, uv_hrtime() + PAUSE);
+    return set ? 0 : UV_ENOMEM;
+}
+
+static int wait_for_client(lua_State *L, Listener *listener, Task *task) {
+    int status = watch(listener, &task->waiter);
+    if (status != 0) return handle_fail(L, &listener->handle, "accept", status);
     return task_wait(L, task, &accept_wait, listener);
+}
+
+/* [-0, +1 or 0] takes the next connection. Returns 0, UV_EAGAIN to wait, or why that is of no use. */
+static int take_next(lua_State *L, Listener *listener) {
+    if (timer_is_set(&listener->pause) || !(listener->poller.ready & POLL_READ)) return UV_EAGAIN;
+    int status = take(L, listener);
+    if (status == 0) return 0;
+    lua_pop(L, 1);
+    if (!is_shortage(status)) return status;
+    status = begin_pause(listener);
+    return status != 0 ? status : UV_EAGAIN;
 }
 
 static int accept_next(lua_State *L, Listener *listener, Task *task) {
     for (;;) {
-        if (!(listener->poller.ready & POLL_READ)) {
-            task_unlimit(task);
-            int status = poller_wait(&listener->poller, &task->waiter, POLL_READ);
-            if (status != 0) return handle_fail(L, &listener->handle, "accept", status);
-            return task_wait(L, task, &accept_wait, listener);
-        }
         if (task_spent(listener->handle.loop)) return task_pause(L, task, &accept_wait, listener);
-        int status = take(L, listener);
+        int status = take_next(L, listener);
         if (status == 0) return 1;
-        lua_pop(L, 1);
-        if (is_shortage(status)) return pause_accepting(L, listener, task);
-        if (status != UV_EAGAIN && !is_passing(status))
-            return handle_fail(L, &listener->handle, "accept", status);
+        if (status == UV_EAGAIN) return wait_for_client(L, listener, task);
+        if (!is_passing(status)) return handle_fail(L, &listener->handle, "accept", status);
     }
 }
 
@@ -157,12 +178,10 @@ static int attempt(lua_State *L) {
     if (!listener->handle.open) return handle_fail(L, &listener->handle, "accept", ARSENAL_CLOSED);
     int status;
     do {
-        lua_settop(L, 1);
-        status = take(L, listener);
+        status = take_next(L, listener);
     } while (is_passing(status));
     if (status == 0) return 1;
-    if (status == UV_EAGAIN) return 0;
-    return handle_fail(L, &listener->handle, "accept", status);
+    return status == UV_EAGAIN ? 0 : handle_fail(L, &listener->handle, "accept", status);
 }
 
 /* listener:local_address() host, port */

@@ -13,7 +13,8 @@ enum { LISTENER_TCP, LISTENER_UNIX, LISTENER_TLS, LISTENER_FAMILIES };
 typedef struct Listener {
     Handle handle;
     Poller poller;
-    WaitList acceptors; /* that pause for want of descriptors */
+    WaitList pausing; /* those who would accept, for want of descriptors */
+    Timer pause;      /* set while that lasts */
     int stream_family;
     uint64_t accepted, refused; /* refused: times that descriptors or memory had run out */
 } Listener;

@@ -48,6 +48,8 @@ typedef struct Loop {
     unsigned sources;  /* waiters that the world outside may wake */
     unsigned unpolled; /* tasks run since the last poll */
     uint64_t turns;
+    uint32_t random;        /* where selects begin */
+    unsigned spare_selects; /* that no call uses */
     Timers timers;
 
     Fiber *idle; /* coroutines without a task; room for all there are */

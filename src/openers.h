@@ -9,10 +9,14 @@
 
 void copy_open(lua_State *L);
 void coroutine_open(lua_State *L);
+void channel_open(lua_State *L);
 void descriptor_open(lua_State *L);
 void dns_open(lua_State *L);
 void lobby_open(lua_State *L);
 void stats_open(lua_State *L);
+void event_open(lua_State *L);
+void lock_open(lua_State *L);
+void select_open(lua_State *L);
 void tcp_open(lua_State *L);
 
 #endif

@@ -52,11 +52,11 @@ static void close_stream(Handle *handle) {
 
 /* --- select: a stream's natural receive --- */
 
-static int watch(Handle *handle, Waiter *waiter) {
-    return poller_wait(&((Stream *)handle)->poller, waiter, POLL_READ);
+static int watch(void *object, Waiter *waiter) {
+    return poller_wait(&((Stream *)object)->poller, waiter, POLL_READ);
 }
 
-static const Source source = {stream_attempt, watch};
+static const Source source = {stream_attempt, watch, NULL, NULL};
 
 const HandleType stream_types[STREAM_FAMILIES] = {
     [STREAM_TCP] = {"tcp stream", "stream", KIND_TCP_STREAM, close_stream, describe, &source},

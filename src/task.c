@@ -9,6 +9,7 @@
 #include "group.h"
 #include "limit.h"
 #include "run.h"
+#include "source.h"
 
 #include <lauxlib.h>
 #include <stdlib.h>
@@ -77,10 +78,11 @@ void waiters_wake_satisfied(WaitList *list, unsigned count) {
 
 void waiters_dismiss(WaitList *list, int status) {
     while (*list != NULL) {
-        Task *task = (*list)->task;
-        if (!waiter_wake(*list, status))
-            waiter_leave(*list);
-        else if (task != NULL)
+        Waiter *waiter = *list;
+        Task *task = waiter->task;
+        if (!waiter_wake(waiter, status))
+            waiter_leave(waiter);
+        else if (task != NULL && waiter == &task->waiter)
             task->object = NULL;
     }
 }
@@ -299,6 +301,17 @@ static void keep_outcome(lua_State *L, Task *task, int n) {
     lua_pop(L, 1);
 }
 
+/* Returns whether there was anyone to wake. */
+static bool wake_joiners(Task *task) {
+    bool woken = false;
+    while (task->joiners != NULL) {
+        Waiter *joiner = task->joiners;
+        woken |= waiter_wake(joiner, 0);
+        waiter_leave(joiner);
+    }
+    return woken;
+}
+
 /*
 ** [-n, +0] ends the task: the n values on top are its results, or its error
 ** and the traceback. `attachment` is the index of what its group gave it, or 0.
@@ -312,9 +325,7 @@ static void settle(lua_State *L, Task *task, int state, int n, int attachment) {
     timers_clear(&task->loop->timers, &task->timer);
     scope_leave(&task->root);
     task->loop->tasks--;
-    bool told = task->joiners != NULL;
-    while (task->joiners != NULL)
-        if (!waiter_wake(task->joiners, 0)) waiter_leave(task->joiners);
+    bool told = wake_joiners(task);
     if (task->group != NULL) {
         group_task_ended(L, task, attachment);
     } else if (state == TASK_FAILED && !told && !task->observed) {
@@ -632,6 +643,23 @@ static int join(lua_State *L) {
     return task_wait(L, task, &join_wait, joined);
 }
 
+/* --- select: a task's natural receive is its join --- */
+
+static int attempt_join(lua_State *L) {
+    Task *joined = check_task(L, 1);
+    if (joined == joined->loop->running) return luaL_error(L, "a task cannot join itself");
+    if (!task_has_ended(joined)) return 0;
+    int n = task_push_outcome(L, 1);
+    return n > 0 ? n : source_no_results(L);
+}
+
+static int watch_end(void *object, Waiter *waiter) {
+    waiter_join(waiter, &((Task *)object)->joiners, NULL);
+    return 0;
+}
+
+static const Source join_source = {attempt_join, watch_end, NULL, NULL};
+
 /*
 ** task:cancel([reason]) raises a cancellation where the task waits, now and at
 ** each later wait. Nothing for one that has ended.
@@ -763,6 +791,7 @@ static const luaL_Reg methods[] = {
 
 void task_open(lua_State *L) {
     luaL_newmetatable(L, task_name);
+    source_attach(L, &join_source);
     lua_pushcfunction(L, task_tostring);
     lua_setfield(L, -2, "__tostring");
     luaL_newlibtable(L, methods);

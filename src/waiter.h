@@ -15,6 +15,7 @@ typedef struct Waiter {
     struct Waiter **list;           /* whose first it may be; NULL: it waits nowhere */
     struct Task *task;              /* NULL: it is a Sentry's */
     unsigned events;                /* what it waits for, in a list that serves several */
+    bool served;                    /* whoever woke it did its call: see handover.h */
     unsigned *sources; /* counts the waiters that the world outside may wake, or NULL */
 } Waiter;
 
@@ -30,6 +31,7 @@ static inline void waiter_join(Waiter *waiter, WaitList *list, unsigned *sources
     Waiter *first = *list;
     waiter->list = list;
     waiter->sources = sources;
+    waiter->served = false;
     if (sources != NULL) ++*sources;
     if (first == NULL) {
         *list = waiter->next = waiter->previous = waiter;

@@ -32,6 +32,13 @@ arsenal.shield = core.shield
 arsenal.is_cancelled = core.is_cancelled
 arsenal.check = core.check
 
+arsenal.channel = core.channel
+arsenal.select = core.select
+arsenal.after = core.after
+arsenal.event = core.event
+arsenal.mutex = core.mutex
+arsenal.semaphore = core.semaphore
+
 arsenal.wait_readable = core.wait_readable
 arsenal.wait_writable = core.wait_writable
 
