@@ -240,6 +240,16 @@ static int bad_case(lua_State *L, int index, const char *what) {
     return luaL_argerror(L, CASES, lua_pushfstring(L, "case %d: %s", index + 1, what));
 }
 
+static int wrong_case(lua_State *L, int index) {
+    const char *name = luaL_typename(L, -1);
+    if (luaL_getmetafield(L, -1, "__name") == LUA_TSTRING) name = lua_tostring(L, -1);
+    return bad_case(L, index,
+                    lua_pushfstring(L,
+                                    "channel, task, stream or another object to select on, or "
+                                    "{channel, value}, expected; got %s",
+                                    name));
+}
+
 /* [-1, +3] the case on top as its object, value and source. */
 static void push_case(lua_State *L, int index) {
     const Source *source = source_of(L, -1);
@@ -254,9 +264,7 @@ static void push_case(lua_State *L, int index) {
         if (source == NULL) bad_case(L, index, "nothing can be sent to its object");
         if (lua_isnil(L, -1)) bad_case(L, index, "its value is nil");
     } else {
-        bad_case(L, index,
-                 lua_pushfstring(L, "nothing to select on, or {channel, value}, expected; got %s",
-                                 luaL_typename(L, -1)));
+        wrong_case(L, index);
     }
     lua_pushlightuserdata(L, (void *)source);
 }

@@ -127,6 +127,142 @@ function core.shield(fn, ...) end
 ---@return boolean
 function core.is_cancelled(err) end
 
+-- Channels and select ---------------------------------------------------------------------------
+
+---@class arsenal.Channel
+---@operator len: integer
+local Channel = {}
+
+---A channel that holds up to `capacity` values (0: a send waits for its receiver).
+---@param capacity? integer
+---@return arsenal.Channel
+function core.channel(capacity) end
+
+---Waits until the value was received, or there is room for it.
+---@param value any not nil
+---@return true? done
+---@return string? message
+---@return string? code "CLOSED"
+function Channel:send(value) end
+
+---Waits for the next value.
+---@return any value
+---@return string? message
+---@return string? code "CLOSED": and it is empty
+function Channel:recv() end
+
+---@param value any not nil
+---@return true? done
+---@return string? message
+---@return string? code "CLOSED", or "TIMEOUT" where `send` would wait
+function Channel:try_send(value) end
+
+---@return any value
+---@return string? message
+---@return string? code "CLOSED", or "TIMEOUT" where `recv` would wait
+function Channel:try_recv() end
+
+---Iterates over the values; ends when the channel is closed and empty.
+---@return fun(channel: arsenal.Channel): any
+---@return arsenal.Channel
+function Channel:values() end
+
+---Ends sending; what is in it can still be received.
+---@return true
+function Channel:close() end
+
+---@alias arsenal.Case arsenal.Channel|arsenal.Task|arsenal.Listener|arsenal.Stream|arsenal.Event|arsenal.Timer|{ [1]: arsenal.Channel, [2]: any }
+
+---Waits until one of the cases is ready, and performs exactly that one: an object's natural receive, or,
+---for `{channel, value}`, a send. Random among those that are ready.
+---@param cases arsenal.Case[]
+---@param timeout? number seconds; 0 only tries
+---@return any object the case's; nil when time was up
+---@return any ... what its call returns; or message, "TIMEOUT"
+function core.select(cases, timeout) end
+
+---@class arsenal.Timer
+local Timer = {}
+
+---A timer, for select; its time runs from this call.
+---@param seconds number
+---@return arsenal.Timer
+function core.after(seconds) end
+
+---@return true
+function Timer:wait() end
+
+-- Locks and events ------------------------------------------------------------------------------
+
+---@class arsenal.Mutex
+local Mutex = {}
+
+---@class arsenal.Guard holds a mutex until it is unlocked, closed or collected
+local Guard = {}
+
+---@return arsenal.Mutex
+function core.mutex() end
+
+---Waits until no other task holds it.
+---@return arsenal.Guard? guard
+---@return string? message
+---@return string? code "CLOSED"
+function Mutex:lock() end
+
+---@return arsenal.Guard? guard
+---@return string? message
+---@return string? code "CLOSED", or "TIMEOUT" where `lock` would wait
+function Mutex:try_lock() end
+
+---@return true
+function Guard:unlock() end
+
+---@class arsenal.Semaphore
+local Semaphore = {}
+
+---@class arsenal.Permit held until it is released, closed or collected
+local Permit = {}
+
+---@param n integer permits, 1 or more
+---@return arsenal.Semaphore
+function core.semaphore(n) end
+
+---Waits until a permit is free.
+---@return arsenal.Permit? permit
+---@return string? message
+---@return string? code "CLOSED"
+function Semaphore:acquire() end
+
+---@return arsenal.Permit? permit
+---@return string? message
+---@return string? code "CLOSED", or "TIMEOUT" where `acquire` would wait
+function Semaphore:try_acquire() end
+
+---@return true
+function Permit:release() end
+
+---@class arsenal.Event
+local Event = {}
+
+---One that is not set.
+---@return arsenal.Event
+function core.event() end
+
+---Wakes every task that waits for it; later waits return at once.
+function Event:set() end
+
+---Lets later waits wait again.
+function Event:clear() end
+
+---Waits until it is set.
+---@return true? set
+---@return string? message
+---@return string? code "CLOSED"
+function Event:wait() end
+
+---@return boolean
+function Event:is_set() end
+
 -- Streams ---------------------------------------------------------------------------------------
 
 ---@class arsenal.ConnectOptions
