@@ -137,14 +137,19 @@ static int group_wait(lua_State *L) {
     return task_wait(L, task, &group_wait_kind, group);
 }
 
-/* leave(group): its scope is left; no task of it is active. Returns whether it was cancelled. */
+/* is_cancelled(group): whether the group itself was, and not only what it is in. */
+static int group_is_cancelled(lua_State *L) {
+    lua_pushboolean(L, check_group(L, 1)->scope.cancelled);
+    return 1;
+}
+
+/* leave(group): its scope is left; no task of it is active. */
 static int group_leave(lua_State *L) {
     Group *group = check_group(L, 1);
     group->open = false;
     scope_leave(&group->scope);
     unpin_unused(L, group);
-    lua_pushboolean(L, group->scope.cancelled);
-    return 1;
+    return 0;
 }
 
 void group_abandon(Scope *scope) {
@@ -179,6 +184,7 @@ static const luaL_Reg functions[] = {
     {"group_start", group_start},
     {"group_wait", group_wait},
     {"group_cancel", group_cancel},
+    {"group_is_cancelled", group_is_cancelled},
     {"group_leave", group_leave},
     {"group_active", group_active},
     {NULL, NULL},
@@ -190,7 +196,9 @@ void group_open(lua_State *L) {
     lua_setfield(L, -2, "__tostring");
     luaL_newlibtable(L, methods);
     luaL_setfuncs(L, methods, 0);
-    lua_setfield(L, -2, "__index");
+    lua_pushvalue(L, -1);
+    lua_setfield(L, -3, "__index");
+    lua_setfield(L, -3, "group_methods");
     lua_pop(L, 1);
     lua_newtable(L);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &pins_key);

@@ -18,7 +18,7 @@ local function says_peer_is_gone(err, stream)
 end
 
 local function report_failure(err, traceback, task, stream)
-  if not says_peer_is_gone(err, stream) then core.face.on_error(err, traceback, task) end
+  if task and not says_peer_is_gone(err, stream) then core.face.on_error(err, traceback, task) end
 end
 
 -- Calls take(stream) for every connection until the listener is closed.
