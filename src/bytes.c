@@ -6,25 +6,33 @@
 #include <stdlib.h>
 #include <string.h>
 
+static size_t capacity_of(const Bytes *bytes) {
+    return bytes->block == NULL ? 0 : bytes->block->capacity;
+}
+
+/* Moves what is there to the front of a larger block. */
+static bool grow(Bytes *bytes, size_t length, size_t size) {
+    size_t capacity = length + size;
+    if (length > 0 && capacity < 2 * capacity_of(bytes)) capacity = 2 * capacity_of(bytes);
+    Block *block = malloc(sizeof *block + capacity);
+    if (block == NULL) return false;
+    block->capacity = capacity;
+    if (length > 0) memcpy(block->data, bytes_data(bytes), length);
+    free(bytes->block);
+    bytes->block = block;
+    return true;
+}
+
 char *bytes_reserve(Bytes *bytes, size_t size) {
-    size_t length = bytes_length(bytes);
-    if (bytes->capacity - bytes->end >= size) return bytes->memory + bytes->end;
-    if (bytes->start >= length &&
-        bytes->capacity - length >= size) { /* half is free: move, don't grow */
-        memcpy(bytes->memory, bytes_data(bytes), length);
-    } else {
-        size_t capacity = length + size;
-        if (length > 0 && capacity < 2 * bytes->capacity) capacity = 2 * bytes->capacity;
-        char *memory = malloc(capacity);
-        if (memory == NULL) return NULL;
-        if (length > 0) memcpy(memory, bytes_data(bytes), length);
-        free(bytes->memory);
-        bytes->memory = memory;
-        bytes->capacity = capacity;
-    }
+    size_t length = bytes_length(bytes), capacity = capacity_of(bytes);
+    if (capacity > 0 && capacity - bytes->end >= size) return bytes->block->data + bytes->end;
+    if (capacity > 0 && bytes->start >= length && capacity - length >= size)
+        memcpy(bytes->block->data, bytes_data(bytes), length); /* half is free: move, don't grow */
+    else if (!grow(bytes, length, size))
+        return NULL;
     bytes->start = 0;
     bytes->end = length;
-    return bytes->memory + length;
+    return bytes->block->data + length;
 }
 
 void bytes_added(Bytes *bytes, size_t size) {
@@ -52,7 +60,7 @@ bool bytes_prepend(Bytes *bytes, const char *data, size_t size) {
         *bytes = longer;
     }
     bytes->start -= size;
-    memcpy(bytes->memory + bytes->start, data, size);
+    memcpy(bytes->block->data + bytes->start, data, size);
     return true;
 }
 
@@ -62,7 +70,7 @@ void bytes_drop(Bytes *bytes, size_t size) {
 }
 
 void bytes_free(Bytes *bytes) {
-    free(bytes->memory);
+    free(bytes->block);
     *bytes = (Bytes){0};
 }
 

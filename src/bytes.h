@@ -9,16 +9,21 @@
 #include <stddef.h>
 
 typedef struct Bytes {
-    char *memory; /* NULL while empty */
-    size_t start, end, capacity;
+    struct Block *block; /* NULL while empty */
+    size_t start, end;   /* of what is in it */
 } Bytes;
+
+typedef struct Block {
+    size_t capacity;
+    char data[];
+} Block;
 
 static inline size_t bytes_length(const Bytes *bytes) {
     return bytes->end - bytes->start;
 }
 
 static inline const char *bytes_data(const Bytes *bytes) {
-    return bytes->memory + bytes->start;
+    return bytes->block == NULL ? "" : bytes->block->data + bytes->start;
 }
 
 /* Room for `size` more bytes at the end, or NULL for want of memory; bytes_added tells how many were filled. */

@@ -93,6 +93,7 @@ static int take(lua_State *L, Listener *listener) {
     Stream *stream = stream_new(L, listener->stream_family);
     int fd = socket_accept(listener->poller.fd, &peer);
     if (fd == UV_EAGAIN) poller_exhausted(&listener->poller, POLL_READ);
+    if (fd < 0) stream_spare(L);
     if (fd < 0) return fd;
     listener->accepted++;
     stream_adopt(stream, fd, &peer);

@@ -5,6 +5,7 @@
 #include "loop.h"
 
 #include "error.h"
+#include "fiber.h"
 #include "limit.h"
 #include "offload.h"
 #include "poller.h"
@@ -23,7 +24,7 @@ static int loop_gc(lua_State *L);
 
 static Loop *loop_new(lua_State *L) {
     Loop *loop = lua_newuserdatauv(L, sizeof *loop, 0);
-    *loop = (Loop){.closed = true, .next_slot = 1};
+    *loop = (Loop){.closed = true};
     if (luaL_newmetatable(L, loop_name)) {
         lua_pushcfunction(L, loop_gc);
         lua_setfield(L, -2, "__gc");
@@ -78,8 +79,7 @@ static int loop_gc(lua_State *L) {
     poll_free(loop);
     timers_free(&loop->timers);
     limits_free(loop);
-    free(loop->idle);
-    free(loop->free_slots);
+    fibers_free(loop);
     free(loop->scratch);
     return 0;
 }
@@ -103,7 +103,7 @@ static unsigned run_ready(lua_State *L, Loop *loop) {
     unsigned ran = 0;
     for (unsigned count = loop->ready; count > 0; count--, ran++) {
         Task *task = loop->ready_first;
-        loop->ready_first = task->next_ready;
+        loop->ready_first = (Task *)task->waiter.next;
         loop->ready--;
         task_resume(L, loop, task);
     }

@@ -25,12 +25,6 @@ enum {
 struct Task;
 struct Offload;
 
-/* A coroutine that runs one task after another. */
-typedef struct Fiber {
-    lua_State *L;
-    uint32_t slot; /* in the table of pins: `slot` holds the coroutine, `slot + 1` its task */
-} Fiber;
-
 typedef struct Loop {
     uv_loop_t uv;
     bool closed;         /* torn down: descriptors may still be closed, nothing else */
@@ -52,11 +46,9 @@ typedef struct Loop {
     unsigned spare_selects; /* that no call uses */
     Timers timers;
 
-    Fiber *idle; /* coroutines without a task; room for all there are */
-    unsigned idle_count, fiber_count, fiber_capacity;
-    uint32_t next_slot;
-    uint32_t *free_slots; /* of coroutines given up; room for all there are */
-    unsigned free_slot_count;
+    uint32_t *free_slots; /* of ended tasks' pins; room for all slots */
+    uint32_t free_slot_count, slot_count, slot_capacity;
+    unsigned idle_count; /* coroutines without a task */
     struct Limit *limits; /* all ever made, until the loop is closed */
     struct Limit *free_limits;
 

@@ -1,7 +1,8 @@
 /*
 ** The poller: which descriptors may be read or written. One Poller for each
-** descriptor of ours. poller.c serves both implementations: poller_epoll.c is edge-triggered, for Linux, and
-** poller_uv.c stands on libuv, for everything else. Floor 2.
+** descriptor of ours. poller.c serves both implementations: poller_epoll.c is
+** edge-triggered, for Linux, poller_uv.c stands on libuv, for everything else.
+** Floor 2.
 **
 ** `ready` tells what is worth trying before waiting: a new descriptor is
 ** ready for all, an event sets it, and whoever finds that a call would block,
@@ -11,6 +12,13 @@
 #define ARSENAL_POLLER_H
 
 #include "task.h"
+
+#if defined(__linux__) && !defined(ARSENAL_POLLER_UV)
+#define POLLER_IS_EPOLL
+enum { POLLER_SEES_HANGUP = 1 }; /* POLL_HANGUP comes with the event */
+#else
+enum { POLLER_SEES_HANGUP = 0 };
+#endif
 
 enum {
     POLL_READ = 1,
@@ -24,19 +32,15 @@ typedef struct Poller {
     uint8_t ready;
     bool watched; /* by epoll */
     WaitList waiters;
+#ifndef POLLER_IS_EPOLL
     struct Watch *watch; /* by libuv */
+#endif
 } Poller;
 
 void poller_init(Poller *poller, Loop *loop, int fd);
 
 /* Lets the waiter wait for `events`. Returns 0 or a status. */
 int poller_wait(Poller *poller, Waiter *waiter, unsigned events);
-
-#if defined(__linux__) && !defined(ARSENAL_POLLER_UV)
-enum { POLLER_SEES_HANGUP = 1 }; /* POLL_HANGUP comes with the event */
-#else
-enum { POLLER_SEES_HANGUP = 0 };
-#endif
 
 /* A read or write of `events` would block, or did less than it was asked to. */
 static inline void poller_exhausted(Poller *poller, unsigned events) {

@@ -3,9 +3,9 @@
 ** nested in it. A descriptor is registered once, at its first wait, so that a
 ** wait costs no system call. Floor 2.
 */
-#if defined(__linux__) && !defined(ARSENAL_POLLER_UV)
-
 #include "poller.h"
+
+#ifdef POLLER_IS_EPOLL
 
 #include <errno.h>
 #include <limits.h>
@@ -97,6 +97,4 @@ void poll_wait(Loop *loop, uint64_t timeout) {
     if (for_uv) uv_run(&loop->uv, UV_RUN_NOWAIT);
 }
 
-#else
-typedef int poller_epoll_is_not_used; /* ISO C forbids an empty file */
 #endif

@@ -3,9 +3,9 @@
 ** kept armed while events find somebody waiting; one that finds nobody disarms
 ** it. Floor 2.
 */
-#if !defined(__linux__) || defined(ARSENAL_POLLER_UV)
-
 #include "poller.h"
+
+#ifndef POLLER_IS_EPOLL
 
 #include <stdlib.h>
 
@@ -117,6 +117,4 @@ void poll_wait(Loop *loop, uint64_t timeout) {
     uv_timer_stop(alarm);
 }
 
-#else
-typedef int poller_uv_is_not_used; /* ISO C forbids an empty file */
 #endif

@@ -42,7 +42,7 @@ static void forget(Task *task) {
     if (stream->sender != task) return;
     if (task->progress > 0) {
         stream->torn = true;
-        stream->torn_at = task->progress;
+        stream->torn_at = task->progress < UINT32_MAX ? (uint32_t)task->progress : UINT32_MAX;
         cut_off(stream);
     }
     stream_pass_turn(stream);

@@ -65,7 +65,21 @@ const HandleType stream_types[STREAM_FAMILIES] = {
     [STREAM_PIPE] = {"pipe stream", "stream", KIND_PIPE_STREAM, close_stream, describe, &source},
 };
 
+static const char spare_keys[STREAM_FAMILIES]; /* registry: an object that found no connection */
+
+void stream_spare(lua_State *L) {
+    Stream *stream = lua_touserdata(L, -1);
+    lua_pushvalue(L, -1);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &spare_keys[stream->handle.type - stream_types]);
+}
+
 Stream *stream_new(lua_State *L, int family) {
+    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &spare_keys[family]) != LUA_TNIL) {
+        lua_pushnil(L);
+        lua_rawsetp(L, LUA_REGISTRYINDEX, &spare_keys[family]);
+        return lua_touserdata(L, -1);
+    }
+    lua_pop(L, 1);
     Stream *stream = handle_new(L, &stream_types[family], sizeof *stream);
     stream->transport = &transport_plain;
     stream->recv_limit = stream->send_limit = FOREVER;

@@ -13,23 +13,23 @@
 
 enum { STREAM_TCP, STREAM_UNIX, STREAM_TLS, STREAM_PIPE, STREAM_FAMILIES };
 
-typedef struct Stream {
+typedef struct Stream { /* thousands of them are idle: each byte counts, and their order */
     Handle handle;
     Poller poller;
     const Transport *transport;
     void *state; /* the transport's */
     Address remote;
+    int read_end; /* 0, 1 at the end of stream, or why nothing more can be read */
 
-    Bytes input;     /* read, and not yet received */
-    size_t searched; /* of it: the item being received does not end there */
-    int read_end;    /* 0, 1 at the end of stream, or why nothing more can be read */
-    bool write_ended;
-    bool aborted;          /* closing is to reset the connection */
-    bool torn;             /* a cancelled send had begun; `torn_at` bytes went out */
+    Bytes input;           /* read, and not yet received */
+    size_t searched;       /* of it: the item being received does not end there */
     struct Task *receiver; /* the one that waits */
     struct Task *sender;   /* whose turn it is */
     WaitList senders;      /* the turns after it */
-    size_t torn_at;
+    bool write_ended;
+    bool aborted;     /* closing is to reset the connection */
+    bool torn;        /* a cancelled send had begun: nothing may follow it */
+    uint32_t torn_at; /* the bytes of it that went out, at most 4 GiB */
     uint64_t received, sent;
     uint64_t recv_limit, send_limit; /* nanoseconds for each call, or FOREVER */
 } Stream;
@@ -39,6 +39,9 @@ extern const HandleType stream_types[STREAM_FAMILIES];
 /* [-0, +1] makes an object without a descriptor; then stream_adopt, which can't fail, gives it one. */
 Stream *stream_new(lua_State *L, int family);
 void stream_adopt(Stream *stream, int fd, const Address *remote);
+
+/* [-0, +0] the object on top found no descriptor: the next stream_new has it. */
+void stream_spare(lua_State *L);
 
 static inline Stream *stream_check(lua_State *L, int index) {
     return handle_check(L, index, stream_types, STREAM_FAMILIES);

@@ -6,6 +6,7 @@
 #include "task.h"
 
 #include "error.h"
+#include "fiber.h"
 #include "group.h"
 #include "limit.h"
 #include "run.h"
@@ -17,9 +18,6 @@
 /* The stack of a task's coroutine, from its bottom. */
 enum { BODY_TASK = 1, BODY_ATTACHMENT, BODY_STARTER, BODY_LINE, BODY_HANDLER, BODY_FUNCTION };
 
-enum { MOST_IDLE = 1024 }; /* coroutines kept for coming tasks */
-
-static const char pins_key;      /* registry: coroutines and tasks by slot */
 static const char traceback_key; /* registry: what task_traceback took last */
 static const char error_key;     /* registry: the error that it was taken of */
 static const char reasons_key;   /* registry: cancellations by task, weak keys */
@@ -31,11 +29,11 @@ static void make_ready(Task *task, int status) {
     Loop *loop = task->loop;
     task->status = status;
     task->state = TASK_READY;
-    task->next_ready = NULL;
+    task->waiter.next = NULL;
     if (loop->ready_first == NULL)
         loop->ready_first = task;
     else
-        loop->ready_last->next_ready = task;
+        loop->ready_last->waiter.next = &task->waiter;
     loop->ready_last = task;
     loop->ready++;
 }
@@ -163,7 +161,7 @@ static int wait_done(lua_State *L, int status, lua_KContext context) {
     Task *task = (Task *)context;
     (void)status;
     if (!task->resuming || task->top != L) {
-        lua_settop(L, task->stack_top);
+        lua_settop(L, (int)task->stack_top);
         return task_refuse_stranger(L, task, wait_done);
     }
     task->resuming = false;
@@ -175,7 +173,7 @@ static int suspend(lua_State *L, Task *task, const WaitKind *kind, void *object)
     task->kind = kind;
     task->object = object;
     task->top = L;
-    task->stack_top = lua_gettop(L);
+    task->stack_top = (unsigned)lua_gettop(L);
     task->resuming = false;
     return lua_yieldk(L, 0, (lua_KContext)task, wait_done);
 }
@@ -242,12 +240,6 @@ bool task_has_ended(const Task *task) {
     return task->state >= TASK_DONE;
 }
 
-void task_push(lua_State *L, Task *task) {
-    lua_rawgetp(L, LUA_REGISTRYINDEX, &pins_key);
-    lua_rawgeti(L, -1, task->slot + 1);
-    lua_remove(L, -2);
-}
-
 void task_push_reason(lua_State *L, Task *task) {
     lua_rawgetp(L, LUA_REGISTRYINDEX, &reasons_key);
     task_push(L, task);
@@ -288,7 +280,7 @@ void task_report(lua_State *L) {
 /* [-n, +0] keeps the n values on top as what the task's object holds. */
 static void keep_outcome(lua_State *L, Task *task, int n) {
     task->progress = (size_t)n;
-    if (n == 0) return;
+    if (n == 0) lua_pushnil(L);
     if (n > 1) {
         lua_createtable(L, n, 0);
         lua_insert(L, -n - 1);
@@ -321,7 +313,7 @@ static void settle(lua_State *L, Task *task, int state, int n, int attachment) {
     keep_outcome(L, task, n);
     while (task->scope != &task->root) /* left over where its coroutine was closed by a stranger */
         task->scope->kind == SCOPE_GROUP ? group_abandon(task->scope) : limit_abandon(task->scope);
-    task->state = (uint8_t)state;
+    task->state = (unsigned)state;
     timers_clear(&task->loop->timers, &task->timer);
     scope_leave(&task->root);
     task->loop->tasks--;
@@ -367,56 +359,6 @@ static int body(lua_State *L) {
 
 /* --- coroutines --- */
 
-static bool grow_fibers(Loop *loop) {
-    unsigned capacity = loop->fiber_capacity == 0 ? 16 : 2 * loop->fiber_capacity;
-    Fiber *idle = realloc(loop->idle, capacity * sizeof *idle);
-    if (idle != NULL) loop->idle = idle;
-    uint32_t *slots = realloc(loop->free_slots, capacity * sizeof *slots);
-    if (slots != NULL) loop->free_slots = slots;
-    if (idle == NULL || slots == NULL) return false;
-    loop->fiber_capacity = capacity;
-    return true;
-}
-
-/* A coroutine of its own for a task, pinned in the table at `pins`. */
-static Fiber take_fiber(lua_State *L, Loop *loop, int pins) {
-    if (loop->idle_count > 0) return loop->idle[--loop->idle_count];
-    if (loop->fiber_count == loop->fiber_capacity && !grow_fibers(loop))
-        luaL_error(L, "not enough memory");
-    bool reused = loop->free_slot_count > 0;
-    Fiber fiber;
-    fiber.slot = reused ? loop->free_slots[loop->free_slot_count - 1] : loop->next_slot;
-    fiber.L = lua_newthread(L);
-    lua_rawseti(L, pins, fiber.slot);
-    lua_pushboolean(L, false);
-    lua_rawseti(L, pins, fiber.slot + 1);
-    if (reused)
-        loop->free_slot_count--;
-    else
-        loop->next_slot += 2;
-    loop->fiber_count++;
-    return fiber;
-}
-
-/* Its task has ended: the coroutine is kept for another one, or given up. */
-static void leave_fiber(lua_State *L, Loop *loop, Task *task, bool reusable) {
-    Fiber fiber = {task->L, task->slot};
-    task->L = task->top = NULL;
-    lua_rawgetp(L, LUA_REGISTRYINDEX, &pins_key);
-    lua_pushboolean(L, false);
-    lua_rawseti(L, -2, fiber.slot + 1);
-    if (reusable && loop->idle_count < MOST_IDLE) {
-        lua_settop(fiber.L, 0);
-        loop->idle[loop->idle_count++] = fiber;
-    } else {
-        lua_pushboolean(L, false);
-        lua_rawseti(L, -2, fiber.slot);
-        loop->free_slots[loop->free_slot_count++] = fiber.slot;
-        loop->fiber_count--;
-    }
-    lua_pop(L, 1);
-}
-
 /* Records where the running function was called to start a task: its caller and the line. */
 static void push_starter(lua_State *L, lua_State *to) {
     lua_Debug caller;
@@ -436,28 +378,23 @@ Task *task_spawn(lua_State *L, Loop *loop, Scope *parent, int n, int attachment)
     task->waiter.task = task;
     task->timer.fired = deadline_passed;
     luaL_setmetatable(L, task_name);
-    lua_rawgetp(L, LUA_REGISTRYINDEX, &pins_key); /* fn, arguments, task, pins */
-    Fiber fiber = take_fiber(L, loop, lua_gettop(L));
-    task->L = task->top = fiber.L;
-    task->slot = fiber.slot;
-    if (!lua_checkstack(fiber.L, n + BODY_FUNCTION + LUA_MINSTACK)) {
-        leave_fiber(L, loop, task, false);
+    fiber_take(L, loop, task);
+    lua_State *co = task->L;
+    if (!lua_checkstack(co, n + BODY_FUNCTION + LUA_MINSTACK)) {
+        fiber_leave(L, loop, task, false);
         luaL_error(L, "too many arguments for a task");
     }
-    lua_pushvalue(L, -2);
-    lua_rawseti(L, -2, fiber.slot + 1);
-    lua_pop(L, 1);
-    lua_pushcfunction(fiber.L, body);
-    lua_pushlightuserdata(fiber.L, task);
+    lua_pushcfunction(co, body);
+    lua_pushlightuserdata(co, task);
     if (attachment != 0) {
         lua_pushvalue(L, attachment);
-        lua_xmove(L, fiber.L, 1);
+        lua_xmove(L, co, 1);
     } else {
-        lua_pushnil(fiber.L);
+        lua_pushnil(co);
     }
-    push_starter(L, fiber.L);
+    push_starter(L, co);
     lua_insert(L, -n - 2); /* task, fn, arguments */
-    lua_xmove(L, fiber.L, n + 1);
+    lua_xmove(L, co, n + 1);
     scope_enter(&task->root, parent, task, SCOPE_TASK);
     loop->tasks++;
     make_ready(task, 0);
@@ -481,6 +418,8 @@ static int body_died(lua_State *L) {
 ** when that is NULL, the error on top of the coroutine's stack.
 */
 static void task_died(lua_State *L, Loop *loop, Task *task, const char *message) {
+    lua_pushthread(task->L);
+    lua_xmove(task->L, L, 1); /* anchored */
     lua_pushcfunction(L, body_died);
     lua_pushlightuserdata(L, task);
     lua_pushlightuserdata(L, (void *)message);
@@ -494,7 +433,8 @@ static void task_died(lua_State *L, Loop *loop, Task *task, const char *message)
         settle(L, task, TASK_FAILED, 0, 0);
     }
     if (lua_status(task->L) != LUA_OK) lua_resetthread(task->L);
-    leave_fiber(L, loop, task, false);
+    fiber_leave(L, loop, task, false);
+    lua_pop(L, 1);
 }
 
 void task_abandon(lua_State *L, Loop *loop, Task *task) {
@@ -513,6 +453,8 @@ void task_resume(lua_State *L, Loop *loop, Task *task) {
         task_died(L, loop, task, "the coroutine of this task was closed by somebody else");
         return;
     }
+    lua_pushthread(co);
+    lua_xmove(co, L, 1); /* anchored: its outcome takes its place in the task */
     task->state = TASK_RUNNING;
     task->resuming = true;
     loop->running = task;
@@ -520,13 +462,14 @@ void task_resume(lua_State *L, Loop *loop, Task *task) {
     int status = lua_resume(co, L, n, &results);
     loop->running = NULL;
     if (status == LUA_OK)
-        leave_fiber(L, loop, task, true);
+        fiber_leave(L, loop, task, true);
     else if (status != LUA_YIELD)
         task_died(L, loop, task, NULL);
     else if (task->state == TASK_RUNNING)
         task_died(L, loop, task,
                   "a task yielded outside of any coroutine of its own: "
                   "use arsenal.yield to let others run");
+    lua_pop(L, 1);
 }
 
 /* --- what Lua sees of tasks --- */
@@ -798,8 +741,7 @@ void task_open(lua_State *L) {
     luaL_setfuncs(L, methods, 0);
     lua_setfield(L, -2, "__index");
     lua_pop(L, 1);
-    lua_newtable(L);
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &pins_key);
+    fiber_open(L);
     lua_newtable(L);
     lua_createtable(L, 0, 1);
     lua_pushliteral(L, "k");

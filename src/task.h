@@ -5,6 +5,7 @@
 #ifndef ARSENAL_TASK_H
 #define ARSENAL_TASK_H
 
+#include "fiber.h"
 #include "loop.h"
 
 typedef struct Task Task;
@@ -22,8 +23,7 @@ typedef struct WaitKind {
 enum { TASK_NEW, TASK_READY, TASK_RUNNING, TASK_WAITING, TASK_DONE, TASK_FAILED, TASK_CANCELLED };
 
 struct Task {
-    Waiter waiter; /* where it waits */
-    Task *next_ready;
+    Waiter waiter; /* where it waits; first: in the queue of the ready ones, `next` is a task */
     Loop *loop;
     lua_State *L;   /* its coroutine; NULL when it has ended */
     lua_State *top; /* the innermost coroutine that runs or waits in it */
@@ -37,13 +37,13 @@ struct Task {
     WaitList joiners;
     struct Group *group; /* which is told when it ends, or NULL */
     uint32_t slot;
-    int stack_top; /* of `top` while it waits */
-    int status;    /* why it was woken: 0, or a status of error.h */
-    uint8_t state;
-    bool started;
-    bool limited;  /* the call that waits has been given its time */
-    bool resuming; /* by the loop, and not by a stranger */
-    bool observed; /* its error is told by run, not by on_error */
+    int status;              /* why it was woken: 0, or a status of error.h */
+    unsigned stack_top : 24; /* of `top` while it waits */
+    unsigned state : 4;
+    bool started : 1;
+    bool limited : 1;  /* the call that waits has been given its time */
+    bool resuming : 1; /* by the loop, and not by a stranger */
+    bool observed : 1; /* its error is told by run, not by on_error */
 };
 
 /*
@@ -94,7 +94,6 @@ Task *task_spawn(lua_State *L, Loop *loop, Scope *parent, int n, int attachment)
 
 void task_check_function(lua_State *L, int index); /* raises unless it can be called */
 bool task_has_ended(const Task *task);
-void task_push(lua_State *L, Task *task);        /* [-0, +1] the object of one that has not ended */
 void task_push_reason(lua_State *L, Task *task); /* [-0, +1] the cancellation it was given */
 void task_push_failure(lua_State *L, int index); /* [-0, +2] the error and its traceback */
 int task_push_outcome(lua_State *L, int index);  /* results of an ended one, or raises its error */
