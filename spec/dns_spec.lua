@@ -140,3 +140,40 @@ describe("a resolver that never answers", function()
     end)
   end
 end)
+
+describe("dns.reverse", function()
+  it_with_names("gives the name of an address", function()
+    local result = child.run_lua([[
+      print(arsenal.dns.reverse("192.0.2.7"))
+      print(arsenal.dns.reverse("2001:db8::7"))
+      print(arsenal.dns.reverse("192.0.2.8"))]],
+      { names = "192.0.2.7=seven.test;2001:db8::7=six.test;192.0.2.8=" })
+    assert.matches("^seven%.test\nsix%.test\nnil\treverse 192%.0%.2%.8: [^\n]*\tEAI_NONAME\n", result.out,
+      nil, result.err)
+  end)
+
+  it("refuses what is no numeric address", inside(function()
+    for _, text in ipairs { "", "localhost", "127.0.0.1\0", "1.2.3.4.5", "::1%" .. ("x"):rep(300) } do
+      kit.fails("EINVAL", arsenal.dns.reverse(text))
+    end
+    kit.mistake("string", arsenal.dns.reverse, 127)
+    kit.mistake("family", arsenal.dns.reverse, "127.0.0.1", { family = "inet" })
+  end))
+
+  it_with_names("that hangs is given up, and holds up neither others nor the exit (#case32)", function()
+    local started = arsenal.now()
+    local result = child.run_lua([[
+      arsenal.run(function()
+        local others = {}
+        for i = 1, 20 do
+          others[i] = arsenal.go(arsenal.dns.reverse, "192.0.2.9")
+        end
+        print(arsenal.dns.reverse("192.0.2.9", { timeout = 0.05 }))
+        print(arsenal.dns.reverse("192.0.2.7"))
+        arsenal.stop()
+      end)]], { names = "192.0.2.9=hang;192.0.2.7=seven.test" })
+    assert.matches("^nil\treverse 192%.0%.2%.9: timed out\tTIMEOUT\nseven%.test\n$", result.out, nil, result.err)
+    assert.equal(0, result.status)
+    assert(arsenal.now() - started < kit.limit / 2)
+  end)
+end)

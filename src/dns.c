@@ -1,6 +1,6 @@
 /*
-** Owns the lookup of names by the system's resolver, off the loop. Identical
-** lookups in flight share one. Floor 5.
+** Owns the lookup of names and of addresses by the system's resolver, off the
+** loop. Identical lookups in flight share one. Floor 5.
 */
 #include "portability.h"
 
@@ -23,8 +23,9 @@
 typedef struct Answer {
     unsigned holders; /* in the loop's thread */
     int status;
+    char *name; /* of an address */
     unsigned count;
-    Address addresses[];
+    Address addresses[]; /* of a name */
 } Answer;
 
 typedef struct Lookup {
@@ -32,9 +33,11 @@ typedef struct Lookup {
     struct Lookup *next; /* in flight */
     WaitList waiters;
     Answer *answer; /* NULL for want of memory */
-    int family;
+    int family;     /* of the addresses looked for, or REVERSE */
     char host[256];
 } Lookup;
+
+enum { REVERSE = -1 }; /* host is an address, whose name is looked for */
 
 /* What a waiting task holds on its stack. */
 typedef struct Question {
@@ -100,7 +103,33 @@ static void look_up(Job *job) {
     if (list != NULL) freeaddrinfo(list);
 }
 
+static Answer *make_name_answer(int status, const char *name) {
+    Answer *answer = malloc(sizeof *answer);
+    if (answer == NULL) return NULL;
+    *answer = (Answer){.status = status};
+    if (status != 0) return answer;
+    answer->name = strdup(name);
+    if (answer->name == NULL) answer->status = UV_ENOMEM;
+    return answer;
+}
+
+static void look_up_name(Job *job) {
+    Lookup *lookup = (Lookup *)job;
+    Address address;
+    char name[NI_MAXHOST];
+    address_parse(&address, lookup->host, 0);
+    int error =
+        getnameinfo(&address.any, address_size(&address), name, sizeof name, NULL, 0, NI_NAMEREQD);
+    lookup->answer = make_name_answer(error == 0 ? 0 : to_status(error), name);
+}
+
 /* --- in the loop's thread --- */
+
+static void free_answer(Answer *answer) {
+    if (answer == NULL) return;
+    free(answer->name);
+    free(answer);
+}
 
 static void leave_flight(Lookup *lookup) {
     Lookup **link = &lookup->job.loop->lookups;
@@ -125,7 +154,7 @@ static void looked_up(Job *job) {
 
 static void free_lookup(Job *job) {
     Lookup *lookup = (Lookup *)job;
-    free(lookup->answer);
+    free_answer(lookup->answer);
     free(lookup);
 }
 
@@ -138,7 +167,7 @@ static void forget_question(Question *question) {
         leave_flight(lookup);
         offload_forget(&lookup->job);
     }
-    if (answer != NULL && --answer->holders == 0) free(answer);
+    if (answer != NULL && --answer->holders == 0) free_answer(answer);
 }
 
 static int question_gc(lua_State *L) {
@@ -160,7 +189,9 @@ static int ask(Loop *loop, const char *host, int family, Lookup **asked) {
     }
     Lookup *lookup = calloc(1, sizeof *lookup);
     if (lookup == NULL) return UV_ENOMEM;
-    lookup->job = (Job){.run = look_up, .done = looked_up, .free = free_lookup};
+    lookup->job = (Job){.run = family == REVERSE ? look_up_name : look_up,
+                        .done = looked_up,
+                        .free = free_lookup};
     lookup->family = family;
     memcpy(lookup->host, host, strlen(host) + 1);
     int status = offload_submit(loop, &lookup->job);
@@ -174,35 +205,16 @@ static int ask(Loop *loop, const char *host, int family, Lookup **asked) {
     return 0;
 }
 
-/* --- resolve --- */
+/* --- the calls --- */
 
 enum { HOST = 1, OPTIONS, QUESTION };
 
-static int fail(lua_State *L, int status) {
-    return error_push(L, status, "resolve %s", lua_tostring(L, HOST));
+static int fail(lua_State *L, const char *verb, int status) {
+    return error_push(L, status, "%s %s", verb, lua_tostring(L, HOST));
 }
 
-static void add_address(lua_State *L, int list, const Address *address) {
-    lua_createtable(L, 0, 2);
-    address_push_host(L, address);
-    lua_setfield(L, -2, "address");
-    lua_pushstring(L, address->any.sa_family == AF_INET6 ? "inet6" : "inet");
-    lua_setfield(L, -2, "family");
-    lua_rawseti(L, list, (lua_Integer)lua_rawlen(L, list) + 1);
-}
-
-static int go_on(lua_State *L) {
-    Question *question = lua_touserdata(L, QUESTION);
-    Answer *answer = question->answer;
-    int status = question->task->status;
-    if (status == 0) status = answer->status;
-    if (status == 0) {
-        lua_createtable(L, (int)answer->count, 0);
-        for (unsigned i = 0; i < answer->count; i++)
-            add_address(L, QUESTION + 1, &answer->addresses[i]);
-    }
-    forget_question(question);
-    return status == 0 ? 1 : fail(L, status);
+static int refuse(lua_State *L, const char *verb, const char *reason) {
+    return error_push_reason(L, UV_EINVAL, lua_pushfstring(L, "%s: %s", verb, reason));
 }
 
 static void forget(Task *task) {
@@ -213,7 +225,52 @@ static void describe(lua_State *L, Task *task) {
     lua_pushfstring(L, "resolving %s", ((Question *)task->object)->lookup->host);
 }
 
-static const WaitKind resolve_wait = {go_on, forget, describe};
+/* Waits for an answer, in a call with HOST and OPTIONS on its stack. */
+static int wait_for(lua_State *L, Task *task, const char *verb, const WaitKind *kind, int family,
+                    uint64_t limit) {
+    Question *question = lua_newuserdatauv(L, sizeof *question, 0);
+    *question = (Question){.task = task};
+    luaL_setmetatable(L, question_name);
+    int status = ask(task->loop, lua_tostring(L, HOST), family, &question->lookup);
+    if (status != 0) return fail(L, verb, status);
+    task_limit(task, limit);
+    waiter_join(&task->waiter, &question->lookup->waiters, &task->loop->sources);
+    return task_wait(L, task, kind, question);
+}
+
+/* The task was woken: pushes what the answer holds, or the failure. */
+static int take_answer(lua_State *L, const char *verb,
+                       void (*push)(lua_State *L, const Answer *answer)) {
+    Question *question = lua_touserdata(L, QUESTION);
+    int status = question->task->status;
+    if (status == 0) status = question->answer->status;
+    if (status == 0) push(L, question->answer);
+    forget_question(question);
+    return status == 0 ? 1 : fail(L, verb, status);
+}
+
+/* --- resolve --- */
+
+static void add_address(lua_State *L, int list, const Address *address) {
+    lua_createtable(L, 0, 2);
+    address_push_host(L, address);
+    lua_setfield(L, -2, "address");
+    lua_pushstring(L, address->any.sa_family == AF_INET6 ? "inet6" : "inet");
+    lua_setfield(L, -2, "family");
+    lua_rawseti(L, list, (lua_Integer)lua_rawlen(L, list) + 1);
+}
+
+static void push_addresses(lua_State *L, const Answer *answer) {
+    lua_createtable(L, (int)answer->count, 0);
+    for (unsigned i = 0; i < answer->count; i++)
+        add_address(L, QUESTION + 1, &answer->addresses[i]);
+}
+
+static int resolved(lua_State *L) {
+    return take_answer(L, "resolve", push_addresses);
+}
+
+static const WaitKind resolve_wait = {resolved, forget, describe};
 
 static int family_option(lua_State *L, int index) {
     const char *family = args_string_option(L, index, "family", NULL);
@@ -224,7 +281,8 @@ static int family_option(lua_State *L, int index) {
 }
 
 static int resolve_number(lua_State *L, const Address *address, int family) {
-    if (family != AF_UNSPEC && family != address->any.sa_family) return fail(L, UV_EAI_ADDRFAMILY);
+    if (family != AF_UNSPEC && family != address->any.sa_family)
+        return fail(L, "resolve", UV_EAI_ADDRFAMILY);
     lua_createtable(L, 1, 0);
     add_address(L, lua_gettop(L), address);
     return 1;
@@ -237,7 +295,6 @@ static int resolve_number(lua_State *L, const Address *address, int family) {
 */
 static int resolve(lua_State *L) {
     static const char *const names[] = {"family", "timeout", NULL};
-    Loop *loop = loop_of(L);
     Address address;
     size_t length;
     luaL_checktype(L, HOST, LUA_TSTRING);
@@ -245,26 +302,52 @@ static int resolve(lua_State *L) {
     args_options(L, OPTIONS, names);
     int family = family_option(L, OPTIONS);
     uint64_t limit = args_duration_option(L, OPTIONS, "timeout");
-    Task *task = task_enter(L, loop);
+    Task *task = task_enter(L, loop_of(L));
     if (task == NULL) return run_outside(L);
     lua_settop(L, OPTIONS);
-    const char *wrong = NULL;
     if (strlen(host) == length && address_parse(&address, host, 0))
         return resolve_number(L, &address, family);
-    if ((wrong = address_refuse(host, length)) != NULL)
-        return error_push_reason(L, UV_EINVAL, lua_pushfstring(L, "resolve: %s", wrong));
-    Question *question = lua_newuserdatauv(L, sizeof *question, 0);
-    *question = (Question){.task = task};
-    luaL_setmetatable(L, question_name);
-    int status = ask(loop, host, family, &question->lookup);
-    if (status != 0) return fail(L, status);
-    task_limit(task, limit);
-    waiter_join(&task->waiter, &question->lookup->waiters, &loop->sources);
-    return task_wait(L, task, &resolve_wait, question);
+    const char *wrong = address_refuse(host, length);
+    if (wrong != NULL) return refuse(L, "resolve", wrong);
+    return wait_for(L, task, "resolve", &resolve_wait, family, limit);
+}
+
+/* --- reverse --- */
+
+static void push_name(lua_State *L, const Answer *answer) {
+    lua_pushstring(L, answer->name);
+}
+
+static int reversed(lua_State *L) {
+    return take_answer(L, "reverse", push_name);
+}
+
+static const WaitKind reverse_wait = {reversed, forget, describe};
+
+/*
+** dns.reverse(address [, options]) the name that the resolver has for a
+** numeric address. Options: `timeout` (seconds).
+*/
+static int reverse(lua_State *L) {
+    static const char *const names[] = {"timeout", NULL};
+    Address parsed;
+    size_t length;
+    luaL_checktype(L, HOST, LUA_TSTRING);
+    const char *address = lua_tolstring(L, HOST, &length);
+    args_options(L, OPTIONS, names);
+    uint64_t limit = args_duration_option(L, OPTIONS, "timeout");
+    Task *task = task_enter(L, loop_of(L));
+    if (task == NULL) return run_outside(L);
+    lua_settop(L, OPTIONS);
+    if (strlen(address) != length || length >= sizeof((Lookup *)NULL)->host ||
+        !address_parse(&parsed, address, 0))
+        return refuse(L, "reverse", "the address is not numeric");
+    return wait_for(L, task, "reverse", &reverse_wait, REVERSE, limit);
 }
 
 static const luaL_Reg functions[] = {
     {"resolve", resolve},
+    {"reverse", reverse},
     {NULL, NULL},
 };
 

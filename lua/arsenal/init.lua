@@ -46,7 +46,7 @@ arsenal.copy = core.copy
 arsenal.proxy = proxy.proxy
 
 arsenal.tcp = tcp
-arsenal.dns = { resolve = core.resolve }
+arsenal.dns = { resolve = core.resolve, reverse = core.reverse }
 
 -- Lua's coroutine library, but that waits in the coroutines suspend the whole task.
 arsenal.coroutine = setmetatable({}, { __index = coroutine })

@@ -444,6 +444,14 @@ function Listener:fd() end
 ---@return string? code "EINVAL" for what can be no name, "TIMEOUT", "EAI_..."
 function core.resolve(host, options) end
 
+---Asks the system's resolver for the name of a numeric address.
+---@param address string
+---@param options? { timeout: number? }
+---@return string? name
+---@return string? message
+---@return string? code "EINVAL" for what is no address, "EAI_NONAME" where it has no name, "TIMEOUT"
+function core.reverse(address, options) end
+
 ---Waits until a descriptor of another library can be read without blocking.
 ---@param fd integer
 ---@param timeout? number seconds

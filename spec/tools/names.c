@@ -2,7 +2,8 @@
 ** A resolver for the specs, loaded with LD_PRELOAD. It answers from
 ** ARSENAL_NAMES ("name=address,address;other=address"); a name with no address
 ** does not exist, one whose address is "hang" is never answered, "again" fails
-** for the moment. All other names, and addresses, go to the real one.
+** for the moment. All other names, and addresses, go to the real one. The
+** other way round: an entry for an address in numbers has its name for a value.
 */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -62,4 +63,26 @@ int getaddrinfo(const char *name, const char *service, const struct addrinfo *hi
         if (*found == ',') found++;
     }
     return *result == NULL ? EAI_NONAME : 0;
+}
+
+typedef int Reverser(const struct sockaddr *, socklen_t, char *, socklen_t, char *, socklen_t, int);
+
+int getnameinfo(const struct sockaddr *address, socklen_t size, char *name, socklen_t name_size,
+                char *service, socklen_t service_size, int flags) {
+    Reverser *real = (Reverser *)dlsym(RTLD_NEXT, "getnameinfo");
+    char numeric[64];
+    const char *found = NULL;
+    if (real(address, size, numeric, sizeof numeric, NULL, 0, NI_NUMERICHOST) == 0)
+        found = entry(numeric);
+    if (found == NULL) return real(address, size, name, name_size, service, service_size, flags);
+    if (strncmp(found, "hang", 4) == 0) {
+        for (;;)
+            pause();
+    }
+    size_t length = strcspn(found, ";");
+    if (length == 0) return EAI_NONAME;
+    if (length >= name_size) return EAI_OVERFLOW;
+    memcpy(name, found, length);
+    name[length] = '\0';
+    return 0;
 }
