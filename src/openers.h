@@ -8,7 +8,6 @@
 #include <lua.h>
 
 void copy_open(lua_State *L);
-void coroutine_open(lua_State *L);
 void channel_open(lua_State *L);
 void descriptor_open(lua_State *L);
 void dns_open(lua_State *L);

@@ -85,8 +85,9 @@ void waiters_dismiss(WaitList *list, int status) {
     }
 }
 
-/* The object is NULL once it has gone by itself. */
+/* The object is NULL once it has gone by itself. What forget closes must not wake the task. */
 static void forget_wait(Task *task) {
+    task->state = TASK_RUNNING;
     waiter_leave(&task->waiter);
     if (task->kind->forget != NULL && task->object != NULL) task->kind->forget(task);
 }
