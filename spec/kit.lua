@@ -211,6 +211,12 @@ function kit.mistake(words, fn, ...)
   return err
 end
 
+-- The stream's next bytes are these. (A plain recv may give fewer, one at a time even.)
+function kit.expect(stream, text)
+  local got, message = stream:recv_exactly(#text)
+  assert.equal(text, got, message)
+end
+
 -- Equality of long strings, told by the first difference.
 function kit.same_bytes(expected, got)
   if expected == got then return end
@@ -319,6 +325,20 @@ function kit.dead_port()
   local port = kit.port_of(listener)
   listener:close()
   return port
+end
+
+-- More than the kernel takes for a pair with small buffers.
+kit.plenty = ("x"):rep(ONE_BYTE and 1 << 19 or 8 << 20)
+
+-- A task that sends kit.plenty to a peer that does not read: part of it has gone out, and it waits.
+function kit.stuck_sender(stream)
+  local sending = kit.waiting(function() return stream:send(kit.plenty) end)
+  local sent
+  repeat -- more than once only where the kernel is made to take a byte at a time
+    sent = stream:stats().sent
+    arsenal.sleep(0.005)
+  until sent > 0 and stream:stats().sent == sent
+  return sending
 end
 
 -- Small kernel buffers, so that little data makes a sender wait.

@@ -38,7 +38,7 @@ describe("a TCP listener", function()
         if client then
           local server <close> = listener:accept()
           server:send("hello")
-          assert.equal("hello", client:recv())
+          kit.expect(client, "hello")
           client:close()
           assert.matches(address .. "$", (server:remote_address()))
           reached = reached + 1
@@ -250,7 +250,7 @@ describe("a flood of connections", function()
         arsenal.sleep(0.01)
         if arsenal.now() - started > 0.03 then late = late + 1 end
         a:send(i)
-        assert.equal(tostring(i), b:recv())
+        kit.expect(b, tostring(i))
       end
     end)
     assert(listener:stats().accepted > 0)

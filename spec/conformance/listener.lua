@@ -48,7 +48,7 @@ return function(listen, connect)
       end
       for i = 1, 3 do
         local server <close> = accepting[i]:join()
-        assert.equal("x", server:recv())
+        kit.expect(server, "x")
         server:send("y")
       end
       for i = 1, 3 do
@@ -147,7 +147,7 @@ return function(listen, connect)
       local clients = { connect(listener), connect(listener) }
       for i, client in ipairs(clients) do
         client:send("hello " .. i)
-        assert.equal("hello " .. i, client:recv())
+        kit.expect(client, "hello " .. i)
       end
       assert.not_equal(seen[1], seen[2])
       for _, client in ipairs(clients) do

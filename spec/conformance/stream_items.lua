@@ -31,7 +31,7 @@ return function(it)
       arsenal.yield()
     end
     assert.equal("abcdef", receiving:join())
-    assert.equal("g", a:recv())
+    kit.expect(a, "g")
   end)
 
   it("recv_exactly receives more than the stream ever holds by itself", function(a, b)
@@ -133,7 +133,7 @@ return function(it)
     local sending = kit.waiting(function() return b:send(("x"):rep(8 << 20)) end)
     for _ = 1, 3 do kit.fails("TOOLONG", a:recv_line()) end
     kit.fails("TOOLONG", a:recv_until(";"))
-    assert.equal("waiting", sending:status())
+    assert.not_equal("done", sending:status())
     assert.equal(65536, #a:recv_exactly(65536))
     sending:cancel()
     sending:join()

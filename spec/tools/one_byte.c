@@ -16,12 +16,13 @@
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
-enum { MOST = 65536, READING = 0, WRITING = 1 };
+enum { MOST = 65536, EPOLLS = 4, READING = 0, WRITING = 1 };
 
 /* The function that this one stands in front of. */
 #define REAL(name)                                                     \
@@ -31,10 +32,11 @@ enum { MOST = 65536, READING = 0, WRITING = 1 };
         found;                                                         \
     }))
 
+/* Where a descriptor is registered; an epoll of 0 is none. */
 static struct registration {
     int epoll;
     struct epoll_event event;
-} registrations[MOST];
+} registrations[MOST][EPOLLS];
 
 static unsigned char calls[MOST][2]; /* how many there were in each direction; may wrap around */
 
@@ -48,11 +50,20 @@ static bool is_stream_socket(int fd) {
 }
 
 static void report_readiness_again(int fd) {
-    struct registration *registration = &registrations[fd];
     int kept = errno;
-    if (registration->epoll > 0)
-        REAL(epoll_ctl)(registration->epoll, EPOLL_CTL_MOD, fd, &registration->event);
+    for (struct registration *at = registrations[fd]; at < registrations[fd] + EPOLLS; at++)
+        if (at->epoll != 0) REAL(epoll_ctl)(at->epoll, EPOLL_CTL_MOD, fd, &at->event);
     errno = kept;
+}
+
+/* Its place among those of the descriptor, or a free one; NULL when there is none. */
+static struct registration *find_registration(int fd, int epoll) {
+    struct registration *found = NULL;
+    for (struct registration *at = registrations[fd]; at < registrations[fd] + EPOLLS; at++) {
+        if (at->epoll == epoll) return at;
+        if (at->epoll == 0) found = at;
+    }
+    return found;
 }
 
 /* Whether this call is to fail with EAGAIN, without being made. */
@@ -120,10 +131,10 @@ ssize_t sendmsg(int fd, const struct msghdr *message, int flags) {
 
 int epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event) {
     int result = REAL(epoll_ctl)(epoll, operation, fd, event);
-    if (result == 0 && fd < MOST) {
-        struct registration none = {0};
-        registrations[fd] =
-            operation == EPOLL_CTL_DEL ? none : (struct registration){epoll, *event};
+    struct registration *found = fd < MOST ? find_registration(fd, epoll) : NULL;
+    if (result == 0 && found != NULL) {
+        found->epoll = operation == EPOLL_CTL_DEL ? 0 : epoll;
+        if (operation != EPOLL_CTL_DEL) found->event = *event;
     }
     return result;
 }
@@ -134,6 +145,6 @@ int close(int fd) {
         for (int i = 0; i < 256; i++)
             if (REAL(recv)(fd, rest, sizeof rest, MSG_DONTWAIT) <= 0) break;
     }
-    if (fd >= 0 && fd < MOST) registrations[fd] = (struct registration){0};
+    if (fd >= 0 && fd < MOST) memset(registrations[fd], 0, sizeof registrations[fd]);
     return REAL(close)(fd);
 }
