@@ -21,6 +21,10 @@ int address_port(const Address *address);
 void address_set_port(Address *address, int port);
 socklen_t address_size(const Address *address);
 
+static inline bool address_is_inet(const Address *address) {
+    return address->any.sa_family == AF_INET || address->any.sa_family == AF_INET6;
+}
+
 void address_push_host(lua_State *L, const Address *address); /* [-0, +1] "::1" */
 void address_push(lua_State *L, const Address *address);      /* [-0, +1] "[::1]:80" */
 

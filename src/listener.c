@@ -5,6 +5,7 @@
 */
 #include "listener.h"
 
+#include "endpoint.h"
 #include "error.h"
 #include "run.h"
 #include "socket.h"
@@ -13,11 +14,7 @@ static const uint64_t PAUSE =
     100 * 1000 * 1000; /* nanoseconds, for want of descriptors or memory */
 
 static void describe(lua_State *L, const Handle *handle) {
-    Address address;
-    if (socket_local_address(((const Listener *)handle)->poller.fd, &address) == 0)
-        address_push(L, &address);
-    else
-        lua_pushliteral(L, "?");
+    endpoint_push_text(L, ((const Listener *)handle)->poller.fd, END_LOCAL);
 }
 
 static void close_listener(Handle *handle) {
@@ -26,6 +23,8 @@ static void close_listener(Handle *handle) {
     poller_close(&listener->poller, ARSENAL_CLOSED);
     waiters_dismiss(&listener->pausing, ARSENAL_CLOSED);
     if (!handle->loop->closed) timers_clear(&handle->loop->timers, &listener->pause);
+    if (listener->file != NULL) socket_file_remove(listener->file);
+    listener->file = NULL;
     socket_close(fd);
 }
 
@@ -89,7 +88,7 @@ static bool is_passing(int status) {
 
 /* [-0, +1] pushes the object first, so that a lack of memory loses no connection; nil on a status. */
 static int take(lua_State *L, Listener *listener) {
-    Address peer;
+    Address peer = {0};
     Stream *stream = stream_new(L, listener->stream_family);
     int fd = socket_accept(listener->poller.fd, &peer);
     if (fd == UV_EAGAIN) poller_exhausted(&listener->poller, POLL_READ);
@@ -185,16 +184,12 @@ static int attempt(lua_State *L) {
     return status == UV_EAGAIN ? 0 : handle_fail(L, &listener->handle, "accept", status);
 }
 
-/* listener:local_address() host, port */
+/* listener:local_address() host, port; or a path */
 static int local_address(lua_State *L) {
     Listener *listener = check(L);
-    Address address;
-    int status = listener->handle.open ? socket_local_address(listener->poller.fd, &address)
-                                       : ARSENAL_CLOSED;
-    if (status != 0) return handle_fail(L, &listener->handle, "local_address", status);
-    address_push_host(L, &address);
-    lua_pushinteger(L, address_port(&address));
-    return 2;
+    int results = ARSENAL_CLOSED;
+    if (listener->handle.open) results = endpoint_push(L, listener->poller.fd, END_LOCAL);
+    return results > 0 ? results : handle_fail(L, &listener->handle, "local_address", results);
 }
 
 /* listener:fd() the descriptor, which stays the listener's. */

@@ -6,6 +6,7 @@
 
 #include "handle.h"
 #include "poller.h"
+#include "socket_file.h"
 #include "stream.h"
 
 enum { LISTENER_TCP, LISTENER_UNIX, LISTENER_TLS, LISTENER_FAMILIES };
@@ -16,6 +17,7 @@ typedef struct Listener {
     WaitList pausing; /* those who would accept, for want of descriptors */
     Timer pause;      /* set while that lasts */
     int stream_family;
+    SocketFile *file;           /* that it has made, or NULL */
     uint64_t accepted, refused; /* refused: times that descriptors or memory had run out */
 } Listener;
 

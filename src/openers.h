@@ -17,5 +17,6 @@ void event_open(lua_State *L);
 void lock_open(lua_State *L);
 void select_open(lua_State *L);
 void tcp_open(lua_State *L);
+void unix_open(lua_State *L);
 
 #endif

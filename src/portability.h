@@ -8,12 +8,14 @@
 #ifdef _WIN32
 #include <winsock2.h>
 #include <ws2tcpip.h>
+#include <afunix.h>
 #else
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* accept4, dladdr, RTLD_NODELETE */
 #endif
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #endif
 
 #endif

@@ -124,6 +124,47 @@ int socket_remote_address(int fd, Address *address) {
     return getpeername(fd, &address->any, &size) == 0 ? 0 : -errno;
 }
 
+int socket_bind_name(int fd, const UnixName *name) {
+    return bind(fd, (const struct sockaddr *)&name->address, name->size) == 0 ? 0 : -errno;
+}
+
+int socket_connect_name(int fd, const UnixName *name) {
+    return connect(fd, (const struct sockaddr *)&name->address, name->size) == 0 ? 0 : -errno;
+}
+
+int socket_local_name(int fd, UnixName *name) {
+    name->size = sizeof name->address;
+    return getsockname(fd, (struct sockaddr *)&name->address, &name->size) == 0 ? 0 : -errno;
+}
+
+int socket_remote_name(int fd, UnixName *name) {
+    name->size = sizeof name->address;
+    return getpeername(fd, (struct sockaddr *)&name->address, &name->size) == 0 ? 0 : -errno;
+}
+
+#ifdef __linux__
+
+int socket_credentials(int fd, SocketCredentials *peer) {
+    struct ucred credentials;
+    socklen_t size = sizeof credentials;
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0) return -errno;
+    if (credentials.uid == (uid_t)-1) return UV_ENOTSUP; /* not a Unix stream, or not connected */
+    *peer = (SocketCredentials){credentials.pid, credentials.uid, credentials.gid};
+    return 0;
+}
+
+#else /* untested */
+
+int socket_credentials(int fd, SocketCredentials *peer) {
+    uid_t user;
+    gid_t group;
+    if (getpeereid(fd, &user, &group) != 0) return -errno;
+    *peer = (SocketCredentials){0, user, group};
+    return 0;
+}
+
+#endif
+
 static int set(int fd, int level, int name, int value) {
     return setsockopt(fd, level, name, &value, sizeof value) == 0 ? 0 : -errno;
 }

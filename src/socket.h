@@ -6,9 +6,16 @@
 #define ARSENAL_SOCKET_H
 
 #include "address.h"
+#include "unix_name.h"
 
 #include <stddef.h>
 #include <uv.h>
+
+/* Who had the other end of a Unix stream when it was connected. */
+typedef struct SocketCredentials {
+    int process; /* 0 where the system doesn't tell */
+    unsigned user, group;
+} SocketCredentials;
 
 int socket_open(int family, int type); /* a descriptor, closed on exec */
 void socket_close(int fd);
@@ -27,6 +34,12 @@ int socket_end(int fd); /* ends our direction */
 
 int socket_local_address(int fd, Address *address);
 int socket_remote_address(int fd, Address *address);
+
+int socket_bind_name(int fd, const UnixName *name);
+int socket_connect_name(int fd, const UnixName *name); /* UV_EAGAIN: its backlog is full */
+int socket_local_name(int fd, UnixName *name);
+int socket_remote_name(int fd, UnixName *name);
+int socket_credentials(int fd, SocketCredentials *peer);
 
 typedef enum SocketOption {
     SOCKET_NODELAY,

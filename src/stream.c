@@ -4,6 +4,7 @@
 */
 #include "stream.h"
 
+#include "endpoint.h"
 #include "error.h"
 #include "socket.h"
 
@@ -11,13 +12,12 @@
 
 static void describe(lua_State *L, const Handle *handle) {
     const Stream *stream = (const Stream *)handle;
-    Address local;
-    if (socket_local_address(stream->poller.fd, &local) == 0)
-        address_push(L, &local);
-    else
-        lua_pushliteral(L, "?");
+    endpoint_push_text(L, stream->poller.fd, END_LOCAL);
     lua_pushliteral(L, " -> ");
-    address_push(L, &stream->remote);
+    if (address_is_inet(&stream->remote)) /* the kernel forgets it at a reset */
+        address_push(L, &stream->remote);
+    else
+        endpoint_push_text(L, stream->poller.fd, END_REMOTE);
     lua_concat(L, 3);
 }
 
@@ -170,27 +170,21 @@ static int set_option(lua_State *L) {
     return 1;
 }
 
-static int push_host_and_port(lua_State *L, const Address *address) {
-    address_push_host(L, address);
-    lua_pushinteger(L, address_port(address));
-    return 2;
-}
-
-/* stream:local_address() host, port */
+/* stream:local_address() host, port; or a path */
 static int local_address(lua_State *L) {
     Stream *stream = stream_check(L, 1);
-    Address address;
-    int status =
-        stream->handle.open ? socket_local_address(stream->poller.fd, &address) : ARSENAL_CLOSED;
-    if (status != 0) return stream_fail(L, stream, "local_address", status);
-    return push_host_and_port(L, &address);
+    if (!stream->handle.open) return stream_fail(L, stream, "local_address", ARSENAL_CLOSED);
+    int results = endpoint_push(L, stream->poller.fd, END_LOCAL);
+    return results > 0 ? results : stream_fail(L, stream, "local_address", results);
 }
 
-/* stream:remote_address() host, port */
+/* stream:remote_address() host, port; or a path */
 static int remote_address(lua_State *L) {
     Stream *stream = stream_check(L, 1);
     if (!stream->handle.open) return stream_fail(L, stream, "remote_address", ARSENAL_CLOSED);
-    return push_host_and_port(L, &stream->remote);
+    if (address_is_inet(&stream->remote)) return endpoint_push_inet(L, &stream->remote);
+    int results = endpoint_push(L, stream->poller.fd, END_REMOTE);
+    return results > 0 ? results : stream_fail(L, stream, "remote_address", results);
 }
 
 /* stream:fd() the descriptor, which stays the stream's. */

@@ -17,9 +17,9 @@ typedef struct Stream { /* thousands of them are idle: each byte counts, and the
     Handle handle;
     Poller poller;
     const Transport *transport;
-    void *state; /* the transport's */
-    Address remote;
-    int read_end; /* 0, 1 at the end of stream, or why nothing more can be read */
+    void *state;    /* the transport's */
+    Address remote; /* of no inet family: the kernel is asked */
+    int read_end;   /* 0, 1 at the end of stream, or why nothing more can be read */
 
     Bytes input;           /* read, and not yet received */
     size_t searched;       /* of it: the item being received does not end there */

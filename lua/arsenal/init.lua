@@ -5,6 +5,7 @@ local core = require("arsenal.core")
 local group = require("arsenal.group")
 local proxy = require("arsenal.proxy")
 local tcp = require("arsenal.tcp")
+local unix = require("arsenal.unix")
 require("arsenal.stream")
 require("arsenal.listener")
 
@@ -46,6 +47,7 @@ arsenal.copy = core.copy
 arsenal.proxy = proxy.proxy
 
 arsenal.tcp = tcp
+arsenal.unix = unix
 arsenal.dns = { resolve = core.resolve, reverse = core.reverse }
 
 -- Lua's coroutine library, but that waits in the coroutines suspend the whole task.
