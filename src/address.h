@@ -21,6 +21,11 @@ int address_port(const Address *address);
 void address_set_port(Address *address, int port);
 socklen_t address_size(const Address *address);
 
+/* An IPv4 address as sockets of both families take it: ::ffff:1.2.3.4. It is told as IPv4 again. */
+void address_map(Address *address);
+
+bool address_same_host(const Address *a, const Address *b);
+
 static inline bool address_is_inet(const Address *address) {
     return address->any.sa_family == AF_INET || address->any.sa_family == AF_INET6;
 }

@@ -129,3 +129,16 @@ uint64_t args_duration_option(lua_State *L, int index, const char *name) {
     lua_pop(L, 1);
     return duration;
 }
+
+void args_limits(lua_State *L, int index, uint64_t *recv_limit, uint64_t *send_limit) {
+    static const char *const names[] = {"recv", "send", NULL};
+    if (!lua_istable(L, index)) {
+        *recv_limit = *send_limit = args_duration(L, index);
+        return;
+    }
+    args_options(L, index, names);
+    uint64_t recv_value = args_duration_option(L, index, "recv");
+    uint64_t send_value = args_duration_option(L, index, "send");
+    if (args_has_option(L, index, "recv")) *recv_limit = recv_value;
+    if (args_has_option(L, index, "send")) *send_limit = send_value;
+}

@@ -31,4 +31,10 @@ lua_Integer args_integer_option(lua_State *L, int index, const char *name, lua_I
 const char *args_string_option(lua_State *L, int index, const char *name, size_t *length);
 uint64_t args_duration_option(lua_State *L, int index, const char *name);
 
+/*
+** What a set_timeout is given: seconds for both directions, or a table with
+** `recv` or `send` for one, which leaves the other as it is.
+*/
+void args_limits(lua_State *L, int index, uint64_t *recv_limit, uint64_t *send_limit);
+
 #endif

@@ -18,6 +18,8 @@ typedef struct sigaction Previous;
 static volatile sig_atomic_t interrupted;
 static Loop *volatile watching; /* SIGINT is the process's: one loop at a time has it */
 static Previous previous;
+static bool taken; /* the handler is ours, and `previous` is what was there */
+static unsigned claims;
 
 static void interrupt_came(int signal_number) {
     (void)signal_number;
@@ -51,17 +53,35 @@ static void give_back(void) {
 
 #endif
 
+static void take(void) {
+    taken = claims == 0 && take_signal();
+}
+
+static void leave(void) {
+    if (taken) give_back();
+    taken = false;
+}
+
 void interrupt_watch(Loop *loop) {
     if (watching != NULL || wakeup_init(loop) != 0) return;
     interrupted = 0;
     watching = loop;
-    if (!take_signal()) watching = NULL;
+    take();
+    if (!taken && claims == 0) watching = NULL;
 }
 
 void interrupt_unwatch(Loop *loop) {
     if (watching != loop) return;
-    give_back();
+    leave();
     watching = NULL;
+}
+
+void interrupt_claim(void) {
+    if (claims++ == 0) leave();
+}
+
+void interrupt_disclaim(void) {
+    if (--claims == 0 && watching != NULL) take();
 }
 
 bool interrupt_taken(Loop *loop) {

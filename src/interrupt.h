@@ -12,6 +12,10 @@
 */
 void interrupt_watch(Loop *loop);
 void interrupt_unwatch(Loop *loop); /* gives the signal back to whoever had it */
+/* Somebody else handles SIGINT meanwhile; each claim is ended by a disclaim. */
+void interrupt_claim(void);
+void interrupt_disclaim(void);
+
 bool interrupt_taken(Loop *loop);   /* whether one came for it since the last call */
 
 #endif

@@ -80,6 +80,7 @@ static int loop_gc(lua_State *L) {
     timers_free(&loop->timers);
     limits_free(loop);
     fibers_free(loop);
+    free(loop->batch);
     free(loop->scratch);
     return 0;
 }

@@ -58,6 +58,7 @@ typedef struct Loop {
     struct Offload *offload;        /* the offload's, NULL until it is used */
     uv_async_t *wakeup;             /* the wakeup's, NULL until it is used */
     unsigned handles[HANDLE_KINDS]; /* open objects by kind: see handle.h */
+    struct Batch *batch;            /* the datagrams', NULL until it is used */
     char *scratch;                  /* SCRATCH_SIZE bytes that reads go to first */
 } Loop;
 

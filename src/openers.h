@@ -12,11 +12,13 @@ void channel_open(lua_State *L);
 void descriptor_open(lua_State *L);
 void dns_open(lua_State *L);
 void lobby_open(lua_State *L);
+void signal_open(lua_State *L);
 void stats_open(lua_State *L);
 void event_open(lua_State *L);
 void lock_open(lua_State *L);
 void select_open(lua_State *L);
 void tcp_open(lua_State *L);
+void udp_open(lua_State *L);
 void unix_open(lua_State *L);
 
 #endif

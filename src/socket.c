@@ -8,8 +8,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <ifaddrs.h>
 #include <limits.h>
+#include <net/if.h>
 #include <netinet/tcp.h>
+#include <string.h>
 #include <unistd.h>
 
 #ifdef __APPLE__
@@ -18,6 +21,7 @@
 #endif
 
 #ifdef __linux__
+#include <linux/sock_diag.h>
 
 int socket_open(int family, int type) {
     int fd = socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -193,4 +197,115 @@ int socket_set(int fd, SocketOption option, int value) {
         return set(fd, IPPROTO_IPV6, IPV6_V6ONLY, value);
     }
     return UV_EINVAL;
+}
+
+/* --- datagrams --- */
+
+ptrdiff_t socket_send(int fd, const char *data, size_t size, const Address *to) {
+    ssize_t sent;
+    do {
+        sent = to == NULL ? send(fd, data, size, 0)
+                          : sendto(fd, data, size, 0, &to->any, address_size(to));
+    } while (sent < 0 && errno == EINTR);
+    if (sent >= 0) return sent;
+    return errno == EWOULDBLOCK ? UV_EAGAIN : -errno;
+}
+
+#ifdef SO_MEMINFO
+
+uint64_t socket_dropped(int fd) {
+    unsigned info[SK_MEMINFO_VARS] = {0};
+    socklen_t size = sizeof info;
+    return getsockopt(fd, SOL_SOCKET, SO_MEMINFO, info, &size) == 0 ? info[SK_MEMINFO_DROPS] : 0;
+}
+
+#else
+
+uint64_t socket_dropped(int fd) {
+    (void)fd;
+    return 0;
+}
+
+#endif
+
+static int set_v4(int fd, DatagramOption option, int value) {
+    struct ip_mreqn interface = {.imr_ifindex = value};
+    switch (option) {
+    case DATAGRAM_BROADCAST:
+        return set(fd, SOL_SOCKET, SO_BROADCAST, value);
+    case DATAGRAM_TTL:
+        return set(fd, IPPROTO_IP, IP_TTL, value);
+    case DATAGRAM_MULTICAST_TTL:
+        return set(fd, IPPROTO_IP, IP_MULTICAST_TTL, value);
+    case DATAGRAM_MULTICAST_LOOP:
+        return set(fd, IPPROTO_IP, IP_MULTICAST_LOOP, value);
+    case DATAGRAM_MULTICAST_INTERFACE:
+        if (setsockopt(fd, IPPROTO_IP, IP_MULTICAST_IF, &interface, sizeof interface) == 0)
+            return 0;
+        return -errno;
+    }
+    return UV_EINVAL;
+}
+
+static int set_v6(int fd, DatagramOption option, int value) {
+    switch (option) {
+    case DATAGRAM_BROADCAST:
+        return set(fd, SOL_SOCKET, SO_BROADCAST, value);
+    case DATAGRAM_TTL:
+        return set(fd, IPPROTO_IPV6, IPV6_UNICAST_HOPS, value);
+    case DATAGRAM_MULTICAST_TTL:
+        return set(fd, IPPROTO_IPV6, IPV6_MULTICAST_HOPS, value);
+    case DATAGRAM_MULTICAST_LOOP:
+        return set(fd, IPPROTO_IPV6, IPV6_MULTICAST_LOOP, value);
+    case DATAGRAM_MULTICAST_INTERFACE:
+        return set(fd, IPPROTO_IPV6, IPV6_MULTICAST_IF, value);
+    }
+    return UV_EINVAL;
+}
+
+/* An IPv6 socket may serve IPv4 too, where the system lets it. */
+int socket_set_datagram(int fd, int family, DatagramOption option, int value) {
+    if (family == AF_INET) return set_v4(fd, option, value);
+    set_v4(fd, option, value);
+    return set_v6(fd, option, value);
+}
+
+/* Linux gives a socket what any other on the machine has joined, unless told not to. */
+static void set_choosy(int fd) {
+#ifdef IP_MULTICAST_ALL
+    set(fd, IPPROTO_IP, IP_MULTICAST_ALL, 0);
+#endif
+#ifdef IPV6_MULTICAST_ALL
+    set(fd, IPPROTO_IPV6, IPV6_MULTICAST_ALL, 0);
+#endif
+    (void)fd;
+}
+
+int socket_set_member(int fd, const Address *group, unsigned interface, bool member) {
+    struct group_req request = {.gr_interface = interface};
+    int level = group->any.sa_family == AF_INET6 ? IPPROTO_IPV6 : IPPROTO_IP;
+    set_choosy(fd);
+    memcpy(&request.gr_group, group, address_size(group));
+    int name = member ? MCAST_JOIN_GROUP : MCAST_LEAVE_GROUP;
+    return setsockopt(fd, level, name, &request, sizeof request) == 0 ? 0 : -errno;
+}
+
+static bool has_address(const struct ifaddrs *interface, const Address *address) {
+    Address own;
+    if (interface->ifa_addr == NULL || interface->ifa_addr->sa_family != address->any.sa_family)
+        return false;
+    address_from(&own, interface->ifa_addr);
+    return address_same_host(&own, address);
+}
+
+unsigned socket_interface(const char *name) {
+    Address address;
+    struct ifaddrs *interfaces;
+    unsigned index = if_nametoindex(name);
+    if (index != 0 || !address_parse(&address, name, 0) || getifaddrs(&interfaces) != 0)
+        return index;
+    for (const struct ifaddrs *each = interfaces; each != NULL && index == 0; each = each->ifa_next)
+        if (has_address(each, &address)) index = if_nametoindex(each->ifa_name);
+    freeifaddrs(interfaces);
+    return index;
 }

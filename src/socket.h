@@ -53,4 +53,24 @@ typedef enum SocketOption {
 
 int socket_set(int fd, SocketOption option, int value);
 
+/* Datagrams: `to` is NULL on a connected socket. Returns the count of bytes or a status. */
+ptrdiff_t socket_send(int fd, const char *data, size_t size, const Address *to);
+uint64_t socket_dropped(int fd); /* datagrams that found no room in the kernel's queue, so far */
+
+typedef enum DatagramOption {
+    DATAGRAM_BROADCAST,
+    DATAGRAM_TTL,
+    DATAGRAM_MULTICAST_TTL,
+    DATAGRAM_MULTICAST_LOOP,
+    DATAGRAM_MULTICAST_INTERFACE, /* its index */
+} DatagramOption;
+
+int socket_set_datagram(int fd, int family, DatagramOption option, int value);
+
+/* Whether the socket gets what is sent to the group, by the interface (0: the system's choice). */
+int socket_set_member(int fd, const Address *group, unsigned interface, bool member);
+
+/* The index of an interface, by its name or an address of it; 0: there is none. */
+unsigned socket_interface(const char *name);
+
 #endif

@@ -132,19 +132,9 @@ static int reset(lua_State *L) {
 ** set_timeout{recv = , send = } one direction. nil: no limit.
 */
 static int set_timeout(lua_State *L) {
-    static const char *const names[] = {"recv", "send", NULL};
     Stream *stream = stream_check(L, 1);
-    uint64_t recv_limit = stream->recv_limit, send_limit = stream->send_limit;
-    if (lua_istable(L, 2)) {
-        args_options(L, 2, names);
-        if (args_has_option(L, 2, "recv")) recv_limit = args_duration_option(L, 2, "recv");
-        if (args_has_option(L, 2, "send")) send_limit = args_duration_option(L, 2, "send");
-    } else {
-        recv_limit = send_limit = args_duration(L, 2);
-    }
+    args_limits(L, 2, &stream->recv_limit, &stream->send_limit);
     if (!stream->handle.open) return stream_fail(L, stream, "set_timeout", ARSENAL_CLOSED);
-    stream->recv_limit = recv_limit;
-    stream->send_limit = send_limit;
     lua_pushboolean(L, true);
     return 1;
 }

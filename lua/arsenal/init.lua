@@ -5,6 +5,7 @@ local core = require("arsenal.core")
 local group = require("arsenal.group")
 local proxy = require("arsenal.proxy")
 local tcp = require("arsenal.tcp")
+local udp = require("arsenal.udp")
 local unix = require("arsenal.unix")
 require("arsenal.stream")
 require("arsenal.listener")
@@ -40,6 +41,7 @@ arsenal.event = core.event
 arsenal.mutex = core.mutex
 arsenal.semaphore = core.semaphore
 
+arsenal.signal = core.signal
 arsenal.wait_readable = core.wait_readable
 arsenal.wait_writable = core.wait_writable
 
@@ -48,6 +50,7 @@ arsenal.proxy = proxy.proxy
 
 arsenal.tcp = tcp
 arsenal.unix = unix
+arsenal.udp = udp
 arsenal.dns = { resolve = core.resolve, reverse = core.reverse }
 
 -- Lua's coroutine library, but that waits in the coroutines suspend the whole task.
