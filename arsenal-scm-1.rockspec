@@ -23,9 +23,10 @@ dependencies = {
 
 external_dependencies = {
   UV = { header = "uv.h", library = "uv" },
+  OPENSSL = { header = "openssl/ssl.h", library = "ssl" },
   platforms = {
     -- LuaRocks looks for the static library first, and Homebrew may have the shared one only.
-    macosx = { UV = { library = "libuv.dylib" } },
+    macosx = { UV = { library = "libuv.dylib" }, OPENSSL = { library = "libssl.dylib" } },
   },
 }
 
@@ -63,6 +64,7 @@ build = {
         "src/poller.c",
         "src/poller_epoll.c",
         "src/poller_uv.c",
+        "src/preparation.c",
         "src/receive.c",
         "src/run.c",
         "src/scope.c",
@@ -82,11 +84,28 @@ build = {
         "src/udp.c",
         "src/unix.c",
         "src/unix_name.c",
+        "src/upgrade.c",
         "src/wakeup.c",
       },
       libraries = { "uv" },
       incdirs = { "$(UV_INCDIR)" },
       libdirs = { "$(UV_LIBDIR)" },
+    },
+    ["arsenal.openssl"] = {
+      sources = { -- src/openssl/*.c
+        "src/openssl/certificate.c",
+        "src/openssl/context.c",
+        "src/openssl/files.c",
+        "src/openssl/names.c",
+        "src/openssl/openssl.c",
+        "src/openssl/records.c",
+        "src/openssl/session.c",
+        "src/openssl/wire.c",
+        "src/openssl/words.c",
+      },
+      libraries = { "ssl", "crypto" },
+      incdirs = { "$(OPENSSL_INCDIR)", "$(UV_INCDIR)" },
+      libdirs = { "$(OPENSSL_LIBDIR)" },
     },
     -- lua/
     ["arsenal.arguments"] = "lua/arsenal/arguments.lua",
@@ -96,6 +115,8 @@ build = {
     ["arsenal.proxy"] = "lua/arsenal/proxy.lua",
     ["arsenal.stream"] = "lua/arsenal/stream.lua",
     ["arsenal.tcp"] = "lua/arsenal/tcp.lua",
+    ["arsenal.tcp_options"] = "lua/arsenal/tcp_options.lua",
+    ["arsenal.tls"] = "lua/arsenal/tls.lua",
     ["arsenal.types"] = "lua/arsenal/types.lua",
     ["arsenal.udp"] = "lua/arsenal/udp.lua",
     ["arsenal.unix"] = "lua/arsenal/unix.lua",

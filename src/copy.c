@@ -45,7 +45,8 @@ static void let_go(Copy *copy, Task *task) {
     put_back(copy);
     splice_close(&copy->splice);
     if (copy->from->receiver == task) copy->from->receiver = NULL;
-    if (copy->to->sender == task) stream_pass_turn(copy->to);
+    if (copy->to->sender == task)
+        stream_abandon_turn(copy->to, 0); /* whole, but for what it holds */
 }
 
 static int done(lua_State *L, Copy *copy, Task *task) {

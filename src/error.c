@@ -98,7 +98,13 @@ static int error_test(lua_State *L) {
     return 1;
 }
 
+/* failure(status, what): nil, "<what>: <reason>", code. */
+static int error_failure(lua_State *L) {
+    return error_push(L, (int)luaL_checkinteger(L, 1), "%s", luaL_checkstring(L, 2));
+}
+
 static const luaL_Reg functions[] = {
+    {"failure", error_failure},
     {"check", error_check},
     {"is_error", error_test},
     {NULL, NULL},

@@ -9,20 +9,17 @@
 
 #include <lauxlib.h>
 
-typedef struct Group {
+struct Group {
     Scope scope;
     Loop *loop;
     unsigned active;
     bool open;        /* its scope is on the stack of the task that opened it */
+    bool detached;    /* no task ever opens it: its scope is in the tree while tasks are active */
     WaitList waiters; /* each for no more than waiter->events active ones */
-} Group;
+};
 
 static const char group_name[] = "arsenal.group";
 static const char pins_key; /* registry: groups by address, while they are open or have tasks */
-
-static Group *check_group(lua_State *L, int index) {
-    return luaL_checkudata(L, index, group_name);
-}
 
 /* [-1, +0] pins the object on top, or, when it is nil, unpins. */
 static void pin(lua_State *L, Group *group) {
@@ -56,9 +53,33 @@ static int group_new(lua_State *L) {
     return 1;
 }
 
+/* detached(failed): the same for no call: it can be cancelled, and takes tasks anew after that. */
+static int group_detached(lua_State *L) {
+    Loop *loop = loop_of(L);
+    luaL_checktype(L, 1, LUA_TFUNCTION);
+    Group *group = lua_newuserdatauv(L, sizeof *group, 1);
+    *group = (Group){.loop = loop, .detached = true, .scope.kind = SCOPE_GROUP};
+    luaL_setmetatable(L, group_name);
+    lua_pushvalue(L, 1);
+    lua_setiuservalue(L, -2, 1);
+    return 1;
+}
+
+Group *group_check(lua_State *L, int index) {
+    return luaL_checkudata(L, index, group_name);
+}
+
+unsigned group_count(const Group *group) {
+    return group->active;
+}
+
+void group_cancel_tasks(Group *group) {
+    if (group->active > 0) scope_cancel(&group->scope);
+}
+
 /* group:go(fn, ...) starts a task that ends before the group does. */
 static int group_go(lua_State *L) {
-    Group *group = check_group(L, 1);
+    Group *group = group_check(L, 1);
     task_check_function(L, 2);
     if (!group->open) return luaL_error(L, "cannot start a task in a group that has ended");
     task_spawn(L, group->loop, &group->scope, lua_gettop(L) - 2, 0)->group = group;
@@ -68,15 +89,20 @@ static int group_go(lua_State *L) {
 
 /* start(group, attachment, fn, ...): the same; the attachment is closed when the task ends. */
 static int group_start(lua_State *L) {
-    Group *group = check_group(L, 1);
+    Group *group = group_check(L, 1);
+    if (group->detached) {
+        lua_pushvalue(L, 1);
+        pin(L, group);
+    }
     task_spawn(L, group->loop, &group->scope, lua_gettop(L) - 3, 2)->group = group;
+    if (group->detached && group->active == 0) scope_attach(&group->scope, &group->loop->root);
     group->active++;
     return 1;
 }
 
 /* group:cancel() ends all of it: the tasks, and the function that opened it. */
 static int group_cancel(lua_State *L) {
-    Group *group = check_group(L, 1);
+    Group *group = group_check(L, 1);
     if (group->open) scope_cancel(&group->scope);
     return 0;
 }
@@ -109,6 +135,7 @@ void group_task_ended(lua_State *L, Task *task, int attachment) {
     Group *group = task->group;
     hand_over(L, task, attachment);
     group->active--;
+    if (group->detached && group->active == 0) scope_detach(&group->scope);
     waiters_wake_satisfied(&group->waiters, group->active);
     unpin_unused(L, group);
 }
@@ -127,7 +154,7 @@ static const WaitKind group_wait_kind = {wait_step, NULL, describe_wait};
 
 /* wait(group, n): waits until no more than n of its tasks are active. */
 static int group_wait(lua_State *L) {
-    Group *group = check_group(L, 1);
+    Group *group = group_check(L, 1);
     unsigned enough = (unsigned)luaL_checkinteger(L, 2);
     Task *task = task_enter(L, group->loop);
     if (task == NULL) return run_outside(L);
@@ -139,13 +166,13 @@ static int group_wait(lua_State *L) {
 
 /* is_cancelled(group): whether the group itself was, and not only what it is in. */
 static int group_is_cancelled(lua_State *L) {
-    lua_pushboolean(L, check_group(L, 1)->scope.cancelled);
+    lua_pushboolean(L, group_check(L, 1)->scope.cancelled);
     return 1;
 }
 
 /* leave(group): its scope is left; no task of it is active. */
 static int group_leave(lua_State *L) {
-    Group *group = check_group(L, 1);
+    Group *group = group_check(L, 1);
     group->open = false;
     scope_leave(&group->scope);
     unpin_unused(L, group);
@@ -162,12 +189,12 @@ void group_abandon(Scope *scope) {
 }
 
 static int group_active(lua_State *L) {
-    lua_pushinteger(L, check_group(L, 1)->active);
+    lua_pushinteger(L, group_check(L, 1)->active);
     return 1;
 }
 
 static int group_tostring(lua_State *L) {
-    Group *group = check_group(L, 1);
+    Group *group = group_check(L, 1);
     lua_pushfstring(L, "group of %d tasks", (int)group->active);
     return 1;
 }
@@ -181,6 +208,7 @@ static const luaL_Reg methods[] = {
 /* what Lua's part of groups is built on */
 static const luaL_Reg functions[] = {
     {"group_new", group_new},
+    {"group_detached", group_detached},
     {"group_start", group_start},
     {"group_wait", group_wait},
     {"group_cancel", group_cancel},

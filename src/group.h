@@ -10,6 +10,12 @@
 /* Tells the group of a task that it has ended; `attachment` is an index or 0. */
 void group_task_ended(lua_State *L, Task *task, int attachment);
 
+typedef struct Group Group;
+
+Group *group_check(lua_State *L, int index);
+unsigned group_count(const Group *group); /* of active tasks */
+void group_cancel_tasks(Group *group);
+
 void group_abandon(Scope *scope); /* leaves a group whose call will never return */
 
 void group_open(lua_State *L); /* [-0, +0] adds its functions to the table on top */

@@ -95,6 +95,17 @@ void handle_close(Handle *handle) {
     handle->type->close(handle);
 }
 
+void handle_become(lua_State *L, int index, const HandleType *type) {
+    Handle *handle = lua_touserdata(L, index);
+    lua_pushvalue(L, index);
+    lua_rawgetp(L, LUA_REGISTRYINDEX, type);
+    lua_setmetatable(L, -2);
+    lua_pop(L, 1);
+    handle->loop->handles[handle->type->kind]--;
+    handle->loop->handles[type->kind]++;
+    handle->type = type;
+}
+
 /*
 ** The type's address is what identifies it: no other userdata starts with the
 ** address of a static of ours, so that a load and a comparison are the check.

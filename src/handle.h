@@ -48,6 +48,9 @@ void *handle_new(lua_State *L, const HandleType *type, size_t size);
 void handle_opened(Handle *handle);
 void handle_close(Handle *handle); /* nothing for one that is not open */
 
+/* Makes the open object at `index` one of another type, whose objects are laid out alike. */
+void handle_become(lua_State *L, int index, const HandleType *type);
+
 /* The object at `index`, open or not, if its type is one of these; else an argument error. */
 void *handle_check(lua_State *L, int index, const HandleType *types, unsigned count);
 Handle *handle_test(lua_State *L, int index); /* any handle, or NULL */

@@ -16,6 +16,6 @@ void interrupt_unwatch(Loop *loop); /* gives the signal back to whoever had it *
 void interrupt_claim(void);
 void interrupt_disclaim(void);
 
-bool interrupt_taken(Loop *loop);   /* whether one came for it since the last call */
+bool interrupt_taken(Loop *loop); /* whether one came for it since the last call */
 
 #endif

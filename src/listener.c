@@ -25,6 +25,8 @@ static void close_listener(Handle *handle) {
     if (!handle->loop->closed) timers_clear(&handle->loop->timers, &listener->pause);
     if (listener->file != NULL) socket_file_remove(listener->file);
     listener->file = NULL;
+    if (listener->preparation != NULL) preparation_end(listener->preparation, handle->loop);
+    listener->preparation = NULL;
     socket_close(fd);
 }
 
@@ -43,8 +45,8 @@ const HandleType listener_types[LISTENER_FAMILIES] = {
                       &source},
 };
 
-static Listener *check(lua_State *L) {
-    return handle_check(L, 1, listener_types, LISTENER_FAMILIES);
+Listener *listener_check(lua_State *L, int index) {
+    return handle_check(L, index, listener_types, LISTENER_FAMILIES);
 }
 
 Listener *listener_new(lua_State *L, int family, int stream_family) {
@@ -53,6 +55,11 @@ Listener *listener_new(lua_State *L, int family, int stream_family) {
     listener->poller.fd = -1;
     listener->pause.fired = pause_passed;
     return listener;
+}
+
+void listener_wake(Listener *listener) {
+    waiters_wake(&listener->pausing, POLL_READ, 0);
+    waiters_wake(&listener->poller.waiters, POLL_READ, 0);
 }
 
 void listener_adopt(Listener *listener, int fd) {
@@ -94,7 +101,7 @@ static int take(lua_State *L, Listener *listener) {
     if (fd == UV_EAGAIN) poller_exhausted(&listener->poller, POLL_READ);
     if (fd < 0) stream_spare(L);
     if (fd < 0) return fd;
-    listener->accepted++;
+    if (listener->preparation == NULL) listener->accepted++;
     stream_adopt(stream, fd, &peer);
     return 0;
 }
@@ -109,10 +116,15 @@ static void describe_accept(lua_State *L, Task *task) {
 
 static const WaitKind accept_wait = {go_on, NULL, describe_accept};
 
+static bool is_full(const Listener *listener) {
+    return listener->preparation != NULL && preparation_is_full(listener->preparation);
+}
+
 /* Lets the waiter wait for the next moment when accepting is worth trying. */
 static int watch(void *object, Waiter *waiter) {
     Listener *listener = object;
-    if (!timer_is_set(&listener->pause)) return poller_wait(&listener->poller, waiter, POLL_READ);
+    if (!timer_is_set(&listener->pause) && !is_full(listener))
+        return poller_wait(&listener->poller, waiter, POLL_READ);
     waiter->events = POLL_READ;
     waiter_join(waiter, &listener->pausing, NULL);
     return 0;
@@ -137,7 +149,7 @@ static int wait_for_client(lua_State *L, Listener *listener, Task *task) {
 }
 
 /* [-0, +1 or 0] takes the next connection. Returns 0, UV_EAGAIN to wait, or why that is of no use. */
-static int take_next(lua_State *L, Listener *listener) {
+static int take_raw(lua_State *L, Listener *listener) {
     if (timer_is_set(&listener->pause) || !(listener->poller.ready & POLL_READ)) return UV_EAGAIN;
     int status = take(L, listener);
     if (status == 0) return 0;
@@ -145,6 +157,20 @@ static int take_next(lua_State *L, Listener *listener) {
     if (!is_shortage(status)) return status;
     status = begin_pause(listener);
     return status != 0 ? status : UV_EAGAIN;
+}
+
+/* [-0, +1 or 0] likewise, where connections are prepared: starts on those that come while there is room. */
+static int take_prepared(lua_State *L, Listener *listener) {
+    while (!preparation_take(L, listener->preparation, 1)) {
+        int status = preparation_is_full(listener->preparation) ? UV_EAGAIN : take_raw(L, listener);
+        if (status != 0) return status;
+        preparation_start(L, 1);
+    }
+    return 0;
+}
+
+static int take_next(lua_State *L, Listener *listener) {
+    return listener->preparation == NULL ? take_raw(L, listener) : take_prepared(L, listener);
 }
 
 static int accept_next(lua_State *L, Listener *listener, Task *task) {
@@ -166,7 +192,7 @@ static int go_on(lua_State *L) {
 
 /* listener:accept() the next connection, a stream. Several tasks may accept. */
 static int accept_method(lua_State *L) {
-    Listener *listener = check(L);
+    Listener *listener = listener_check(L, 1);
     lua_settop(L, 1);
     Task *task = task_enter(L, listener->handle.loop);
     if (task == NULL) return run_outside(L);
@@ -174,7 +200,7 @@ static int accept_method(lua_State *L) {
 }
 
 static int attempt(lua_State *L) {
-    Listener *listener = check(L);
+    Listener *listener = listener_check(L, 1);
     if (!listener->handle.open) return handle_fail(L, &listener->handle, "accept", ARSENAL_CLOSED);
     int status;
     do {
@@ -186,7 +212,7 @@ static int attempt(lua_State *L) {
 
 /* listener:local_address() host, port; or a path */
 static int local_address(lua_State *L) {
-    Listener *listener = check(L);
+    Listener *listener = listener_check(L, 1);
     int results = ARSENAL_CLOSED;
     if (listener->handle.open) results = endpoint_push(L, listener->poller.fd, END_LOCAL);
     return results > 0 ? results : handle_fail(L, &listener->handle, "local_address", results);
@@ -194,7 +220,7 @@ static int local_address(lua_State *L) {
 
 /* listener:fd() the descriptor, which stays the listener's. */
 static int fd(lua_State *L) {
-    Listener *listener = check(L);
+    Listener *listener = listener_check(L, 1);
     if (!listener->handle.open) return handle_fail(L, &listener->handle, "fd", ARSENAL_CLOSED);
     lua_pushinteger(L, listener->poller.fd);
     return 1;
@@ -202,7 +228,7 @@ static int fd(lua_State *L) {
 
 /* counts(listener): connections accepted, and times that descriptors or memory had run out. */
 static int counts(lua_State *L) {
-    Listener *listener = check(L);
+    Listener *listener = listener_check(L, 1);
     lua_pushinteger(L, (lua_Integer)listener->accepted);
     lua_pushinteger(L, (lua_Integer)listener->refused);
     return 2;

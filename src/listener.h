@@ -6,6 +6,7 @@
 
 #include "handle.h"
 #include "poller.h"
+#include "preparation.h"
 #include "socket_file.h"
 #include "stream.h"
 
@@ -19,6 +20,7 @@ typedef struct Listener {
     int stream_family;
     SocketFile *file;           /* that it has made, or NULL */
     uint64_t accepted, refused; /* refused: times that descriptors or memory had run out */
+    Preparation *preparation;   /* what connections go through first, or NULL */
 } Listener;
 
 extern const HandleType listener_types[LISTENER_FAMILIES];
@@ -26,6 +28,9 @@ extern const HandleType listener_types[LISTENER_FAMILIES];
 /* [-0, +1] makes an object without a descriptor; then listener_adopt gives it one. */
 Listener *listener_new(lua_State *L, int family, int stream_family);
 void listener_adopt(Listener *listener, int fd);
+
+Listener *listener_check(lua_State *L, int index);
+void listener_wake(Listener *listener); /* whoever waits for a connection */
 
 void listener_open(lua_State *L); /* [-0, +0] */
 

@@ -66,7 +66,8 @@ static void guest_called(Sentry *sentry) {
 /* After a call of its handler: false when there will be no other. */
 static bool goes_on(Stream *stream) {
     if (!stream->handle.open) return false;
-    bool may_have_more = stream->poller.watched && (stream->poller.ready & POLL_READ);
+    bool was_read = stream->poller.watched || stream->transport != &transport_plain;
+    bool may_have_more = was_read && (stream->poller.ready & POLL_READ);
     return may_have_more || stream->read_end != 0 ? stream_probe(stream) : true;
 }
 

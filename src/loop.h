@@ -48,7 +48,7 @@ typedef struct Loop {
 
     uint32_t *free_slots; /* of ended tasks' pins; room for all slots */
     uint32_t free_slot_count, slot_count, slot_capacity;
-    unsigned idle_count; /* coroutines without a task */
+    unsigned idle_count;  /* coroutines without a task */
     struct Limit *limits; /* all ever made, until the loop is closed */
     struct Limit *free_limits;
 

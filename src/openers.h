@@ -20,5 +20,6 @@ void select_open(lua_State *L);
 void tcp_open(lua_State *L);
 void udp_open(lua_State *L);
 void unix_open(lua_State *L);
+void upgrade_open(lua_State *L);
 
 #endif

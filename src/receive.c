@@ -141,6 +141,12 @@ static size_t ask_for(lua_State *L, const Stream *stream, const Item *item, bool
     return ask;
 }
 
+static bool has_emptied(const Stream *stream, ptrdiff_t count) {
+    const Transport *transport = stream->transport;
+    if (transport->is_empty == NULL) return transport->short_is_empty;
+    return count > 0 && transport->is_empty(stream->state);
+}
+
 /* Reads once. Returns what the transport does; the bytes are at *data. */
 static ptrdiff_t read_more(lua_State *L, Stream *stream, const Item *item, char **data,
                            bool *at_once) {
@@ -149,8 +155,7 @@ static ptrdiff_t read_more(lua_State *L, Stream *stream, const Item *item, char 
     if (*at_once) *data = bytes_reserve(&stream->input, ask);
     if (*data == NULL) return UV_ENOMEM;
     ptrdiff_t count = stream->transport->read(stream->state, stream->poller.fd, *data, ask);
-    if (count == TRANSPORT_WANTS_READ ||
-        (count < (ptrdiff_t)ask && stream->transport->short_is_empty))
+    if (count == TRANSPORT_WANTS_READ || (count < (ptrdiff_t)ask && has_emptied(stream, count)))
         poller_exhausted(&stream->poller, POLL_READ);
     if (count > 0) stream->received += (size_t)count;
     return count;

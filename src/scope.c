@@ -50,6 +50,15 @@ void scope_leave(Scope *scope) {
     if (task->scope == scope && scope->parent->task == task) task->scope = scope->parent;
 }
 
+void scope_attach(Scope *scope, Scope *parent) {
+    link_below(scope, parent);
+}
+
+void scope_detach(Scope *scope) {
+    unlink_scope(scope);
+    *scope = (Scope){.kind = scope->kind};
+}
+
 void scope_move_children(Scope *scope, Scope *parent) {
     while (scope->children != NULL) {
         Scope *child = scope->children;

@@ -26,6 +26,10 @@ typedef struct Scope {
 void scope_enter(Scope *scope, Scope *parent, struct Task *task, int kind);
 void scope_leave(Scope *scope);
 
+/* Hangs a scope that is on no task's stack below `parent`, and takes it away: none is below it then. */
+void scope_attach(Scope *scope, Scope *parent);
+void scope_detach(Scope *scope);
+
 /* Hangs what is below `scope` below `parent` instead. */
 void scope_move_children(Scope *scope, Scope *parent);
 

@@ -31,21 +31,34 @@ void stream_close_senders(Stream *stream) {
     stream->sender = NULL;
 }
 
+/* Whether a message that counts so many bytes can't be taken back. */
+static bool is_begun(const Stream *stream, size_t sent) {
+    const Transport *transport = stream->transport;
+    return sent > 0 || (transport->holds != NULL && transport->holds(stream->state));
+}
+
+bool stream_is_mid_message(const Stream *stream) {
+    return stream->sender != NULL && is_begun(stream, stream->sender->progress);
+}
+
 /* A message was cut off: nothing may follow it. The peer is told that it is over. */
 static void cut_off(Stream *stream) {
     stream->write_ended = true;
     if (stream->handle.open) stream->transport->cut(stream->state, stream->poller.fd);
 }
 
-static void forget(Task *task) {
-    Stream *stream = task->object;
-    if (stream->sender != task) return;
-    if (task->progress > 0) {
+void stream_abandon_turn(Stream *stream, size_t sent) {
+    if (is_begun(stream, sent)) {
         stream->torn = true;
-        stream->torn_at = task->progress < UINT32_MAX ? (uint32_t)task->progress : UINT32_MAX;
+        stream->torn_at = sent < UINT32_MAX ? (uint32_t)sent : UINT32_MAX;
         cut_off(stream);
     }
     stream_pass_turn(stream);
+}
+
+static void forget(Task *task) {
+    Stream *stream = task->object;
+    if (stream->sender == task) stream_abandon_turn(stream, task->progress);
 }
 
 static void describe(lua_State *L, Task *task) {
@@ -94,7 +107,7 @@ int stream_refuse_after_end(lua_State *L, Stream *stream) {
 
 /* The message ends here, whole or not, and the next one has its turn. */
 static int end_message(lua_State *L, Stream *stream, size_t sent, int status) {
-    if (status != 0 && sent > 0) cut_off(stream);
+    if (status != 0 && is_begun(stream, sent)) cut_off(stream);
     stream_pass_turn(stream);
     if (status != 0) return fail(L, stream, sent, status);
     lua_pushinteger(L, (lua_Integer)sent);

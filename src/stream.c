@@ -35,12 +35,13 @@ static void drain(const Stream *stream, int fd) {
 static void close_stream(Handle *handle) {
     Stream *stream = (Stream *)handle;
     int fd = stream->poller.fd;
+    bool clean = !stream->aborted && !stream->write_ended && !stream_is_mid_message(stream);
     poller_close(&stream->poller, ARSENAL_CLOSED);
     if (stream->receiver != NULL) waiter_wake(&stream->receiver->waiter, ARSENAL_CLOSED);
     stream_close_senders(stream);
     if (stream->receiver != NULL) stream->receiver->object = NULL;
     stream->receiver = NULL;
-    stream->transport->close(stream->state, fd);
+    stream->transport->close(stream->state, fd, clean);
     if (stream->aborted) {
         socket_abort(fd);
     } else {
@@ -107,7 +108,7 @@ int stream_wait(lua_State *L, Stream *stream, Task *task, const WaitKind *kind, 
 int stream_fail(lua_State *L, const Stream *stream, const char *verb, int status) {
     const char *reason = NULL;
     if (stream->handle.open && stream->transport->reason != NULL)
-        reason = stream->transport->reason(stream->state);
+        reason = stream->transport->reason(stream->state, status);
     if (reason == NULL) return handle_fail(L, &stream->handle, verb, status);
     handle_push_name(L, &stream->handle);
     return error_push_reason(L, status,

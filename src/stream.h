@@ -66,6 +66,10 @@ bool stream_must_queue(Stream *stream, Task *task);
 void stream_pass_turn(Stream *stream);
 int stream_refuse_after_end(lua_State *L, Stream *stream);
 
+/* The same in the middle of a message of which `sent` bytes went out. */
+void stream_abandon_turn(Stream *stream, size_t sent);
+bool stream_is_mid_message(const Stream *stream);
+
 /* Closing: whoever sends or waits to send learns of it. */
 void stream_close_senders(Stream *stream);
 

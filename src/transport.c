@@ -28,9 +28,8 @@ static void plain_cut(void *state, int fd) {
     socket_end(fd);
 }
 
-static void plain_close(void *state, int fd) {
-    (void)state;
-    (void)fd;
+static void plain_close(void *state, int fd, bool clean) {
+    (void)state, (void)fd, (void)clean;
 }
 
 const Transport transport_plain = {

@@ -16,9 +16,23 @@ enum {
     TRANSPORT_WANTS_WRITE,
 };
 
+enum { TRANSPORT_ASKS = 1 }; /* a handshake's: whoever started it has something to decide first */
+
+/*
+** `state` is a transport's own. That of one which takes over from another (see
+** upgrade.c) is a userdata that starts with a pointer to its Transport.
+*/
 typedef struct Transport {
+    /* Makes the connection ready for the rest: 0, or one of the answers above. NULL: it always is. */
+    ptrdiff_t (*handshake)(void *state, int fd);
+
     ptrdiff_t (*read)(void *state, int fd, char *data, size_t size);
+
+    /* After WANTS_... the next call gets at least the same bytes. */
     ptrdiff_t (*write)(void *state, int fd, const uv_buf_t *parts, unsigned count);
+
+    /* Whether bytes that write has not counted can't be taken back. NULL: there never are any. */
+    bool (*holds)(void *state);
 
     /* Ends our direction; 0 once that is done, or one of the answers above. */
     ptrdiff_t (*end)(void *state, int fd);
@@ -26,11 +40,14 @@ typedef struct Transport {
     /* Ends our direction after a torn message, in no way that the peer could take for a clean end. */
     void (*cut)(void *state, int fd);
 
-    /* The last one for an open descriptor; never waits. `state` is freed. */
-    void (*close)(void *state, int fd);
+    /* The last one for an open descriptor; never waits. `clean`: our direction ends with it. */
+    void (*close)(void *state, int fd, bool clean);
 
-    /* What went wrong, where the status alone doesn't tell; NULL where it does. */
-    const char *(*reason)(void *state);
+    /* What went wrong, where the status alone doesn't tell; NULL where it does. May be NULL. */
+    const char *(*reason)(void *state, int status);
+
+    /* Whether a read that has just got bytes got all that there were. May be NULL. */
+    bool (*is_empty)(void *state);
 
     /* A read of less than was asked for means that there is no more for now. */
     bool short_is_empty;

@@ -98,6 +98,19 @@ function arguments.one_of(...)
   end
 end
 
+-- What is wrong with one option of those that are `known`; nil when nothing is.
+function arguments.wrong(known, key, value)
+  local check = known[key]
+  if not check then return ("unknown option '%s'"):format(tostring(key)) end
+  local wrong = (checks[check] or check)(value)
+  return wrong and ("option '%s': %s"):format(key, wrong) or nil
+end
+
+-- For what a public function finds wrong itself.
+function arguments.refuse(position, name, what)
+  fail(position, name, what)
+end
+
 -- Checks an options table against `known`, a table of name to kind of value (a
 -- key of `checks`, or a function like them). Returns the table, {} for nil.
 function arguments.options(options, known, position, name)
@@ -106,14 +119,8 @@ function arguments.options(options, known, position, name)
     fail(position, name, "table expected, got " .. type(options))
   end
   for key, value in pairs(options) do
-    local check = known[key]
-    if not check then
-      fail(position, name, ("unknown option '%s'"):format(tostring(key)))
-    end
-    local wrong = (checks[check] or check)(value)
-    if wrong then
-      fail(position, name, ("option '%s': %s"):format(key, wrong))
-    end
+    local wrong = arguments.wrong(known, key, value)
+    if wrong then fail(position, name, wrong) end
   end
   return options
 end

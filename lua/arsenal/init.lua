@@ -53,6 +53,15 @@ arsenal.unix = unix
 arsenal.udp = udp
 arsenal.dns = { resolve = core.resolve, reverse = core.reverse }
 
+-- Whoever does not use TLS needs no OpenSSL: it is loaded when it is first asked for.
+setmetatable(arsenal, {
+  __index = function(self, name)
+    if name ~= "tls" then return nil end
+    self.tls = require("arsenal.tls")
+    return self.tls
+  end,
+})
+
 -- Lua's coroutine library, but that waits in the coroutines suspend the whole task.
 arsenal.coroutine = setmetatable({}, { __index = coroutine })
 for name, fn in pairs(coroutine) do

@@ -140,13 +140,35 @@ function Listener:clients()
   end
 end
 
----@return { accepted: integer, active: integer, refused: integer }
---- `active` handlers of serve; `refused`: times that descriptors or memory had run out
+---Answers each later client with these certificates and settings; connections
+---that are there already, and handshakes that have begun, keep theirs.
+---@param options arsenal.TLSServerOptions
+---@return true? done
+---@return string? message
+---@return string? code and everything is as it was
+function Listener:set_tls(options)
+  require("arsenal.tls")
+  return core.set_tls(self, options)
+end
+
+---@class arsenal.ListenerStats
+---@field accepted integer
+---@field active integer handlers of serve
+---@field refused integer times that descriptors or memory had run out
+---@field handshaking? integer of a TLS listener: handshakes under way
+---@field failed? integer and those that failed
+---@field last_failure? string why the last one did
+
+---@return arsenal.ListenerStats
 function Listener:stats()
   local accepted, refused = core.listener_counts(self)
   local active = 0
   for opened, count in pairs(serving[self] or {}) do active = active + count(opened) end
-  return { accepted = accepted, active = active, refused = refused }
+  local handshaking, failed, last_failure = core.listener_preparing(self)
+  return {
+    accepted = accepted, active = active, refused = refused,
+    handshaking = handshaking, failed = failed, last_failure = last_failure,
+  }
 end
 
 return Listener

@@ -4,29 +4,11 @@
 local core = require("arsenal.core")
 local arguments = require("arsenal.arguments")
 local group = require("arsenal.group")
+local tcp_options = require("arsenal.tcp_options")
 
 local tcp = {}
 
 local ATTEMPT_DELAY = 0.25 -- seconds before the next address is tried beside (RFC 8305, section 5)
-
-local family = arguments.one_of("inet", "inet6")
-
-local connect_options = {
-  timeout = "seconds",
-  nodelay = "boolean",
-  keepalive = "keepalive",
-  local_address = "string",
-  local_port = "port",
-  family = family,
-}
-
-local listen_options = {
-  backlog = "count",
-  reuseport = "boolean",
-  ipv6only = "boolean",
-  nodelay = "boolean",
-  keepalive = "keepalive",
-}
 
 -- What the C core takes: it knows no `false` for keepalive, and whole seconds.
 local function for_core(options)
@@ -123,7 +105,7 @@ end
 function tcp.connect(host, port, options)
   arguments.type(host, "string", 1, "connect")
   arguments.port(port, 2, "connect")
-  options = arguments.options(options, connect_options, 3, "connect")
+  options = arguments.options(options, tcp_options.connect, 3, "connect")
   if not core.can_wait() then return core.outside(tcp.connect, host, port, options) end
   port = math.tointeger(port)
   local settings = for_core(options)
@@ -154,7 +136,7 @@ end
 function tcp.listen(host, port, options)
   if host ~= nil then arguments.type(host, "string", 1, "listen") end
   arguments.port(port, 2, "listen")
-  options = arguments.options(options, listen_options, 3, "listen")
+  options = arguments.options(options, tcp_options.listen, 3, "listen")
   port = math.tointeger(port)
   local settings = for_core(options)
   if host == nil or host == "*" then return every_address(port, settings) end

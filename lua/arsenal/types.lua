@@ -280,6 +280,51 @@ function Event:is_set() end
 ---@field nodelay? boolean of accepted streams (true)
 ---@field keepalive? number|false of accepted streams
 
+---@class arsenal.TLSOptions
+---@field cert? string file: our certificate and its chain
+---@field key? string file: its private key; else in `cert`'s
+---@field ca_file? string file: the authorities that the peer's certificate may come from
+---@field alpn? string[] protocols, the preferred one first
+---@field min_version? "1.2"|"1.3"
+---@field max_version? "1.2"|"1.3"
+---@field ciphers? string
+
+---@class arsenal.TLSClientOptions: arsenal.TLSOptions
+---@field server_name? string whom the server's certificate must be for
+---@field verify? boolean false: nothing is checked
+---@field ca_path? string folder of authorities
+---@field session? string of an earlier connection's tls_info
+---@field timeout? number seconds
+
+---@class arsenal.TLSNameOptions: arsenal.TLSOptions
+---@field client_cert? "require"|"request" from an authority in `ca_file`
+
+---@class arsenal.TLSServerOptions: arsenal.TLSNameOptions
+---@field sni? table<string, arsenal.TLSNameOptions>|fun(name: string?): arsenal.TLSNameOptions|false|nil
+---@field handshake_timeout? number seconds (10)
+
+---@class arsenal.TLSConnectOptions: arsenal.ConnectOptions, arsenal.TLSClientOptions
+
+---@class arsenal.TLSListenOptions: arsenal.ListenOptions, arsenal.TLSServerOptions
+
+---@class arsenal.TLSCertificate
+---@field subject string
+---@field issuer string
+---@field names string[]
+---@field not_before integer as os.time
+---@field not_after integer
+---@field fingerprint string SHA-256, hexadecimal
+---@field pem string
+
+---@class arsenal.TLSInfo
+---@field version "1.2"|"1.3"
+---@field cipher string
+---@field alpn? string
+---@field server_name? string
+---@field resumed boolean
+---@field certificate? arsenal.TLSCertificate the peer's
+---@field session? string a client's: what resumes it
+
 ---@class arsenal.Stream
 local Stream = {}
 
