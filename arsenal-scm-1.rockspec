@@ -112,6 +112,7 @@ build = {
     ["arsenal.group"] = "lua/arsenal/group.lua",
     ["arsenal"] = "lua/arsenal/init.lua",
     ["arsenal.listener"] = "lua/arsenal/listener.lua",
+    ["arsenal.pool"] = "lua/arsenal/pool.lua",
     ["arsenal.proxy"] = "lua/arsenal/proxy.lua",
     ["arsenal.stream"] = "lua/arsenal/stream.lua",
     ["arsenal.tcp"] = "lua/arsenal/tcp.lua",

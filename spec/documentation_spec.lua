@@ -55,6 +55,7 @@ local function public_functions()
   for _, class in ipairs { "task", "group" } do
     functions_in(found, class .. ":", debug.getregistry()["arsenal." .. class].__index)
   end
+  functions_in(found, "pool:", getmetatable(arsenal.pool { connect = print }))
   return found
 end
 

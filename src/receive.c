@@ -436,6 +436,20 @@ static int unread(lua_State *L) {
     return 1;
 }
 
+/*
+** stream_is_quiet(stream, look): whether it is as it was after an exchange that
+** is over: open both ways, in nobody's use, and nothing has come, not even its
+** end. Only with `look` the kernel is asked what has come.
+*/
+int stream_is_quiet(lua_State *L) {
+    Stream *stream = stream_check(L, SELF);
+    bool in_use = stream->receiver != NULL || stream->sender != NULL;
+    bool quiet = stream->handle.open && !stream->write_ended && !in_use;
+    if (quiet && lua_toboolean(L, 2)) quiet = stream_probe(stream);
+    lua_pushboolean(L, quiet && stream->read_end == 0 && bytes_length(&stream->input) == 0);
+    return 1;
+}
+
 const luaL_Reg receive_methods[] = {
     {"recv", recv_some},
     {"recv_exactly", recv_exactly},

@@ -216,4 +216,6 @@ void stream_open(lua_State *L) {
     for (int family = 0; family < STREAM_FAMILIES; family++)
         handle_define(L, &stream_types[family]);
     lua_setfield(L, -2, "stream_methods");
+    lua_pushcfunction(L, stream_is_quiet);
+    lua_setfield(L, -2, "stream_is_quiet");
 }

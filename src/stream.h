@@ -81,6 +81,8 @@ bool stream_probe(Stream *stream);
 
 int stream_attempt(lua_State *L); /* recv(stream) that returns nothing where it would wait */
 
+int stream_is_quiet(lua_State *L); /* for Lua: see receive.c */
+
 extern const luaL_Reg receive_methods[], send_methods[];
 
 void stream_open(lua_State *L); /* [-0, +0] */

@@ -3,6 +3,7 @@
 
 local core = require("arsenal.core")
 local group = require("arsenal.group")
+local pool = require("arsenal.pool")
 local proxy = require("arsenal.proxy")
 local tcp = require("arsenal.tcp")
 local udp = require("arsenal.udp")
@@ -47,6 +48,7 @@ arsenal.wait_writable = core.wait_writable
 
 arsenal.copy = core.copy
 arsenal.proxy = proxy.proxy
+arsenal.pool = pool.pool
 
 arsenal.tcp = tcp
 arsenal.unix = unix
