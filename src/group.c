@@ -5,6 +5,7 @@
 #include "group.h"
 
 #include "error.h"
+#include "outcome.h"
 #include "run.h"
 
 #include <lauxlib.h>

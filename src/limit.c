@@ -6,6 +6,7 @@
 #include "limit.h"
 
 #include "error.h"
+#include "outcome.h"
 #include "run.h"
 #include "task.h"
 

@@ -5,6 +5,7 @@
 #include "run.h"
 
 #include "error.h"
+#include "outcome.h"
 #include "interrupt.h"
 #include "task.h"
 

@@ -1,29 +1,20 @@
 /*
-** Owns tasks: how they start, wait, are woken and end, and the coroutines that
-** they run in. Nothing else in arsenal resumes or yields, but for the
-** generators of coroutine.c. Floor 1.
+** Owns tasks: how they start, wait and are woken, and the coroutines' bodies.
+** Nothing else in arsenal resumes or yields, but for the generators of
+** coroutine.c. Floor 1.
 */
 #include "task.h"
 
 #include "error.h"
 #include "fiber.h"
-#include "group.h"
-#include "limit.h"
-#include "run.h"
-#include "source.h"
+#include "outcome.h"
 
 #include <lauxlib.h>
-#include <stdlib.h>
 
 /* The stack of a task's coroutine, from its bottom. */
 enum { BODY_TASK = 1, BODY_ATTACHMENT, BODY_STARTER, BODY_LINE, BODY_HANDLER, BODY_FUNCTION };
 
-static const char traceback_key; /* registry: what task_traceback took last */
-static const char error_key;     /* registry: the error that it was taken of */
-static const char reasons_key;   /* registry: cancellations by task, weak keys */
-static const char task_name[] = "arsenal.task";
-
-/* --- the ready queue --- */
+/* --- waking --- */
 
 static void make_ready(Task *task, int status) {
     Loop *loop = task->loop;
@@ -89,7 +80,7 @@ void waiters_dismiss(WaitList *list, int status) {
 static void forget_wait(Task *task) {
     task->state = TASK_RUNNING;
     waiter_leave(&task->waiter);
-    if (task->kind->forget != NULL && task->object != NULL) task->kind->forget(task);
+    if (task->object != NULL && task->kind->forget != NULL) task->kind->forget(task);
 }
 
 void task_interrupt(Task *task) {
@@ -201,146 +192,20 @@ int task_pause(lua_State *L, Task *task, const WaitKind *kind, void *object) {
     return suspend(L, task, kind, object);
 }
 
-/* --- tracebacks --- */
-
-int task_traceback(lua_State *L) {
-    Loop *loop = loop_of(L);
-    bool kept = loop->keep_traceback;
-    loop->keep_traceback = false;
-    if (scope_is_cancellation(L, 1)) return 1;
-    if (kept) {
-        lua_rawgetp(L, LUA_REGISTRYINDEX, &error_key);
-        kept = lua_rawequal(L, 1, -1);
-        lua_pop(L, 1);
-    }
-    if (!kept) {
-        luaL_traceback(L, L, NULL, 1);
-        lua_rawsetp(L, LUA_REGISTRYINDEX, &traceback_key);
-        lua_pushvalue(L, 1);
-        lua_rawsetp(L, LUA_REGISTRYINDEX, &error_key);
-    }
-    lua_settop(L, 1);
-    return 1;
-}
-
-int task_rethrow(lua_State *L) {
-    loop_of(L)->keep_traceback = true;
-    return lua_error(L);
-}
-
-int task_rethrow_with(lua_State *L) {
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &traceback_key);
-    lua_pushvalue(L, -1);
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &error_key);
-    return task_rethrow(L);
-}
-
-/* --- the end of a task --- */
-
-bool task_has_ended(const Task *task) {
-    return task->state >= TASK_DONE;
-}
-
-void task_push_reason(lua_State *L, Task *task) {
-    lua_rawgetp(L, LUA_REGISTRYINDEX, &reasons_key);
-    task_push(L, task);
-    lua_rawget(L, -2);
-    lua_remove(L, -2);
-}
-
-void task_push_failure(lua_State *L, int index) {
-    if (lua_getiuservalue(L, index, 1) == LUA_TTABLE) {
-        lua_rawgeti(L, -1, 1);
-        lua_rawgeti(L, -2, 2);
-        lua_remove(L, -3);
-    } else { /* there was no memory to keep it */
-        lua_pushliteral(L, "not enough memory");
-    }
-}
-
-static int call_on_error(lua_State *L) {
-    lua_getfield(L, LUA_REGISTRYINDEX, CORE_KEY);
-    lua_getfield(L, -1, "face");
-    lua_getfield(L, -1, "on_error");
-    lua_insert(L, 1);
-    lua_pop(L, 2);
-    lua_call(L, 3, 0);
-    return 0;
-}
-
-void task_report(lua_State *L) {
-    lua_pushcfunction(L, call_on_error);
-    lua_insert(L, -4);
-    if (lua_pcall(L, 3, 0, 0) != LUA_OK) {
-        const char *text = lua_tostring(L, -1);
-        lua_writestringerror("arsenal: error in on_error: %s\n", text ? text : "(not a string)");
-        lua_pop(L, 1);
-    }
-}
-
-/* [-n, +0] keeps the n values on top as what the task's object holds. */
-static void keep_outcome(lua_State *L, Task *task, int n) {
-    task->progress = (size_t)n;
-    if (n == 0) lua_pushnil(L);
-    if (n > 1) {
-        lua_createtable(L, n, 0);
-        lua_insert(L, -n - 1);
-        for (int i = n; i >= 1; i--)
-            lua_rawseti(L, -i - 1, i);
-    }
-    task_push(L, task);
-    lua_insert(L, -2);
-    lua_setiuservalue(L, -2, 1);
-    lua_pop(L, 1);
-}
-
-/* Returns whether there was anyone to wake. */
-static bool wake_joiners(Task *task) {
-    bool woken = false;
-    while (task->joiners != NULL) {
-        Waiter *joiner = task->joiners;
-        woken |= waiter_wake(joiner, 0);
-        waiter_leave(joiner);
-    }
-    return woken;
-}
-
-/*
-** [-n, +0] ends the task: the n values on top are its results, or its error
-** and the traceback. `attachment` is the index of what its group gave it, or 0.
-*/
-static void settle(lua_State *L, Task *task, int state, int n, int attachment) {
-    if (task_has_ended(task)) return;
-    keep_outcome(L, task, n);
-    while (task->scope != &task->root) /* left over where its coroutine was closed by a stranger */
-        task->scope->kind == SCOPE_GROUP ? group_abandon(task->scope) : limit_abandon(task->scope);
-    task->state = (unsigned)state;
-    timers_clear(&task->loop->timers, &task->timer);
-    scope_leave(&task->root);
-    task->loop->tasks--;
-    bool told = wake_joiners(task);
-    if (task->group != NULL) {
-        group_task_ended(L, task, attachment);
-    } else if (state == TASK_FAILED && !told && !task->observed) {
-        task_push(L, task);
-        task_push_failure(L, lua_gettop(L));
-        lua_rotate(L, -3, 2);
-        task_report(L);
-    }
-}
+/* --- the body --- */
 
 static int body_done(lua_State *L, int status, lua_KContext context) {
     Task *task = (Task *)context;
     if (status == LUA_OK || status == LUA_YIELD) {
-        settle(L, task, TASK_DONE, lua_gettop(L) - BODY_HANDLER, BODY_ATTACHMENT);
+        task_settle(L, task, TASK_DONE, lua_gettop(L) - BODY_HANDLER, BODY_ATTACHMENT);
     } else if (scope_is_cancellation(L, -1) && task->root.doomed) {
-        settle(L, task, TASK_CANCELLED, 0, BODY_ATTACHMENT);
+        task_settle(L, task, TASK_CANCELLED, 0, BODY_ATTACHMENT);
     } else {
         if (status == LUA_ERRRUN)
-            lua_rawgetp(L, LUA_REGISTRYINDEX, &traceback_key);
+            task_push_traceback(L);
         else
             lua_pushnil(L); /* no memory for one */
-        settle(L, task, TASK_FAILED, 2, BODY_ATTACHMENT);
+        task_settle(L, task, TASK_FAILED, 2, BODY_ATTACHMENT);
     }
     return 0;
 }
@@ -348,7 +213,7 @@ static int body_done(lua_State *L, int status, lua_KContext context) {
 static int body(lua_State *L) {
     Task *task = lua_touserdata(L, BODY_TASK);
     if (task->root.doomed) {
-        settle(L, task, TASK_CANCELLED, 0, BODY_ATTACHMENT);
+        task_settle(L, task, TASK_CANCELLED, 0, BODY_ATTACHMENT);
         return 0;
     }
     lua_pushcfunction(L, task_traceback);
@@ -358,7 +223,7 @@ static int body(lua_State *L) {
     return body_done(L, status, (lua_KContext)task);
 }
 
-/* --- coroutines --- */
+/* --- starting, resuming --- */
 
 /* Records where the running function was called to start a task: its caller and the line. */
 static void push_starter(lua_State *L, lua_State *to) {
@@ -378,7 +243,7 @@ Task *task_spawn(lua_State *L, Loop *loop, Scope *parent, int n, int attachment)
     *task = (Task){.loop = loop, .deadline = FOREVER, .state = TASK_NEW};
     task->waiter.task = task;
     task->timer.fired = deadline_passed;
-    luaL_setmetatable(L, task_name);
+    luaL_setmetatable(L, TASK_NAME);
     fiber_take(L, loop, task);
     lua_State *co = task->L;
     if (!lua_checkstack(co, n + BODY_FUNCTION + LUA_MINSTACK)) {
@@ -410,7 +275,7 @@ static int body_died(lua_State *L) {
     else
         lua_pushvalue(L, 3);
     luaL_traceback(L, task->L, NULL, 0);
-    settle(L, task, TASK_FAILED, 2, 0);
+    task_settle(L, task, TASK_FAILED, 2, 0);
     return 0;
 }
 
@@ -431,7 +296,7 @@ static void task_died(lua_State *L, Loop *loop, Task *task, const char *message)
     }
     if (lua_pcall(L, 3, 0, 0) != LUA_OK) {
         lua_pop(L, 1);
-        settle(L, task, TASK_FAILED, 0, 0);
+        task_settle(L, task, TASK_FAILED, 0, 0);
     }
     if (lua_status(task->L) != LUA_OK) lua_resetthread(task->L);
     fiber_leave(L, loop, task, false);
@@ -445,15 +310,13 @@ void task_abandon(lua_State *L, Loop *loop, Task *task) {
 
 void task_resume(lua_State *L, Loop *loop, Task *task) {
     lua_State *co = task->L;
-    int n = 0, results;
-    if (!task->started) {
-        task->started = true;
-        n = lua_gettop(co) - 1;
-    } else if (lua_status(co) != LUA_YIELD) {
+    int n = task->started ? 0 : lua_gettop(co) - 1, results;
+    if (n < 0 || task->started != (lua_status(co) == LUA_YIELD)) {
         forget_wait(task);
         task_died(L, loop, task, "the coroutine of this task was closed by somebody else");
         return;
     }
+    task->started = true;
     lua_pushthread(co);
     lua_xmove(co, L, 1); /* anchored: its outcome takes its place in the task */
     task->state = TASK_RUNNING;
@@ -473,166 +336,10 @@ void task_resume(lua_State *L, Loop *loop, Task *task) {
     lua_pop(L, 1);
 }
 
-/* --- what Lua sees of tasks --- */
+/* --- all of them --- */
 
-static Task *check_task(lua_State *L, int index) {
-    return luaL_checkudata(L, index, task_name);
-}
-
-void task_check_function(lua_State *L, int index) {
-    if (lua_isfunction(L, index)) return;
-    if (luaL_getmetafield(L, index, "__call") == LUA_TNIL) luaL_checktype(L, index, LUA_TFUNCTION);
-    lua_pop(L, 1);
-}
-
-/*
-** go(fn, ...) starts a task and returns it. It runs when the current one next
-** waits, and belongs to the program, not to the limits it was started under.
-*/
-static int go(lua_State *L) {
-    Loop *loop = loop_of(L);
-    task_check_function(L, 1);
-    if (loop->closed) return luaL_error(L, "cannot start a task: the Lua state is being closed");
-    task_spawn(L, loop, &loop->root, lua_gettop(L) - 1, 0);
-    return 1;
-}
-
-static int current(lua_State *L) {
-    Task *task = loop_of(L)->running;
-    if (task == NULL)
-        lua_pushnil(L);
-    else
-        task_push(L, task);
-    return 1;
-}
-
-static int yield_step(lua_State *L) {
-    (void)L;
-    return 0;
-}
-
-static void describe_yield(lua_State *L, Task *task) {
-    (void)task;
-    lua_pushliteral(L, "letting others run");
-}
-
-static const WaitKind yield_wait = {yield_step, NULL, describe_yield};
-
-/* yield() lets every task that is ready run before it returns. */
-static int yield(lua_State *L) {
-    Loop *loop = loop_of(L);
-    Task *task = task_enter(L, loop);
-    if (task == NULL) return run_outside(L);
-    return task_pause(L, task, &yield_wait, NULL);
-}
-
-static void describe_sleep(lua_State *L, Task *task) {
-    (void)task;
-    lua_pushliteral(L, "sleeping");
-}
-
-static const WaitKind sleep_wait = {yield_step, NULL, describe_sleep};
-
-/* sleep(seconds) waits at least that long; without a number, for ever (until it is cancelled). */
-static int sleep(lua_State *L) {
-    Loop *loop = loop_of(L);
-    uint64_t duration = args_duration(L, 1);
-    Task *task = task_enter(L, loop);
-    if (task == NULL) return run_outside(L);
-    if (duration == 0) return task_pause(L, task, &sleep_wait, NULL);
-    task_limit(task, duration);
-    return task_wait(L, task, &sleep_wait, NULL);
-}
-
-int task_push_outcome(lua_State *L, int index) {
-    Task *task = lua_touserdata(L, index);
-    if (task->state == TASK_FAILED) {
-        task_push_failure(L, index);
-        return task_rethrow_with(L);
-    }
-    if (task->state == TASK_CANCELLED)
-        return error_push_reason(L, ARSENAL_CANCELLED, error_words(ARSENAL_CANCELLED));
-    int n = (int)task->progress;
-    luaL_checkstack(L, n + 1, "too many results");
-    lua_getiuservalue(L, index, 1);
-    if (n == 1) return 1;
-    int results = lua_gettop(L);
-    for (int i = 1; i <= n; i++)
-        lua_rawgeti(L, results, i);
-    return n;
-}
-
-static int join_step(lua_State *L) {
-    return task_push_outcome(L, 1);
-}
-
-static void describe_join(lua_State *L, Task *task) {
-    lua_pushfstring(L, "joining task: %p", task->object);
-}
-
-static const WaitKind join_wait = {join_step, NULL, describe_join};
-
-/*
-** task:join() waits until the task has ended; returns its results, raises its
-** error, or returns nil, message, "CANCELLED".
-*/
-static int join(lua_State *L) {
-    Loop *loop = loop_of(L);
-    Task *joined = check_task(L, 1);
-    Task *task = task_enter(L, loop);
-    if (task == NULL) return run_outside(L);
-    if (joined == task) return luaL_error(L, "a task cannot join itself");
-    if (task_has_ended(joined)) return task_push_outcome(L, 1);
-    waiter_join(&task->waiter, &joined->joiners, NULL);
-    return task_wait(L, task, &join_wait, joined);
-}
-
-/* --- select: a task's natural receive is its join --- */
-
-static int attempt_join(lua_State *L) {
-    Task *joined = check_task(L, 1);
-    if (joined == joined->loop->running) return luaL_error(L, "a task cannot join itself");
-    if (!task_has_ended(joined)) return 0;
-    int n = task_push_outcome(L, 1);
-    return n > 0 ? n : source_no_results(L);
-}
-
-static int watch_end(void *object, Waiter *waiter) {
-    waiter_join(waiter, &((Task *)object)->joiners, NULL);
-    return 0;
-}
-
-static const Source join_source = {attempt_join, watch_end, NULL, NULL};
-
-/*
-** task:cancel([reason]) raises a cancellation where the task waits, now and at
-** each later wait. Nothing for one that has ended.
-*/
-static int cancel(lua_State *L) {
-    Task *task = check_task(L, 1);
-    if (task_has_ended(task) || task->root.cancelled) return 0;
-    if (!lua_isnoneornil(L, 2)) {
-        lua_rawgetp(L, LUA_REGISTRYINDEX, &reasons_key);
-        lua_pushvalue(L, 1);
-        scope_push_cancellation(L, 2);
-        lua_rawset(L, -3);
-        task->root.has_reason = true;
-    }
-    scope_cancel(&task->root);
-    return 0;
-}
-
-static int status(lua_State *L) {
-    static const char *const names[] = {"ready", "ready",  "running",  "waiting",
-                                        "done",  "failed", "cancelled"};
-    lua_pushstring(L, names[check_task(L, 1)->state]);
-    return 1;
-}
-
-static int task_tostring(lua_State *L) {
-    Task *task = check_task(L, 1);
-    lua_pushfstring(L, "task: %p", (void *)task);
-    return 1;
+bool task_has_ended(const Task *task) {
+    return task->state >= TASK_DONE;
 }
 
 Task *tasks_next(Loop *loop, const Task *task) {
@@ -641,6 +348,15 @@ Task *tasks_next(Loop *loop, const Task *task) {
         scope = scope_after(scope, &loop->root, true);
     } while (scope != NULL && scope->kind != SCOPE_TASK);
     return scope == NULL ? NULL : (Task *)((char *)scope - offsetof(Task, root));
+}
+
+void tasks_cancel_all(Loop *loop) {
+    Scope *first = loop->root.children, *scope = first;
+    if (first == NULL) return;
+    do {
+        scope_cancel(scope);
+        scope = scope->next;
+    } while (scope != first);
 }
 
 /*
@@ -678,76 +394,4 @@ void task_push_description(lua_State *L, Task *task) {
     lua_pushliteral(L, ", ");
     task->kind->describe(L, task);
     lua_concat(L, 3);
-}
-
-void tasks_cancel_all(Loop *loop) {
-    Scope *first = loop->root.children, *scope = first;
-    if (first == NULL) return;
-    do {
-        scope_cancel(scope);
-        scope = scope->next;
-    } while (scope != first);
-}
-
-/* can_wait(): true inside a task, false outside of any; an error where Lua can't yield. */
-static int can_wait(lua_State *L) {
-    lua_pushboolean(L, task_enter(L, loop_of(L)) != NULL);
-    return 1;
-}
-
-/* check_cancelled() raises the cancellation of the scope that the task is in, if it is cancelled. */
-static int check_cancelled(lua_State *L) {
-    Task *task = loop_of(L)->running;
-    return task != NULL && task->scope->doomed ? scope_raise(L, task->scope) : 0;
-}
-
-/* last_traceback(): what task_traceback took last. */
-static int last_traceback(lua_State *L) {
-    lua_rawgetp(L, LUA_REGISTRYINDEX, &traceback_key);
-    return 1;
-}
-
-/* rethrow(err, traceback) raises err so that on_error and run tell this traceback. */
-static int rethrow(lua_State *L) {
-    lua_settop(L, 2);
-    return task_rethrow_with(L);
-}
-
-static const luaL_Reg functions[] = {
-    {"go", go},
-    {"current", current},
-    {"yield", yield},
-    {"sleep", sleep},
-    {"can_wait", can_wait},
-    {"check_cancelled", check_cancelled},
-    {"traceback", task_traceback},
-    {"last_traceback", last_traceback},
-    {"rethrow", rethrow},
-    {NULL, NULL},
-};
-
-static const luaL_Reg methods[] = {
-    {"join", join},
-    {"cancel", cancel},
-    {"status", status},
-    {NULL, NULL},
-};
-
-void task_open(lua_State *L) {
-    luaL_newmetatable(L, task_name);
-    source_attach(L, &join_source);
-    lua_pushcfunction(L, task_tostring);
-    lua_setfield(L, -2, "__tostring");
-    luaL_newlibtable(L, methods);
-    luaL_setfuncs(L, methods, 0);
-    lua_setfield(L, -2, "__index");
-    lua_pop(L, 1);
-    fiber_open(L);
-    lua_newtable(L);
-    lua_createtable(L, 0, 1);
-    lua_pushliteral(L, "k");
-    lua_setfield(L, -2, "__mode");
-    lua_setmetatable(L, -2);
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &reasons_key);
-    luaL_setfuncs(L, functions, 0);
 }

@@ -8,6 +8,8 @@
 #include "fiber.h"
 #include "loop.h"
 
+#define TASK_NAME "arsenal.task" /* the name of the metatable of their objects */
+
 typedef struct Task Task;
 
 /* What one kind of wait is. */
@@ -95,25 +97,17 @@ Task *task_spawn(lua_State *L, Loop *loop, Scope *parent, int n, int attachment)
 void task_check_function(lua_State *L, int index); /* raises unless it can be called */
 bool task_has_ended(const Task *task);
 void task_push_reason(lua_State *L, Task *task); /* [-0, +1] the cancellation it was given */
-void task_push_failure(lua_State *L, int index); /* [-0, +2] the error and its traceback */
-int task_push_outcome(lua_State *L, int index);  /* results of an ended one, or raises its error */
 
-/*
-** A message handler that takes the traceback of an error. task_rethrow raises
-** the error on top, which keeps the traceback taken last; task_rethrow_with takes
-** another from the top, and the error from below it.
-*/
-int task_traceback(lua_State *L);
-int task_rethrow(lua_State *L);
-int task_rethrow_with(lua_State *L);
-
-void task_report(lua_State *L); /* [-3, +0] calls on_error(error, traceback, task) */
-Task *tasks_next(Loop *loop, const Task *task); /* all that have not ended; NULL first and last */
+/* All tasks that have not ended: NULL before the first, and after the last. */
+Task *tasks_next(Loop *loop, const Task *task);
 void tasks_cancel_all(Loop *loop);
-void task_abandon(lua_State *L, Loop *loop,
-                  Task *task); /* ends a waiting one without resuming it */
-void task_push_description(lua_State *L,
-                           Task *task); /* [-0, +1] where it was started, what it waits for */
-void task_open(lua_State *L);           /* [-0, +0] adds its functions to the table on top */
+
+/* Ends a waiting task without resuming it. */
+void task_abandon(lua_State *L, Loop *loop, Task *task);
+
+/* [-0, +1] where it was started and what it waits for */
+void task_push_description(lua_State *L, Task *task);
+
+void task_open(lua_State *L); /* [-0, +0] adds its functions to the table on top */
 
 #endif
