@@ -52,6 +52,7 @@ local function public_functions()
   end
   functions_in(found, "stream:", core.stream_methods)
   functions_in(found, "listener:", core.listener_methods)
+  functions_in(found, "socket:", core.datagram_methods)
   for _, class in ipairs { "task", "group" } do
     functions_in(found, class .. ":", debug.getregistry()["arsenal." .. class].__index)
   end

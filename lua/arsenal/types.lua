@@ -433,6 +433,12 @@ function Stream:local_address() end
 ---@return string? code
 function Stream:remote_address() end
 
+---Who had the other end of a Unix stream when it was connected.
+---@return { uid: integer, gid: integer, pid: integer? }? credentials
+---@return string? message
+---@return string? code "ENOTSUP" for other streams
+function Stream:peer_credentials() end
+
 ---The descriptor, which stays the stream's.
 ---@return integer? fd
 ---@return string? message
@@ -478,6 +484,120 @@ function Listener:local_address() end
 ---@return string? message
 ---@return string? code
 function Listener:fd() end
+
+-- Datagrams -------------------------------------------------------------------------------------
+
+---@class arsenal.Datagram
+local Datagram = {}
+
+---Waits for the next datagram.
+---@param max? integer one of more bytes is "TOOLONG"
+---@return string? data
+---@return string host or the message
+---@return integer|string port or the code
+---@return string? beginning with "TOOLONG": the first `max` bytes
+---@return string? from_host with "TOOLONG"
+---@return integer? from_port with "TOOLONG"
+function Datagram:recv_from(max) end
+
+---Waits for the next datagram.
+---@param max? integer one of more bytes is "TOOLONG"
+---@return string? data
+---@return string? message
+---@return string? code
+---@return string? beginning with "TOOLONG": the first `max` bytes
+function Datagram:recv(max) end
+
+---Sends one datagram; a name is looked up each time.
+---@param data string
+---@param host string
+---@param port integer
+---@return integer? size
+---@return string? message
+---@return string? code "EMSGSIZE"
+function Datagram:send_to(data, host, port) end
+
+---Sends one datagram to the other end of a connected socket.
+---@param data string
+---@return integer? size
+---@return string? message
+---@return string? code "EMSGSIZE", "ECONNREFUSED"
+function Datagram:send(data) end
+
+---Receives what is sent to a multicast address.
+---@param group string
+---@param interface? string its name or one of its addresses
+---@return true? done
+---@return string? message
+---@return string? code
+function Datagram:join_group(group, interface) end
+
+---@param group string
+---@param interface? string
+---@return true? done
+---@return string? message
+---@return string? code
+function Datagram:leave_group(group, interface) end
+
+---@param name "broadcast"|"ttl"|"multicast_ttl"|"multicast_loop"|"multicast_interface"|"recv_buffer"|"send_buffer"
+---@param value boolean|integer|string
+---@return true? done
+---@return string? message
+---@return string? code
+function Datagram:set_option(name, value) end
+
+---Limits each later call that waits; a table sets one direction or both.
+---@param seconds? number|{ recv: number?, send: number? }
+---@return true? done
+---@return string? message
+---@return string? code "CLOSED"
+function Datagram:set_timeout(seconds) end
+
+---@return string? host
+---@return integer|string port or message
+---@return string? code
+function Datagram:local_address() end
+
+---@return string? host
+---@return integer|string port or message
+---@return string? code "ENOTCONN"
+function Datagram:remote_address() end
+
+---The descriptor, which stays the socket's.
+---@return integer? fd
+---@return string? message
+---@return string? code
+function Datagram:fd() end
+
+---Datagrams; `dropped` for want of room in the kernel.
+---@return { received: integer, sent: integer, dropped: integer }
+function Datagram:stats() end
+
+---@return true
+function Datagram:close() end
+
+-- Signals ---------------------------------------------------------------------------------------
+
+---@class arsenal.Signal
+local Signal = {}
+
+---Waits for one of the signals; those of one name that came while nobody waited are one.
+---@return string? name
+---@return string? message
+---@return string? code "CLOSED"
+function Signal:wait() end
+
+---The process treats the signals as before.
+---@return true
+function Signal:close() end
+
+---Takes these signals from now until it is closed.
+---@param name string such as "SIGTERM"
+---@param ... string
+---@return arsenal.Signal? signal
+---@return string? message
+---@return string? code
+function core.signal(name, ...) end
 
 -- Names and descriptors -------------------------------------------------------------------------
 
