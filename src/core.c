@@ -13,6 +13,7 @@
 #include "outcome.h"
 #include "openers.h"
 #include "run.h"
+#include "slow.h"
 #include "stream.h"
 #include "task.h"
 
@@ -43,11 +44,11 @@ static void prepare_process(void) {
 #endif
 
 static void (*const openers[])(lua_State *L) = {
-    error_open,   loop_open,       handle_open,    scope_open,       task_open,     outcome_open,
-    limit_open,   group_open,      run_open,       stream_open,      listener_open, tcp_open,
-    dns_open,     descriptor_open, coroutine_open, lobby_open,       stats_open,    copy_open,
-    channel_open, event_open,      lock_open,      select_open,      unix_open,     datagram_open,
-    udp_open,     signal_open,     upgrade_open,   preparation_open,
+    error_open,    slow_open,    loop_open,       handle_open,    scope_open,       task_open,
+    outcome_open,  limit_open,   group_open,      run_open,       stream_open,      listener_open,
+    tcp_open,      dns_open,     descriptor_open, coroutine_open, lobby_open,       stats_open,
+    copy_open,     channel_open, event_open,      lock_open,      select_open,      unix_open,
+    datagram_open, udp_open,     signal_open,     upgrade_open,   preparation_open,
 };
 
 EXPORT int luaopen_arsenal_core(lua_State *L) {

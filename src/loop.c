@@ -9,6 +9,7 @@
 #include "limit.h"
 #include "offload.h"
 #include "poller.h"
+#include "slow.h"
 #include "task.h"
 #include "wakeup.h"
 
@@ -106,20 +107,37 @@ static unsigned run_ready(lua_State *L, Loop *loop) {
         Task *task = loop->ready_first;
         loop->ready_first = (Task *)task->waiter.next;
         loop->ready--;
-        task_resume(L, loop, task);
+        loop->slow_limit == 0 ? task_resume(L, loop, task) : slow_resume(L, loop, task);
     }
     return ran;
 }
 
+static void measure_lag(Loop *loop) {
+    uint64_t kept = uv_hrtime() - loop->polled;
+    if (kept > loop->lag) loop->lag = kept;
+}
+
+uint64_t loop_take_lag(Loop *loop) {
+    if (loop->measures_lag) measure_lag(loop);
+    uint64_t lag = loop->lag;
+    loop->measures_lag = true;
+    loop->lag = 0;
+    loop->polled = uv_hrtime();
+    return lag;
+}
+
 static void poll_world(Loop *loop, uint64_t timeout) {
     uint64_t idle = loop_idle_time(loop);
+    if (loop->measures_lag) measure_lag(loop);
     poll_wait(loop, idle < timeout ? idle : timeout);
     fire_timers(loop);
+    if (loop->measures_lag) loop->polled = uv_hrtime();
     loop->unpolled = 0;
 }
 
 unsigned loop_turn(lua_State *L, Loop *loop, uint64_t timeout) {
     loop->turning = true;
+    if (loop->measures_lag) loop->polled = uv_hrtime(); /* whoever drives it may have slept */
     unsigned ran = run_ready(L, loop);
     poll_world(loop, timeout);
     loop->turning = false;

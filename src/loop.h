@@ -46,6 +46,11 @@ typedef struct Loop {
     unsigned spare_selects; /* that no call uses */
     Timers timers;
 
+    bool measures_lag;               /* since somebody asked for it first */
+    uint64_t polled;                 /* when the last poll ended, if so */
+    uint64_t lag;                    /* the longest time between two polls */
+    uint64_t slow_limit, slow_since; /* 0: nobody asked; when the running task was resumed */
+
     uint32_t *free_slots; /* of ended tasks' pins; room for all slots */
     uint32_t free_slot_count, slot_count, slot_capacity;
     unsigned idle_count;  /* coroutines without a task */
@@ -75,6 +80,9 @@ void loop_brisk_turn(lua_State *L, Loop *loop);
 
 /* Nanoseconds until the loop has something to do of itself: 0, or until its next timer. */
 uint64_t loop_idle_time(const Loop *loop);
+
+/* The longest time since the last call of this that tasks kept the loop from polling. */
+uint64_t loop_take_lag(Loop *loop);
 
 /* No task is ready, and nothing that the loop knows of could make one so. */
 bool loop_is_stuck(const Loop *loop);

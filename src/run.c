@@ -7,6 +7,7 @@
 #include "error.h"
 #include "outcome.h"
 #include "interrupt.h"
+#include "quit.h"
 #include "task.h"
 
 #include <lauxlib.h>
@@ -43,6 +44,31 @@ static void refuse_inside(lua_State *L, Loop *loop, const char *name) {
     if (loop->closed) luaL_error(L, "arsenal.%s: the Lua state is being closed", name);
 }
 
+/* [-0, +1] what the user wants to be called at SIGQUIT; false if that is nothing. */
+static bool push_on_quit(lua_State *L) {
+    lua_getfield(L, LUA_REGISTRYINDEX, CORE_KEY);
+    lua_getfield(L, -1, "face");
+    lua_getfield(L, -1, "on_quit");
+    lua_replace(L, -3);
+    lua_pop(L, 1);
+    return lua_toboolean(L, -1);
+}
+
+static bool wants_quit(lua_State *L) {
+    bool wants = push_on_quit(L);
+    lua_pop(L, 1);
+    return wants;
+}
+
+static void call_on_quit(lua_State *L) {
+    bool wants = push_on_quit(L);
+    if (wants && lua_pcall(L, 0, 0, 0) == LUA_OK) return;
+    const char *text = lua_tostring(L, -1);
+    if (wants)
+        lua_writestringerror("arsenal: error in on_quit: %s\n", text ? text : "(not a string)");
+    lua_pop(L, 1);
+}
+
 /*
 ** Runs the loop until the task at index 1, the first one, has ended, or, with
 ** `all`, every task. Raises what ended it early: an interrupt, a deadlock.
@@ -52,8 +78,11 @@ static void run_until_ended(lua_State *L, Loop *loop, bool all) {
     bool interrupted = false, failed = false, stuck = false;
     luaL_checkstack(L, LUA_MINSTACK, NULL);
     interrupt_watch(loop);
+    if (all && wants_quit(L)) quit_watch(loop);
     while (all ? loop->tasks > 0 : !task_has_ended(first)) {
-        if (interrupt_taken(loop)) {
+        if (quit_taken(loop)) {
+            call_on_quit(L);
+        } else if (interrupt_taken(loop)) {
             interrupted = true;
             tasks_cancel_all(loop);
         } else if (all && first->state == TASK_FAILED && !failed) {
@@ -70,6 +99,7 @@ static void run_until_ended(lua_State *L, Loop *loop, bool all) {
         }
     }
     interrupt_unwatch(loop);
+    quit_unwatch(loop);
     if (interrupted) lua_pushliteral(L, "interrupted");
     if (interrupted || stuck) lua_error(L);
 }

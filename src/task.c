@@ -360,38 +360,61 @@ void tasks_cancel_all(Loop *loop) {
 }
 
 /*
-** [-0, +1 or 0] pushes the function that started the task, from the bottom of
-** its coroutine's stack; false if that is not known, or the task not begun.
+** Pushes the function that started the task and the line there onto the task's
+** own coroutine, from its bottom; false if they are not there any more.
 */
-static bool push_starter_of(lua_State *L, Task *task, int *line) {
+static bool find_starter(Task *task) {
+    lua_State *co = task->L;
     lua_Debug frame, bottom;
     int level = 0;
-    if (task->L == NULL || !task->started) return false;
-    while (lua_getstack(task->L, level, &frame)) {
-        bottom = frame;
-        level++;
+    if (co == NULL || !lua_checkstack(co, 2)) return false;
+    if (!task->started) {
+        lua_pushvalue(co, BODY_STARTER + 1); /* above the function that is to run */
+        lua_pushvalue(co, BODY_LINE + 1);
+        return true;
     }
-    if (level == 0 || lua_getlocal(task->L, &bottom, BODY_STARTER) == NULL) return false;
-    lua_getlocal(task->L, &bottom, BODY_LINE);
-    *line = (int)lua_tointeger(task->L, -1);
+    for (; lua_getstack(co, level, &frame); level++)
+        bottom = frame;
+    if (level == 0 || lua_getlocal(co, &bottom, BODY_STARTER) == NULL) return false;
+    lua_getlocal(co, &bottom, BODY_LINE);
+    return true;
+}
+
+void task_push_start(lua_State *L, Task *task) {
+    lua_Debug starter;
+    if (!find_starter(task)) {
+        lua_pushnil(L);
+        return;
+    }
+    int line = (int)lua_tointeger(task->L, -1);
     lua_pop(task->L, 1);
-    lua_xmove(task->L, L, 1);
-    if (lua_isfunction(L, -1)) return true;
-    lua_pop(L, 1);
-    return false;
+    if (task->L != L) lua_xmove(task->L, L, 1);
+    if (!lua_isfunction(L, -1)) return;
+    lua_getinfo(L, ">S", &starter);
+    if (line > 0)
+        lua_pushfstring(L, "%s:%d", starter.short_src, line);
+    else
+        lua_pushstring(L, starter.short_src);
+}
+
+bool task_push_wait(lua_State *L, Task *task) {
+    if (task->state != TASK_WAITING) return false;
+    task->kind->describe(L, task);
+    return true;
 }
 
 void task_push_description(lua_State *L, Task *task) {
-    lua_Debug starter;
-    int line;
     lua_pushfstring(L, "task: %p", (void *)task);
-    if (push_starter_of(L, task, &line)) {
-        lua_getinfo(L, ">S", &starter);
-        lua_pushfstring(L, " started at %s:%d", starter.short_src, line);
-        lua_concat(L, 2);
+    task_push_start(L, task);
+    if (lua_isnil(L, -1)) {
+        lua_pop(L, 1);
+    } else {
+        lua_pushfstring(L, "%s started at %s", lua_tostring(L, -2), lua_tostring(L, -1));
+        lua_replace(L, -3);
+        lua_pop(L, 1);
     }
-    if (task->state != TASK_WAITING) return;
-    lua_pushliteral(L, ", ");
-    task->kind->describe(L, task);
-    lua_concat(L, 3);
+    if (!task_push_wait(L, task)) return;
+    lua_pushfstring(L, "%s, %s", lua_tostring(L, -2), lua_tostring(L, -1));
+    lua_replace(L, -3);
+    lua_pop(L, 1);
 }

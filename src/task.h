@@ -105,6 +105,10 @@ void tasks_cancel_all(Loop *loop);
 /* Ends a waiting task without resuming it. */
 void task_abandon(lua_State *L, Loop *loop, Task *task);
 
+Task *task_check(lua_State *L, int index);      /* the task at `index`, or an argument error */
+void task_push_start(lua_State *L, Task *task); /* [-0, +1] "file:line" where it began, or nil */
+bool task_push_wait(lua_State *L, Task *task);  /* [-0, +1 or 0] what it waits for, if it does */
+
 /* [-0, +1] where it was started and what it waits for */
 void task_push_description(lua_State *L, Task *task);
 

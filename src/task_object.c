@@ -22,7 +22,7 @@ void task_push_reason(lua_State *L, Task *task) {
 
 /* --- what Lua sees of tasks --- */
 
-static Task *check_task(lua_State *L, int index) {
+Task *task_check(lua_State *L, int index) {
     return luaL_checkudata(L, index, TASK_NAME);
 }
 
@@ -107,7 +107,7 @@ static const WaitKind join_wait = {join_step, NULL, describe_join};
 */
 static int join(lua_State *L) {
     Loop *loop = loop_of(L);
-    Task *joined = check_task(L, 1);
+    Task *joined = task_check(L, 1);
     Task *task = task_enter(L, loop);
     if (task == NULL) return run_outside(L);
     if (joined == task) return luaL_error(L, "a task cannot join itself");
@@ -119,7 +119,7 @@ static int join(lua_State *L) {
 /* --- select: a task's natural receive is its join --- */
 
 static int attempt_join(lua_State *L) {
-    Task *joined = check_task(L, 1);
+    Task *joined = task_check(L, 1);
     if (joined == joined->loop->running) return luaL_error(L, "a task cannot join itself");
     if (!task_has_ended(joined)) return 0;
     int n = task_push_outcome(L, 1);
@@ -138,7 +138,7 @@ static const Source join_source = {attempt_join, watch_end, NULL, NULL};
 ** each later wait. Nothing for one that has ended.
 */
 static int cancel(lua_State *L) {
-    Task *task = check_task(L, 1);
+    Task *task = task_check(L, 1);
     if (task_has_ended(task) || task->root.cancelled) return 0;
     if (!lua_isnoneornil(L, 2)) {
         lua_rawgetp(L, LUA_REGISTRYINDEX, &reasons_key);
@@ -154,12 +154,12 @@ static int cancel(lua_State *L) {
 static int status(lua_State *L) {
     static const char *const names[] = {"ready", "ready",  "running",  "waiting",
                                         "done",  "failed", "cancelled"};
-    lua_pushstring(L, names[check_task(L, 1)->state]);
+    lua_pushstring(L, names[task_check(L, 1)->state]);
     return 1;
 }
 
 static int task_tostring(lua_State *L) {
-    Task *task = check_task(L, 1);
+    Task *task = task_check(L, 1);
     lua_pushfstring(L, "task: %p", (void *)task);
     return 1;
 }

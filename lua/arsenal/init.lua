@@ -2,6 +2,7 @@
 -- the module: the C core's functions and Lua's, under their public names.
 
 local core = require("arsenal.core")
+local dump = require("arsenal.dump")
 local group = require("arsenal.group")
 local pool = require("arsenal.pool")
 local proxy = require("arsenal.proxy")
@@ -24,6 +25,9 @@ arsenal.backend_fd = core.backend_fd
 arsenal.backend_timeout = core.backend_timeout
 arsenal.now = core.now
 arsenal.stats = core.stats
+arsenal.tasks = core.tasks
+arsenal.dump = dump.dump
+arsenal.slow_task = dump.slow_task
 
 arsenal.go = core.go
 arsenal.current = core.current
@@ -77,5 +81,11 @@ arsenal.on_error = arsenal.on_error or function(err, traceback)
   if not ok then text = "(an error whose __tostring fails)" end
   io.stderr:write("arsenal: error in a task: ", text, "\n", traceback and traceback .. "\n" or "")
 end
+
+local function dump_to_stderr() dump.dump(io.stderr) end
+
+---Called when SIGQUIT comes while `arsenal.run` runs; false leaves that signal alone.
+---@type fun()|false
+arsenal.on_quit = arsenal.on_quit == nil and dump_to_stderr or arsenal.on_quit
 
 return arsenal

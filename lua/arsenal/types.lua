@@ -62,9 +62,14 @@ function core.now() end
 ---@field handles table<string, integer> open objects by kind
 ---@field timers integer
 ---@field turns integer
+---@field lag number the longest time since the last call that tasks kept the loop, in seconds
 
 ---@return arsenal.Stats
 function core.stats() end
+
+---The tasks that have not ended.
+---@return arsenal.Task[]
+function core.tasks() end
 
 -- Tasks -----------------------------------------------------------------------------------------
 
