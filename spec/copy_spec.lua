@@ -156,6 +156,28 @@ describe("copy", function()
     end)
   end))
 
+  it("whose coroutine somebody else has closed leaves both streams free", inside(function()
+    with_pairs(function(source, from, to, sink)
+      local co
+      kit.recording_errors(function()
+        local copying = kit.waiting(function()
+          co = coroutine.running()
+          arsenal.copy(from, to)
+        end)
+        coroutine.close(co)
+        co = nil
+        collectgarbage()
+        collectgarbage()
+        assert.equal(2, to:send("ok"))
+        assert.equal("ok", sink:recv_exactly(2))
+        local receiving = kit.waiting(from.recv_exactly, from, 1)
+        source:send("x")
+        assert.equal("x", receiving:join())
+        pcall(copying.join, copying)
+      end)
+    end)
+  end))
+
   it("gives each wait the stream's whole limit", inside(function()
     with_pairs(function(source, from, to, sink)
       from:set_timeout { recv = 0.2 }

@@ -56,6 +56,71 @@ describe("wait_readable", function()
     end)
   end))
 
+  it("several tasks may wait for one descriptor", inside(function()
+    kit.with_pair(function(a, b)
+      local waiting = {}
+      for i = 1, 3 do waiting[i] = kit.waiting(arsenal.wait_readable, a:fd()) end
+      kit.fails("TIMEOUT", arsenal.wait_readable(a:fd(), 0.005))
+      waiting[2]:cancel()
+      for _, task in ipairs { waiting[1], waiting[3] } do assert.equal("waiting", task:status()) end
+      b:send("x")
+      assert.is_true(waiting[1]:join())
+      assert.is_true(waiting[3]:join())
+    end)
+  end))
+
+  it("is of no harm to the stream whose descriptor it is", inside(function()
+    kit.with_pair(function(a, b)
+      local waiting = kit.waiting(arsenal.wait_readable, a:fd())
+      local receiving = kit.waiting(a.recv_exactly, a, 4)
+      b:send("both")
+      assert.is_true(waiting:join())
+      assert.equal("both", receiving:join())
+      local again = kit.waiting(arsenal.wait_readable, a:fd())
+      b:send("more")
+      assert.is_true(again:join())
+      assert.equal("more", a:recv_exactly(4))
+    end)
+  end))
+
+  it("of a descriptor that is closed underneath is EBADF within a second or two", inside(function()
+    local client, server = kit.tcp_pair()
+    kit.closing_both(client, server, function(a)
+      local fd = a:fd()
+      local waiting = kit.waiting(function() return table.pack(arsenal.wait_readable(fd)) end)
+      a:close()
+      kit.fails("EBADF", table.unpack(waiting:join()))
+    end)
+  end))
+
+  it("of one whose number means something else by now is EBADF as soon as that is waited on", inside(function()
+    local first, second = kit.tcp_pair()
+    local fd = first:fd()
+    local waiting = kit.waiting(function() return table.pack(arsenal.wait_readable(fd)) end)
+    first:close()
+    local third, fourth = kit.tcp_pair()
+    kit.closing_both(third, fourth, function()
+      if third:fd() == fd or fourth:fd() == fd then
+        kit.fails("TIMEOUT", arsenal.wait_readable(fd, 0.01))
+        assert.is_true(arsenal.wait_writable(fd))
+      end
+      kit.fails("EBADF", table.unpack(waiting:join()))
+    end)
+    second:close()
+  end))
+
+  it("closed in the turn in which it is first waited on harms nothing", inside(function()
+    for _ = 1, 20 do
+      local first, second = kit.tcp_pair()
+      local fd = first:fd()
+      local reading = arsenal.go(arsenal.wait_readable, fd, 0.01)
+      local writing = arsenal.go(arsenal.wait_writable, fd, 0.01)
+      local closing = arsenal.go(first.close, first)
+      for _, task in ipairs { reading, writing, closing } do task:join() end
+      second:close()
+    end
+  end))
+
   it("works again with the number of a descriptor that was closed meanwhile", inside(function()
     for _ = 1, 5 do
       local running <close> = child.start("echo x")

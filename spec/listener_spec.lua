@@ -219,7 +219,10 @@ describe("running out of descriptors", function()
   it("while connecting is EMFILE, and leaves nothing (#case24)", function()
     local result = child.run_lua([[
       local hoard = {}
-      repeat hoard[#hoard + 1] = io.open("/dev/null") until not io.open("/dev/null")
+      repeat
+        local file = io.open("/dev/null")
+        hoard[#hoard + 1] = file
+      until not file
       for _ = 1, 3 do print(select(3, arsenal.tcp.connect("127.0.0.1", 9))) end
       print(select(3, arsenal.tcp.listen("127.0.0.1", 0)))]], { before = "ulimit -n 32;" })
     assert.equal(("EMFILE\n"):rep(4), result.out, result.err)

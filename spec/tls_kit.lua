@@ -23,7 +23,9 @@ function tls_kit.server_options(options, name)
 end
 
 function tls_kit.client_options(options)
-  return merged({ ca_file = certificates.trusted() }, options)
+  local all = merged({ ca_file = certificates.trusted() }, options)
+  if not all.ca_file then all.ca_file = nil end -- false: the system's
+  return all
 end
 
 function tls_kit.listen(options, name)
@@ -102,6 +104,28 @@ function tls_kit.cutting_proxy(listener, count)
     up:cancel()
     up:join()
   end)
+end
+
+-- A connected pair with a proxy between: client, server, and a function that ends the direction to
+-- the client without a word.
+function tls_kit.pair_to_cut(options)
+  local listener <close> = tls_kit.listen(options)
+  local proxy <close> = kit.listen()
+  local near, far
+  arsenal.go(function()
+    near, far = assert(proxy:accept()), kit.connect_to(listener)
+    local up = arsenal.go(arsenal.copy, near, far)
+    for chunk in far:chunks() do
+      if not near:send(chunk) then break end
+    end
+    near:shutdown()
+    up:join()
+    near:close()
+    far:close()
+  end)
+  local accepting = arsenal.go(listener.accept, listener)
+  local client = assert(arsenal.tls.connect("127.0.0.1", kit.port_of(proxy), tls_kit.client_options()))
+  return client, assert(accepting:join()), function() near:shutdown() end
 end
 
 return tls_kit

@@ -17,6 +17,7 @@ enum { LITTLE = 8 * 1024 }; /* less than this at once is read and written faster
 typedef struct Copy {
     Stream *from, *to; /* on the stack of the call */
     Stream *awaited;
+    Task *task; /* which waits */
     uint64_t moved, left;
     bool plain; /* both streams: bytes may be spliced */
     bool splicing;
@@ -83,8 +84,13 @@ static void describe(lua_State *L, Task *task) {
 
 static const WaitKind copy_wait = {go_on, forget, describe};
 
-static int stand_aside(lua_State *L, Copy *copy, Task *task) {
+static void hold_on(Copy *copy, Task *task) {
     copy->from->receiver = task;
+    copy->task = task;
+}
+
+static int stand_aside(lua_State *L, Copy *copy, Task *task) {
+    hold_on(copy, task);
     return task_pause(L, task, &copy_wait, copy);
 }
 
@@ -93,7 +99,7 @@ static int wait_for(lua_State *L, Copy *copy, Task *task, Stream *stream, ptrdif
                     uint64_t limit) {
     unsigned events = wants == TRANSPORT_WANTS_READ ? POLL_READ : POLL_WRITE;
     poller_exhausted(&stream->poller, events);
-    copy->from->receiver = task;
+    hold_on(copy, task);
     copy->awaited = stream;
     task_unlimit(task);
     task_limit(task, limit);
@@ -244,6 +250,7 @@ static int go_on(lua_State *L) {
     Copy *copy = lua_touserdata(L, COPY);
     Task *task = copy->from->handle.loop->running;
     copy->from->receiver = NULL;
+    copy->task = NULL;
     if (!copy->from->handle.open) return fail(L, copy, task, copy->from, ARSENAL_CLOSED);
     if (!copy->to->handle.open) return fail(L, copy, task, copy->to, ARSENAL_CLOSED);
     if (task->status != 0) return fail(L, copy, task, copy->awaited, task->status);
@@ -263,9 +270,14 @@ static Copy *copy_new(lua_State *L, Stream *from, Stream *to) {
     return copy;
 }
 
-/* Of a copy whose task never came to its end. */
+/* Of a copy whose coroutine a stranger has closed. Its streams, which are older, are finalized later. */
 static int copy_gc(lua_State *L) {
-    splice_close(&((Copy *)lua_touserdata(L, 1))->splice);
+    Copy *copy = lua_touserdata(L, 1);
+    if (copy->task != NULL && !copy->task->loop->closed) {
+        copy->task->object = NULL;
+        let_go(copy, copy->task);
+    }
+    splice_close(&copy->splice);
     return 0;
 }
 
@@ -288,7 +300,7 @@ static int copy_streams(lua_State *L) {
     if (!to->handle.open) return fail(L, copy, task, to, ARSENAL_CLOSED);
     if (from->receiver != NULL) return stream_refuse_receiver(L, from, "copy");
     if (!stream_must_queue(to, task)) return begin(L, copy, task);
-    from->receiver = task;
+    hold_on(copy, task);
     return task_wait(L, task, &copy_wait, copy);
 }
 

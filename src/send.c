@@ -27,7 +27,7 @@ void stream_pass_turn(Stream *stream) {
 void stream_close_senders(Stream *stream) {
     if (stream->sender != NULL) waiter_wake(&stream->sender->waiter, ARSENAL_CLOSED);
     waiters_dismiss(&stream->senders, ARSENAL_CLOSED);
-    if (stream->sender != NULL) stream->sender->object = NULL;
+    if (stream->sender != NULL && stream->sender->object == stream) stream->sender->object = NULL;
     stream->sender = NULL;
 }
 

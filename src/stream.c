@@ -39,7 +39,8 @@ static void close_stream(Handle *handle) {
     poller_close(&stream->poller, ARSENAL_CLOSED);
     if (stream->receiver != NULL) waiter_wake(&stream->receiver->waiter, ARSENAL_CLOSED);
     stream_close_senders(stream);
-    if (stream->receiver != NULL) stream->receiver->object = NULL;
+    if (stream->receiver != NULL && stream->receiver->object == stream)
+        stream->receiver->object = NULL;
     stream->receiver = NULL;
     stream->transport->close(stream->state, fd, clean);
     if (stream->aborted) {

@@ -326,7 +326,9 @@ local function prepare_one(candidate, server)
   candidate.ready, candidate.failure = shake_hands(candidate.stream, session, server)
 end
 
-local servers = setmetatable({}, { __mode = "k" }) -- by listener
+-- What listeners answer with, by listener; one table, however often this file is loaded.
+core.tls_servers = core.tls_servers or setmetatable({}, { __mode = "k" })
+local servers <const> = core.tls_servers
 
 local function prepare(group, listener, stream)
   local candidate = setmetatable({ listener = listener, stream = stream }, Candidate)

@@ -33,6 +33,8 @@ return function(make, options)
         assert(object)
         assert(#kit.descriptor_list() > before)
       end
+      collectgarbage() -- its peers are closed, too
+      collectgarbage()
       kit.turn_until(function() return #kit.descriptor_list() == before end)
     end))
 

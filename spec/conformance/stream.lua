@@ -12,6 +12,7 @@ local parts <const> = {
   "spec.conformance.stream_sending",
   "spec.conformance.stream_ending",
   "spec.conformance.stream_limits",
+  "spec.conformance.stream_copying",
 }
 
 return function(make_pair, options)

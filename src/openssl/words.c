@@ -32,13 +32,27 @@ static const char *reason_of(unsigned long error) {
     return ERR_reason_error_string(error);
 }
 
+/* OpenSSL's descriptions lack the alerts that came with TLS 1.3. */
+static const char *words_of_alert(int alert) {
+    switch (alert) {
+    case SSL_AD_MISSING_EXTENSION:
+        return "missing extension";
+    case SSL_AD_CERTIFICATE_REQUIRED:
+        return "certificate required";
+    case SSL_AD_NO_APPLICATION_PROTOCOL:
+        return "no application protocol in common";
+    default:
+        return SSL_alert_desc_string_long(alert);
+    }
+}
+
 void words_of_failure(char words[WORDS]) {
     unsigned long error = ERR_peek_error();
     int reason = ERR_GET_REASON(error);
     if (ERR_GET_LIB(error) == ERR_LIB_SSL && reason >= SSL_AD_REASON_OFFSET &&
         reason <= SSL_AD_REASON_OFFSET + 255) {
         BIO_snprintf(words, WORDS, "the peer refuses: %s",
-                     SSL_alert_desc_string_long(reason - SSL_AD_REASON_OFFSET));
+                     words_of_alert(reason - SSL_AD_REASON_OFFSET));
     } else {
         const char *known = error != 0 ? reason_of(error) : NULL;
         BIO_snprintf(words, WORDS, "%s", known != NULL ? known : "unknown failure");
