@@ -43,6 +43,7 @@ static void put_back(Copy *copy) {
 }
 
 static void let_go(Copy *copy, Task *task) {
+    copy->task = NULL;
     put_back(copy);
     splice_close(&copy->splice);
     if (copy->from->receiver == task) copy->from->receiver = NULL;
