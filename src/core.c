@@ -48,7 +48,7 @@ static void (*const openers[])(lua_State *L) = {
     outcome_open,  limit_open,   group_open,      run_open,       stream_open,      listener_open,
     tcp_open,      dns_open,     descriptor_open, coroutine_open, lobby_open,       stats_open,
     copy_open,     channel_open, event_open,      lock_open,      select_open,      unix_open,
-    datagram_open, udp_open,     signal_open,     upgrade_open,   preparation_open,
+    datagram_open, udp_open,     signal_open,     upgrade_open,   preparation_open, adopt_open,
 };
 
 EXPORT int luaopen_arsenal_core(lua_State *L) {

@@ -199,6 +199,28 @@ int socket_set(int fd, SocketOption option, int value) {
     return UV_EINVAL;
 }
 
+/* --- sockets that were opened elsewhere --- */
+
+int socket_examine(int fd, SocketFacts *facts) {
+    UnixName name = {0};
+    int listens = 0;
+    socklen_t size = sizeof facts->type;
+    int status = socket_local_name(fd, &name);
+    if (status != 0) return status;
+    if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &facts->type, &size) != 0) return -errno;
+    size = sizeof listens;
+    getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size);
+    facts->family = name.address.sun_family;
+    facts->listens = listens != 0;
+    return 0;
+}
+
+int socket_prepare(int fd) {
+    int flags = fcntl(fd, F_GETFL);
+    if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0) return -errno;
+    return fcntl(fd, F_SETFD, FD_CLOEXEC) == 0 ? 0 : -errno;
+}
+
 /* --- datagrams --- */
 
 ptrdiff_t socket_send(int fd, const char *data, size_t size, const Address *to) {

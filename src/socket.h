@@ -53,6 +53,15 @@ typedef enum SocketOption {
 
 int socket_set(int fd, SocketOption option, int value);
 
+/* A socket that was opened elsewhere. */
+typedef struct SocketFacts {
+    int family, type;
+    bool listens;
+} SocketFacts;
+
+int socket_examine(int fd, SocketFacts *facts);
+int socket_prepare(int fd); /* makes it as socket_open does */
+
 /* Datagrams: `to` is NULL on a connected socket. Returns the count of bytes or a status. */
 ptrdiff_t socket_send(int fd, const char *data, size_t size, const Address *to);
 uint64_t socket_dropped(int fd); /* datagrams that found no room in the kernel's queue, so far */

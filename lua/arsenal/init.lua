@@ -5,6 +5,7 @@ local core = require("arsenal.core")
 local dump = require("arsenal.dump")
 local group = require("arsenal.group")
 local pool = require("arsenal.pool")
+local handover = require("arsenal.handover")
 local proxy = require("arsenal.proxy")
 local tcp = require("arsenal.tcp")
 local udp = require("arsenal.udp")
@@ -49,6 +50,7 @@ arsenal.semaphore = core.semaphore
 arsenal.signal = core.signal
 arsenal.wait_readable = core.wait_readable
 arsenal.wait_writable = core.wait_writable
+arsenal.listen_fds = handover.listen_fds
 
 arsenal.copy = core.copy
 arsenal.proxy = proxy.proxy

@@ -147,4 +147,12 @@ function tcp.listen(host, port, options)
   return core.tcp_listen(addresses[1].address, port, settings)
 end
 
+---Makes an object of an open socket: a TCP stream, or a listener if the socket listens. The
+---descriptor is the object's from then on; after a failure it still is the caller's.
+---@param fd integer
+---@return arsenal.Stream|arsenal.Listener? object
+---@return string? message
+---@return string? code "EBADF", "ENOTSOCK", "EINVAL" for a socket of another kind, "ENOTCONN"
+tcp.from_fd = core.tcp_from_fd
+
 return tcp

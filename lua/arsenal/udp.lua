@@ -117,4 +117,12 @@ function core.send_to_name(socket, data, host, port, family)
   return socket:send_to(data, addresses[1].address, port)
 end
 
+---Makes an object of an open socket: a UDP socket. The
+---descriptor is the object's from then on; after a failure it still is the caller's.
+---@param fd integer
+---@return arsenal.Datagram? object
+---@return string? message
+---@return string? code "EBADF", "ENOTSOCK", "EINVAL" for a socket of another kind
+udp.from_fd = core.udp_from_fd
+
 return udp

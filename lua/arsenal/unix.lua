@@ -75,4 +75,12 @@ function unix.listen(path, options)
   })
 end
 
+---Makes an object of an open socket: a Unix stream, or a listener if the socket listens. The
+---descriptor is the object's from then on; after a failure it still is the caller's.
+---@param fd integer
+---@return arsenal.Stream|arsenal.Listener? object
+---@return string? message
+---@return string? code "EBADF", "ENOTSOCK", "EINVAL" for a socket of another kind, "ENOTCONN"
+unix.from_fd = core.unix_from_fd
+
 return unix

@@ -1,0 +1,34 @@
+-- Sockets that systemd hands over, as sd_listen_fds(3) says.
+
+local core = require("arsenal.core")
+
+local handover = {}
+
+local function split(names)
+  local list = {}
+  for name in (names or ""):gmatch("[^:]*") do list[#list + 1] = name end
+  return list
+end
+
+---@class arsenal.HandedOver
+---@field fd integer
+---@field name string what the unit calls it (FileDescriptorName), or "unknown"
+---@field socket (arsenal.Listener|arsenal.Stream|arsenal.Datagram)? nil for what is no socket of a known kind
+---@field message string? then: why
+
+---The sockets that systemd started this program with, in its order, each as an object:
+---listeners of TCP and Unix, UDP sockets. The descriptors are the objects'. An empty
+---list where there are none, and the next time: the environment's variables are taken.
+---@return arsenal.HandedOver[]
+function handover.listen_fds()
+  local first, count, names = core.handed_over()
+  local list, given = {}, split(names)
+  for i = 1, count do
+    local fd, name = first + i - 1, given[i]
+    local socket, message = core.from_fd(fd)
+    list[i] = { fd = fd, name = name and name ~= "" and name or "unknown", socket = socket or nil, message = message }
+  end
+  return list
+end
+
+return handover
