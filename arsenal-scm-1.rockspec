@@ -37,6 +37,7 @@ build = {
     ["arsenal.core"] = {
       sources = { -- src/*.c
         "src/address.c",
+        "src/adopt.c",
         "src/args.c",
         "src/batch.c",
         "src/bytes.c",
@@ -115,6 +116,7 @@ build = {
     ["arsenal.arguments"] = "lua/arsenal/arguments.lua",
     ["arsenal.dump"] = "lua/arsenal/dump.lua",
     ["arsenal.group"] = "lua/arsenal/group.lua",
+    ["arsenal.handover"] = "lua/arsenal/handover.lua",
     ["arsenal"] = "lua/arsenal/init.lua",
     ["arsenal.listener"] = "lua/arsenal/listener.lua",
     ["arsenal.pool"] = "lua/arsenal/pool.lua",

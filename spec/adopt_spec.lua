@@ -86,7 +86,8 @@ describe("listen_fds", function()
         print(each.fd, each.name, (tostring(each.socket):gsub("[%d.:/].*", "")), each.message)
       end
       print(#arsenal.listen_fds(), os.getenv("LISTEN_FDS"))
-      local tcp, unix, udp, stream, pair = list[1].socket, list[2].socket, list[3].socket, list[4].socket, list[5].socket
+      local tcp, unix, udp = list[1].socket, list[2].socket, list[3].socket
+      local stream, pair = list[4].socket, list[5].socket
       arsenal.run(function()
         print(stream:recv_line())
         local client = assert(arsenal.tcp.connect(tcp:local_address()))

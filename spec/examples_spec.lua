@@ -274,3 +274,114 @@ describe("examples/tcp_proxy.lua", function()
     assert.matches("connect 127.0.0.1:%d+: connection refused", result.out)
   end))
 end)
+
+describe("examples/udp_echo.lua", function()
+  it("sends back each datagram to where it came from", inside(function()
+    with_server("udp_echo", function(port)
+      for i = 1, 3 do
+        local socket <close> = assert(arsenal.udp.connect("127.0.0.1", port))
+        socket:set_timeout(kit.limit / 2)
+        for _, data in ipairs { "hello " .. i, "", kit.random_bytes(60000, i) } do
+          socket:send(data)
+          kit.same_bytes(data, socket:recv())
+        end
+      end
+    end)
+  end))
+end)
+
+describe("examples/graceful.lua", function()
+  it("at SIGTERM finishes the connections that it has, and accepts no more", inside(function()
+    local program <close> = start("graceful", nil, "127.0.0.1", 0, 10)
+    local port = math.tointeger(program:expect("127%.0%.0%.1:(%d+)"))
+    local client <close> = connect(port)
+    client:send("one\n")
+    assert.equal("you said: one", client:recv_line())
+    program:signal("TERM")
+    assert.equal("SIGTERM", program:expect("^stopping: (.*)$"))
+    client:send("two\n")
+    assert.equal("you said: two", client:recv_line())
+    kit.fails("ECONNREFUSED", arsenal.tcp.connect("127.0.0.1", port))
+    client:close()
+    program:expect("^stopped, after 1 connections$")
+    local result = program:finish()
+    assert.equal(0, result.status, result.err)
+    assert.equal("", result.err)
+  end))
+
+  it("closes the connections that outlast the grace", inside(function()
+    local program <close> = start("graceful", nil, "127.0.0.1", 0, 0.05)
+    local client <close> = connect(math.tointeger(program:expect("127%.0%.0%.1:(%d+)")))
+    client:send("one\n")
+    client:recv_line()
+    program:signal("TERM")
+    assert.is_nil((client:recv()))
+    assert.equal(0, program:finish().status)
+  end))
+end)
+
+describe("examples/dns_query.lua", function()
+  -- What a name server answers to a query: its records, by the name asked for.
+  local RECORDS <const> = {
+    ["\3www\7example\0"] = { "\127\0\0\1", "\127\0\0\2" },
+    ["\5empty\7example\0"] = {},
+  }
+
+  local function answer(query)
+    local id, _, _, _, _, _, at = string.unpack(">I2I2I2I2I2I2", query)
+    local name = query:sub(at, -5)
+    local records = RECORDS[name]
+    local flags = records and 0x8180 or 0x8183
+    local parts = { string.pack(">I2I2I2I2I2I2", id, flags, 1, records and #records or 0, 0, 0), query:sub(at) }
+    for _, data in ipairs(records or {}) do
+      parts[#parts + 1] = string.pack(">I2I2I2I4s2", 0xC00C, 1, 1, 60, data)
+    end
+    return table.concat(parts)
+  end
+
+  -- Asks a server of ours, which passes over the first `deaf` queries and then sends `garbage` first.
+  local function query(name, deaf, garbage)
+    local socket <close> = assert(arsenal.udp.bind("127.0.0.1", 0))
+    local serving = arsenal.go(function()
+      while true do
+        local data, host, port = socket:recv_from()
+        deaf = deaf - 1
+        if deaf < 0 then
+          if garbage then socket:send_to(garbage, host, port) end
+          socket:send_to(answer(data), host, port)
+        end
+      end
+    end)
+    local program <close> = start("dns_query", nil, name, "127.0.0.1", (select(2, socket:local_address())))
+    local result = program:finish()
+    serving:cancel()
+    serving:join()
+    return result
+  end
+
+  it("prints the addresses", inside(function()
+    local result = query("www.example", 0)
+    assert.equal("127.0.0.1\n127.0.0.2\n", result.out, result.err)
+    assert.equal(0, result.status)
+    assert.equal("", query("empty.example", 0).out)
+  end))
+
+  it("tells of a name that is none", inside(function()
+    local result = query("none.example", 0)
+    assert.equal("none.example: the server answers with code 3\n", result.err)
+    assert.equal(1, result.status)
+  end))
+
+  it("asks again when a datagram is lost, and passes over what is no answer", inside(function()
+    assert.equal("127.0.0.1\n127.0.0.2\n", query("www.example", 1, "garbage").out)
+  end))
+
+  it("tells of a server that is not there", inside(function()
+    local dead <close> = assert(arsenal.udp.bind("127.0.0.1", 0))
+    local port = select(2, dead:local_address())
+    dead:close()
+    local result = start("dns_query", nil, "www.example", "127.0.0.1", port):finish()
+    assert.equal(1, result.status)
+    assert.matches("connection refused", result.err)
+  end))
+end)

@@ -1,0 +1,29 @@
+-- A server that ends gracefully: at SIGTERM it accepts no more, gives the connections that it has
+-- some time to finish, and then closes them.
+--
+--   lua5.4 examples/graceful.lua [host [port [grace]]]
+
+local arsenal = require("arsenal")
+
+-- One answer for each line.
+local function answer(stream)
+  for line in stream:lines() do
+    arsenal.check(stream:send("you said: ", line, "\n"))
+  end
+end
+
+local function stop_at_signal(signal, listener, grace)
+  print("stopping: " .. signal:wait())
+  listener:shutdown(grace)
+end
+
+local function main(host, port, grace)
+  local signal <close> = arsenal.signal("SIGTERM", "SIGINT")
+  local listener <close> = arsenal.check(arsenal.tcp.listen(host, port))
+  print("server: " .. tostring(listener))
+  arsenal.go(stop_at_signal, signal, listener, grace)
+  listener:serve(answer)
+  print(("stopped, after %d connections"):format(listener:stats().accepted))
+end
+
+arsenal.run(main, arg[1] or "127.0.0.1", tonumber(arg[2] or 7000), tonumber(arg[3] or 10))

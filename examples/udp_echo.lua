@@ -1,0 +1,17 @@
+-- Sends each datagram back to where it came from.
+--
+--   lua5.4 examples/udp_echo.lua [host [port]]
+
+local arsenal = require("arsenal")
+
+local function main(host, port)
+  local socket <close> = arsenal.check(arsenal.udp.bind(host, port))
+  print("udp echo server: " .. tostring(socket))
+  while true do
+    local data, from_host, from_port = socket:recv_from()
+    if data then socket:send_to(data, from_host, from_port) end
+  end
+end
+
+local ok, err = pcall(arsenal.run, main, arg[1] or "127.0.0.1", tonumber(arg[2] or 7000))
+assert(ok or err == "interrupted", err)
