@@ -1,0 +1,56 @@
+-- Looks for a number whose hash begins with zeros: several workers share the numbers, and the first
+-- that finds one ends all of them.
+--
+--   lua5.4 examples/worker_pool.lua [zeros [workers]]
+--
+-- Fan-out: the workers receive from one channel. Fan-in: they send to another. The work here is of the
+-- processor, which tasks share and don't multiply; with requests to servers in its place, it would.
+
+local arsenal = require("arsenal")
+
+local BATCH <const> = 1000 -- numbers that a worker takes at once
+
+-- FNV-1a, 32 bits.
+local function hash(number)
+  local value = 2166136261
+  for i = 1, #number do value = ((value ~ number:byte(i)) * 16777619) & 0xffffffff end
+  return value
+end
+
+-- The first number from `first` on in a batch whose hash begins with so many zeros (in hexadecimal).
+local function search(first, zeros)
+  for number = first, first + BATCH - 1 do
+    if hash(tostring(number)) >> (32 - 4 * zeros) == 0 then return number end
+  end
+end
+
+local function work(batches, results, zeros)
+  for first in batches:values() do
+    local number = search(first, zeros)
+    if number then results:send(number) end
+    arsenal.yield() -- the others' turn: nothing here waits for long
+  end
+end
+
+local function deal(batches)
+  for first = 0, math.huge, BATCH do batches:send(math.tointeger(first)) end
+end
+
+local function find(zeros, workers)
+  local batches, results = arsenal.channel(), arsenal.channel()
+  return arsenal.group(function(group)
+    group:go(deal, batches)
+    for _ = 1, workers do group:go(work, batches, results, zeros) end
+    local number = results:recv()
+    group:cancel() -- the dealer and every worker
+    return number
+  end)
+end
+
+local function main(zeros, workers)
+  local number = find(zeros, workers)
+  print(("%d has the hash %08x"):format(number, hash(tostring(number))))
+end
+
+local ok, err = pcall(arsenal.run, main, tonumber(arg[1] or 4), tonumber(arg[2] or 8))
+assert(ok or err == "interrupted", err)
