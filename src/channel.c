@@ -72,9 +72,9 @@ static void grow(lua_State *L, Channel *channel) {
 static void put(lua_State *L, Channel *channel) {
     if (channel->count == channel->room) grow(L, channel);
     lua_getiuservalue(L, SELF, 1);
-    lua_insert(L, -2);
+    lua_pushvalue(L, -2);
     lua_rawseti(L, -2, place_of(channel, channel->count));
-    lua_pop(L, 1);
+    lua_pop(L, 2);
     channel->count++;
 }
 
@@ -86,14 +86,13 @@ static void shrink(lua_State *L, Channel *channel) {
     channel->room = channel->head = 0;
 }
 
-/* [-0, +1] the first of the items there are. */
+/* [-0, +2] the first of the items there are, above their table. */
 static void take_first(lua_State *L, Channel *channel) {
     int place = place_of(channel, 0);
     lua_getiuservalue(L, SELF, 1);
     lua_rawgeti(L, -1, place);
     lua_pushnil(L);
     lua_rawseti(L, -3, place);
-    lua_remove(L, -2);
     channel->head = (unsigned)place < channel->room ? (unsigned)place : 0;
     channel->count--;
     shrink(L, channel);
@@ -110,7 +109,7 @@ static void take_from(lua_State *L, Waiter *sender) {
     handover_done(sender, 1);
 }
 
-/* [-0, +1 or 0] receives if there is anything. */
+/* [-0, +1 or more] receives if there is anything: it is on top. */
 static bool take(lua_State *L, Channel *channel) {
     bool has_items = channel->count > 0;
     if (has_items) take_first(L, channel);
