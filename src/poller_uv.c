@@ -111,7 +111,8 @@ void poll_wait(Loop *loop, uint64_t timeout) {
     }
     if (timeout != FOREVER) { /* a poll must not run a timer first and then sleep: see DESIGN */
         uv_update_time(&loop->uv);
-        uv_timer_start(alarm, alarm_rang, timeout / 1000000 + 1, 0);
+        /* it repeats: libuv may run it, if this thread was held up, and sleep only then */
+        uv_timer_start(alarm, alarm_rang, timeout / 1000000 + 1, 1);
     }
     uv_run(&loop->uv, UV_RUN_ONCE);
     uv_timer_stop(alarm);
