@@ -176,7 +176,7 @@ function Channel:values() end
 ---@return true
 function Channel:close() end
 
----@alias arsenal.Case arsenal.Channel|arsenal.Task|arsenal.Listener|arsenal.Stream|arsenal.Event|arsenal.Timer|{ [1]: arsenal.Channel, [2]: any }
+---@alias arsenal.Case arsenal.Channel|arsenal.Task|arsenal.Listener|arsenal.Stream|arsenal.Datagram|arsenal.Signal|arsenal.Event|arsenal.Timer|{ [1]: arsenal.Channel, [2]: any }
 
 ---Waits until one of the cases is ready, and performs exactly that one: an object's natural receive, or,
 ---for `{channel, value}`, a send. Random among those that are ready.
