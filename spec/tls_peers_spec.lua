@@ -190,7 +190,8 @@ for _, version in ipairs(tls_kit.versions) do
     else
       only_with("openssl")("renegotiation is refused (#case33)", function()
         local result, line = visited({ max_version = "1.2" }, function(stream) return (stream:recv_line()) end,
-          "(sleep 0.1; echo R; sleep 0.1; echo never; sleep 0.1) | openssl s_client -CAfile @CA -connect 127.0.0.1:@PORT")
+          "(sleep 0.1; echo R; sleep 0.1; echo never; sleep 0.1) | " ..
+          "openssl s_client -CAfile @CA -connect 127.0.0.1:@PORT")
         assert.is_nil(line)
         assert.matches("RENEGOTIATING", result.err)
         assert.matches("no renegotiation", result.err)
