@@ -63,7 +63,8 @@ os.execvp(sys.argv[3], sys.argv[3:])
 
 local function hand_over(source, path, pid)
   local script, program = os.tmpname(), os.tmpname()
-  for name, text in pairs { [script] = HAND_OVER, [program] = "io.stdout:setvbuf('no') local arsenal = require('arsenal') " .. source } do
+  source = "io.stdout:setvbuf('no') local arsenal = require('arsenal') " .. source
+  for name, text in pairs { [script] = HAND_OVER, [program] = source } do
     local file <close> = assert(io.open(name, "w"))
     file:write(text)
   end

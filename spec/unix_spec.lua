@@ -389,7 +389,7 @@ describe("unix.connect", function()
     local listener <close>, filling = full()
     local connecting = kit.waiting(connect_to, listener)
     arsenal.sleep(0.01)
-    assert.equal("waiting", connecting:status())
+    assert.not_equal("done", connecting:status())
     for _ = 1, 2 do listener:accept():close() end
     local client <close> = connecting:join()
     local server <close> = listener:accept()
