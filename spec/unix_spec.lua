@@ -193,12 +193,12 @@ describe("a Unix listener", function()
     local running <close> = child.lua([[
       local taken = assert(arsenal.unix.listen((...)))
       print("ready")
-      arsenal.run(function() taken:accept():send("from the child") end)]], nil, path)
+      arsenal.run(function() taken:accept():send("from the child\n") end)]], nil, path)
     running:expect("^ready$")
     listener:close()
     assert.is_true(exists(path))
     local client <close> = assert(arsenal.unix.connect(path))
-    assert.equal("from the child", client:recv())
+    assert.equal("from the child", client:recv_line())
     running:finish()
   end))
 
@@ -251,7 +251,7 @@ describe("a Unix listener", function()
         print(listener and "listening" or code)
         if not listener then return end
         for stream in listener:clients() do
-          if stream:recv() == "end" then break end
+          if stream:recv_line() == "end" then break end
         end]], { input = "go\n" }, path)
     end
     for _, each in ipairs(running) do
@@ -260,7 +260,7 @@ describe("a Unix listener", function()
     end
     assert.equal(1, won)
     local client <close> = assert(arsenal.unix.connect(path))
-    client:send("end")
+    client:send("end\n")
     for _, each in ipairs(running) do each:finish() end
   end))
 
@@ -395,8 +395,8 @@ describe("unix.connect", function()
     for _ = 1, 2 do listener:accept():close() end
     local client <close> = connecting:join()
     local server <close> = listener:accept()
-    server:send("served")
-    assert.equal("served", client:recv())
+    server:send("served\n")
+    assert.equal("served", client:recv_line())
     for _, each in ipairs(filling) do each:close() end
   end))
 
