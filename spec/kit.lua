@@ -49,6 +49,19 @@ function kit.opened(fn, ...)
   end
 end
 
+-- Calls fn with a pipe that is none of arsenal's: a file to read and write, without a buffer, and
+-- its descriptor.
+function kit.with_foreign(fn)
+  local path = os.tmpname()
+  os.remove(path)
+  assert(os.execute("mkfifo " .. path))
+  local file, fd = kit.opened(io.open, path, "r+")
+  os.remove(path)
+  file:setvbuf("no")
+  local _ <close> = file
+  return fn(fd, file)
+end
+
 function kit.process_id()
   local file <close> = assert(io.open("/proc/self/stat"))
   return file:read("n")

@@ -152,7 +152,7 @@ describe("task:cancel", function()
         function() a:recv() end,
         function() listener:accept() end,
         function() sleeper:join() end,
-        function() arsenal.wait_readable(a:fd()) end,
+        function() kit.with_foreign(function(fd) arsenal.wait_readable(fd) end) end,
         function() arsenal.sleep(math.huge) end,
         function() arsenal.timeout(100, arsenal.sleep, 100) end,
         function() arsenal.tcp.connect("127.0.0.1", kit.port_of(listener)) arsenal.sleep(100) end,
