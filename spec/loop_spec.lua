@@ -381,8 +381,6 @@ describe("arsenal.stats", function()
   end))
 end)
 
-pending("arsenal.stats tells the loop's lag")
-
 describe("the module", function()
   it("has a version, and sets no globals", function()
     assert.is_string(arsenal._VERSION)
