@@ -6,7 +6,7 @@
 --   ARSENAL_SLOW=1           heavy counts are scaled down (valgrind, sanitizers, one byte at a time)
 
 -- Full collections cost milliseconds on busted's heap, so they may take this share of the time at most.
-local COLLECTING_SHARE <const> = 0.85
+local COLLECTING_SHARE <const> = 0.6
 local INSTRUCTIONS_BETWEEN <const> = 97
 
 local function collect_often()

@@ -612,7 +612,6 @@ end)
 
 describe("OpenSSL", function()
   it("is not loaded before TLS is used", function()
-    local child = require("spec.child")
     local result = child.run_lua([[
       print(package.loaded["arsenal.openssl"] ~= nil)
       print(type(arsenal.tls.connect), package.loaded["arsenal.openssl"] ~= nil)
