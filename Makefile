@@ -149,9 +149,9 @@ test-uv:
 VALGRIND_SPECS := $(patsubst %,spec/%_spec.lua,channel copy coroutine datagram dns group locks scope select \
 	serve start_tls stream task unix)
 
-test-valgrind: SPEC ?= $(VALGRIND_SPECS)
 test-valgrind:
-	$(call on_a_fresh_machine,build test valgrind,specs UNDER='$(VALGRIND)' ARSENAL_SLOW=1 SPEC='$(SPEC)')
+	$(call on_a_fresh_machine,build test valgrind,specs UNDER='$(VALGRIND)' ARSENAL_SLOW=1 \
+		SPEC='$(or $(SPEC),$(VALGRIND_SPECS))')
 
 # A library in front of the kernel cuts every read and write to one byte.
 test-one-byte: build/one_byte.so
