@@ -72,6 +72,8 @@ void task_push_failure(lua_State *L, int index) {
         lua_rawgeti(L, -2, 2);
         lua_remove(L, -3);
     } else { /* there was no memory to keep it */
+        lua_pop(L, 1);
+        lua_pushnil(L);
         lua_pushliteral(L, "not enough memory");
     }
 }
@@ -99,7 +101,7 @@ void task_report(lua_State *L) {
 /* [-n, +0] keeps the n values on top as what the task's object holds. */
 static void keep_outcome(lua_State *L, Task *task, int n) {
     task->progress = (size_t)n;
-    if (n == 0) lua_pushnil(L);
+    if (n == 0) return;
     if (n > 1) {
         lua_createtable(L, n, 0);
         lua_insert(L, -n - 1);

@@ -216,8 +216,6 @@ static int body(lua_State *L) {
         task_settle(L, task, TASK_CANCELLED, 0, BODY_ATTACHMENT);
         return 0;
     }
-    lua_pushcfunction(L, task_traceback);
-    lua_insert(L, BODY_HANDLER);
     int n = lua_gettop(L) - BODY_FUNCTION;
     int status = lua_pcallk(L, n, LUA_MULTRET, BODY_HANDLER, (lua_KContext)task, body_done);
     return body_done(L, status, (lua_KContext)task);
@@ -259,6 +257,7 @@ Task *task_spawn(lua_State *L, Loop *loop, Scope *parent, int n, int attachment)
         lua_pushnil(co);
     }
     push_starter(L, co);
+    lua_pushcfunction(co, task_traceback);
     lua_insert(L, -n - 2); /* task, fn, arguments */
     lua_xmove(L, co, n + 1);
     scope_enter(&task->root, parent, task, SCOPE_TASK);

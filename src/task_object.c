@@ -23,7 +23,11 @@ void task_push_reason(lua_State *L, Task *task) {
 /* --- what Lua sees of tasks --- */
 
 Task *task_check(lua_State *L, int index) {
-    return luaL_checkudata(L, index, TASK_NAME);
+    Task *task = lua_touserdata(L, index);
+    bool is_task = lua_type(L, index) == LUA_TUSERDATA && lua_rawlen(L, index) == sizeof *task &&
+                   task->waiter.task == task; /* no other userdata points at itself there */
+    if (!is_task) luaL_typeerror(L, index, TASK_NAME);
+    return task;
 }
 
 void task_check_function(lua_State *L, int index) {
