@@ -64,6 +64,7 @@ Datagram *datagram_new(lua_State *L, int family) {
 
 void datagram_adopt(Datagram *socket, int fd) {
     poller_init(&socket->poller, socket->handle.loop, fd);
+    socket->poller.watched_first = POLL_READ; /* each datagram that leaves would be an event */
     handle_opened(&socket->handle);
 }
 

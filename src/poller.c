@@ -4,7 +4,10 @@
 #include "poller.h"
 
 void poller_init(Poller *poller, Loop *loop, int fd) {
-    *poller = (Poller){.loop = loop, .fd = fd, .ready = POLL_READ | POLL_WRITE};
+    *poller = (Poller){.loop = loop,
+                       .fd = fd,
+                       .ready = POLL_READ | POLL_WRITE,
+                       .watched_first = POLL_READ | POLL_WRITE};
 }
 
 void poller_happened(Poller *poller, unsigned events) {

@@ -30,7 +30,8 @@ typedef struct Poller {
     Loop *loop;
     int fd; /* -1 once it is closed */
     uint8_t ready;
-    bool watched; /* by epoll */
+    uint8_t watched_first; /* what is watched from the first wait on, whatever that is for */
+    uint8_t watched;       /* by epoll */
     WaitList waiters;
 #ifndef POLLER_IS_EPOLL
     struct Watch *watch; /* by libuv */

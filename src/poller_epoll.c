@@ -1,7 +1,7 @@
 /*
 ** Owns readiness on Linux: an edge-triggered epoll of our own, with libuv's
-** nested in it. A descriptor is registered once, at its first wait, so that a
-** wait costs no system call. Floor 2.
+** nested in it. A stream is registered once, at its first wait, so that a wait
+** costs no system call. Floor 2.
 */
 #include "poller.h"
 
@@ -46,13 +46,22 @@ int poll_backend_fd(const Loop *loop) {
     return loop->poll->epoll;
 }
 
+/* Returns 0 or a status. */
+static int watch(Poller *poller, unsigned events) {
+    int operation = poller->watched == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
+    events |= poller->watched | poller->watched_first;
+    struct epoll_event event = {.events = EPOLLRDHUP | EPOLLET, .data.ptr = poller};
+    if (events & POLL_READ) event.events |= EPOLLIN;
+    if (events & POLL_WRITE) event.events |= EPOLLOUT;
+    if (epoll_ctl(poller->loop->poll->epoll, operation, poller->fd, &event) != 0) return -errno;
+    poller->watched = (uint8_t)events;
+    return 0;
+}
+
 int poller_wait(Poller *poller, Waiter *waiter, unsigned events) {
-    if (!poller->watched) {
-        struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
-                                    .data.ptr = poller};
-        if (epoll_ctl(poller->loop->poll->epoll, EPOLL_CTL_ADD, poller->fd, &event) != 0)
-            return -errno;
-        poller->watched = true;
+    if (events & ~(unsigned)poller->watched) {
+        int status = watch(poller, events);
+        if (status != 0) return status;
     }
     waiter->events = events;
     waiter_join(waiter, &poller->waiters, &poller->loop->sources);
@@ -60,9 +69,9 @@ int poller_wait(Poller *poller, Waiter *waiter, unsigned events) {
 }
 
 void poller_forget(Poller *poller) {
-    if (!poller->watched) return;
+    if (poller->watched == 0) return;
     epoll_ctl(poller->loop->poll->epoll, EPOLL_CTL_DEL, poller->fd, NULL);
-    poller->watched = false;
+    poller->watched = 0;
 }
 
 static void wake(Poller *poller, uint32_t happened) {
