@@ -153,9 +153,14 @@ test-valgrind:
 	$(call on_a_fresh_machine,build test valgrind,specs UNDER='$(VALGRIND)' ARSENAL_SLOW=1 \
 		SPEC='$(or $(SPEC),$(VALGRIND_SPECS))')
 
-# A library in front of the kernel cuts every read and write to one byte.
+# A library in front of the kernel cuts every read and write to one byte: the specs of what reads,
+# writes and waits for descriptors.
+ONE_BYTE_SPECS := $(patsubst %,spec/%_spec.lua,connect datagram descriptor dns listener loop scope serve \
+	stream task unix)
+
 test-one-byte: build/one_byte.so
-	$(call on_a_fresh_machine,build test,specs UNDER='LD_PRELOAD=$(CURDIR)/$<' ARSENAL_ONE_BYTE=1)
+	$(call on_a_fresh_machine,build test,specs UNDER='LD_PRELOAD=$(CURDIR)/$<' ARSENAL_ONE_BYTE=1 \
+		SPEC='$(or $(SPEC),$(ONE_BYTE_SPECS))')
 
 build/one_byte.so: spec/tools/one_byte.c
 	@mkdir -p $(@D)
