@@ -29,7 +29,9 @@ describe("a TCP stream after start_tls", function()
   behaves_like_a_stream(function() return upgraded(kit.tcp_pair()) end, { torn_end = "TLS" })
 end)
 
-describe("a Unix stream after start_tls", function()
+-- One byte at a time, a Unix socket's buffer holds less than a server's tickets and a message.
+local unless_one_byte <const> = kit.one_byte and pending or describe
+unless_one_byte("a Unix stream after start_tls", function()
   behaves_like_a_stream(function() return upgraded(unix_pair()) end, { torn_end = "TLS", reset = false })
 end)
 

@@ -265,18 +265,24 @@ static int session_new(lua_State *L) {
     return 1;
 }
 
+static bool may_say_goodbye(const Session *session) {
+    return session->failed == 0 && !session->is_cut && !session->holds &&
+           SSL_is_init_finished(session->ssl);
+}
+
+/* A close does not wait: where the kernel's buffer is full, it is asked for room. */
 static void say_goodbye(Session *session) {
-    if (session->failed != 0 || session->is_cut || session->holds ||
-        !SSL_is_init_finished(session->ssl))
-        return;
-    if (SSL_shutdown(session->ssl) >= 0) return;
-    wire_make_room(session->fd);
-    SSL_shutdown(session->ssl);
+    enum { ATTEMPTS = 100 }; /* the kernel may take less than all of it at once */
+    for (int i = 0; i < ATTEMPTS; i++) {
+        int result = SSL_shutdown(session->ssl);
+        if (result >= 0 || SSL_get_error(session->ssl, result) != SSL_ERROR_WANT_WRITE) return;
+        if (i == 0) wire_make_room(session->fd);
+    }
 }
 
 void session_close(Session *session, bool clean) {
     if (session->ssl == NULL) return;
-    if (clean) say_goodbye(session);
+    if (clean && may_say_goodbye(session)) say_goodbye(session);
     ERR_clear_error();
     SSL_free(session->ssl);
     free(session->reason);
