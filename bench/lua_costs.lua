@@ -33,9 +33,11 @@ end
 
 local yield, resume, create = coroutine.yield, coroutine.resume, coroutine.create
 
+local function wait_once() yield() end
+
 local function bare_spawn(n)
   for _ = 1, n do
-    local thread = create(yield)
+    local thread = create(wait_once)
     resume(thread)
     resume(thread)
   end

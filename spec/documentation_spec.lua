@@ -53,9 +53,8 @@ local function public_functions()
   functions_in(found, "stream:", core.stream_methods)
   functions_in(found, "listener:", core.listener_methods)
   functions_in(found, "socket:", core.datagram_methods)
-  for _, class in ipairs { "task", "group" } do
-    functions_in(found, class .. ":", debug.getregistry()["arsenal." .. class].__index)
-  end
+  functions_in(found, "task:", core.task_methods)
+  functions_in(found, "group:", core.group_methods)
   functions_in(found, "pool:", getmetatable(arsenal.pool { connect = print }))
   return found
 end

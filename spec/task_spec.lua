@@ -135,6 +135,50 @@ describe("task:join", function()
   end))
 end)
 
+describe("a task that has ended", function()
+  it("is not taken for the one that has its memory now", inside(function()
+    local ended = arsenal.go(function() return "first" end)
+    local failed = arsenal.go(error, "second", 0)
+    assert.equal("first", ended:join())
+    pcall(failed.join, failed)
+    local later = { kit.waiting(arsenal.sleep), kit.waiting(arsenal.sleep), kit.waiting(arsenal.sleep) }
+    ended:cancel()
+    failed:cancel()
+    assert.equal("done", ended:status())
+    assert.equal("failed", failed:status())
+    assert.equal("first", ended:join())
+    assert.same({ false, "second" }, { pcall(failed.join, failed) })
+    for _, task in ipairs(later) do
+      assert.equal("waiting", task:status())
+      task:cancel()
+      kit.fails("CANCELLED", task:join())
+    end
+  end))
+
+  it("keeps its results from the collector only while somebody has it", inside(function()
+    local results = setmetatable({}, { __mode = "v" })
+    local task = arsenal.go(function()
+      results[1], results[2] = {}, {}
+      return results[1], results[2]
+    end)
+    arsenal.yield()
+    collectgarbage()
+    assert.same({ results[1], results[2] }, { task:join() })
+    task = nil
+    collectgarbage()
+    assert.same({}, results)
+    return task
+  end))
+
+  it("can be looked at", inside(function()
+    local task = arsenal.go(print)
+    task:cancel()
+    task:join()
+    assert.matches("^task: ", tostring(task))
+    assert.is_nil(task:cancel())
+  end))
+end)
+
 describe("task:status", function()
   it("goes from ready over running and waiting to done", inside(function()
     local seen = {}
@@ -174,6 +218,25 @@ describe("arsenal.current", function()
   end))
 
   it("is nil outside", kit.outside(function() assert.is_nil(arsenal.current()) end))
+
+  it("is one and the same in a task of which nobody has asked before", inside(function()
+    local listener <close> = kit.listen()
+    local seen
+    arsenal.go(function()
+      listener:serve(function()
+        local first = arsenal.current()
+        arsenal.yield()
+        seen = { first, arsenal.current() }
+        for _, task in ipairs(arsenal.tasks()) do
+          if task == first then seen[#seen + 1] = task end
+        end
+      end)
+    end)
+    local client <close> = kit.connect_to(listener)
+    assert.is_nil(client:recv())
+    assert.equal(3, #seen)
+    assert.equal(seen[1], seen[2])
+  end))
 end)
 
 describe("arsenal.yield", function()

@@ -1,96 +1,94 @@
 /*
-** Owns the coroutines of tasks. The table of pins holds each task that has not
-** ended, the task's user value its coroutine until its outcome takes that
-** place. Making a coroutine is what a task costs most, so some are kept. Floor 1.
+** Owns the memory and the coroutines of tasks. The memory is Lua's, so that it
+** outlives every finalizer, and is never moved or given back before the state's
+** end; a coroutine is pinned for as long as its task has it. Floor 1.
 */
 #include "fiber.h"
 
 #include "task.h"
 
 #include <lauxlib.h>
-#include <stdlib.h>
 
-enum { MOST_IDLE = 1024 }; /* coroutines kept for coming tasks */
+enum {
+    CHUNK = 32,       /* tasks made at once */
+    MOST_IDLE = 1024, /* coroutines kept for coming tasks */
+    ROOM = 7,         /* slots of a coroutine's stack up to the function: see task.c */
+};
 
-static const char pins_key; /* registry: tasks by slot */
-static const char idle_key; /* registry: a stack of coroutines without a task */
+static const char pins_key; /* registry: coroutines by slot, and the chunks by address */
 
-void task_push(lua_State *L, Task *task) {
+static void push_on(Task **list, Task *task) {
+    task->waiter.next = (Waiter *)*list;
+    *list = task;
+}
+
+static Task *pop_from(Task **list) {
+    Task *task = *list;
+    *list = (Task *)task->waiter.next;
+    return task;
+}
+
+/* [-0, +0] */
+static void make_chunk(lua_State *L, Loop *loop) {
     lua_rawgetp(L, LUA_REGISTRYINDEX, &pins_key);
-    lua_rawgeti(L, -1, task->slot);
-    lua_remove(L, -2);
-}
-
-static bool grow_slots(Loop *loop) {
-    uint32_t capacity = loop->slot_capacity == 0 ? 64 : 2 * loop->slot_capacity;
-    uint32_t *slots = realloc(loop->free_slots, capacity * sizeof *slots);
-    if (slots == NULL) return false;
-    loop->free_slots = slots;
-    loop->slot_capacity = capacity;
-    return true;
-}
-
-/* [-0, +0] pins the object at `index`. The slot is taken once nothing can fail any more. */
-static uint32_t pin(lua_State *L, Loop *loop, int index) {
-    bool reused = loop->free_slot_count > 0;
-    if (!reused && loop->slot_count == loop->slot_capacity && !grow_slots(loop))
-        luaL_error(L, "not enough memory");
-    uint32_t slot = reused ? loop->free_slots[loop->free_slot_count - 1] : loop->slot_count + 1;
-    lua_rawgetp(L, LUA_REGISTRYINDEX, &pins_key);
-    lua_pushvalue(L, index);
-    lua_rawseti(L, -2, slot);
+    Task *chunk = lua_newuserdatauv(L, CHUNK * sizeof *chunk, 0);
+    lua_rawsetp(L, -2, chunk);
     lua_pop(L, 1);
-    reused ? loop->free_slot_count-- : loop->slot_count++;
-    return slot;
-}
-
-/* [-0, +1] */
-static lua_State *push_coroutine(lua_State *L, Loop *loop) {
-    if (loop->idle_count == 0) return lua_newthread(L);
-    lua_rawgetp(L, LUA_REGISTRYINDEX, &idle_key);
-    lua_rawgeti(L, -1, loop->idle_count--);
-    lua_remove(L, -2);
-    return lua_tothread(L, -1);
-}
-
-void fiber_take(lua_State *L, Loop *loop, Task *task) {
-    int object = lua_gettop(L);
-    task->L = task->top = push_coroutine(L, loop);
-    lua_setiuservalue(L, object, 1);
-    task->slot = pin(L, loop, object);
-}
-
-/* [-1, +0] keeps the idle coroutine on top for another task. */
-static void keep_idle(lua_State *L, Loop *loop) {
-    lua_rawgetp(L, LUA_REGISTRYINDEX, &idle_key);
-    lua_insert(L, -2);
-    lua_rawseti(L, -2, ++loop->idle_count);
-    lua_pop(L, 1);
-}
-
-void fiber_leave(lua_State *L, Loop *loop, Task *task, bool reusable) {
-    lua_State *co = task->L;
-    task->L = task->top = NULL;
-    if (reusable && loop->idle_count < MOST_IDLE) {
-        lua_settop(co, 0);
-        lua_pushthread(co);
-        lua_xmove(co, L, 1);
-        keep_idle(L, loop);
+    for (unsigned i = CHUNK; i-- > 0;) {
+        chunk[i] = (Task){.loop = loop, .slot = loop->task_slots + i + 1};
+        chunk[i].waiter.task = &chunk[i];
+        push_on(&loop->bare_tasks, &chunk[i]);
     }
+    loop->task_slots += CHUNK;
+}
+
+/* [-1, +0] pins the value on top in the task's slot. */
+static void pin(lua_State *L, const Task *task) {
     lua_rawgetp(L, LUA_REGISTRYINDEX, &pins_key);
-    lua_pushboolean(L, false);
+    lua_insert(L, -2);
     lua_rawseti(L, -2, task->slot);
     lua_pop(L, 1);
-    loop->free_slots[loop->free_slot_count++] = task->slot;
 }
 
-void fibers_free(Loop *loop) {
-    free(loop->free_slots);
+/* [-0, +0] gives a task without one a coroutine. */
+static void make_coroutine(lua_State *L, Loop *loop) {
+    if (loop->bare_tasks == NULL) make_chunk(L, loop);
+    Task *task = loop->bare_tasks;
+    lua_State *co = lua_newthread(L);
+    pin(L, task);
+    task->L = co;
+    pop_from(&loop->bare_tasks);
+    push_on(&loop->idle_tasks, task);
+    loop->idle_count++;
+}
+
+Task *fiber_prepare(lua_State *L, Loop *loop, int n) {
+    if (loop->idle_tasks == NULL) make_coroutine(L, loop);
+    Task *task = loop->idle_tasks;
+    if (n + ROOM > LUA_MINSTACK && !lua_checkstack(task->L, n + ROOM))
+        luaL_error(L, "too many arguments for a task");
+    return task;
+}
+
+void fiber_take(Loop *loop) {
+    pop_from(&loop->idle_tasks);
+    loop->idle_count--;
+}
+
+void fiber_leave(lua_State *L, Task *task, bool reusable) {
+    Loop *loop = task->loop;
+    if (reusable && loop->idle_count < MOST_IDLE) {
+        push_on(&loop->idle_tasks, task);
+        loop->idle_count++;
+        return;
+    }
+    task->L = NULL;
+    push_on(&loop->bare_tasks, task);
+    lua_pushboolean(L, false);
+    pin(L, task);
 }
 
 void fiber_open(lua_State *L) {
     lua_newtable(L);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &pins_key);
-    lua_createtable(L, MOST_IDLE, 0); /* to put a coroutine back never needs memory */
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &idle_key);
 }

@@ -1,6 +1,7 @@
 /*
-** Fibers: the coroutines that tasks run in, one task after another, and what
-** keeps a task and its coroutine from the collector. Floor 1.
+** Fibers: tasks' memory with the coroutines they run in, for one task after
+** another. Making a coroutine is what a task costs most, so some are kept.
+** Floor 1.
 */
 #ifndef ARSENAL_FIBER_H
 #define ARSENAL_FIBER_H
@@ -9,16 +10,16 @@
 
 struct Task;
 
-/* Pins the new task whose object is on top of the stack, and gives it a coroutine. [-0, +0] */
-void fiber_take(lua_State *L, Loop *loop, struct Task *task);
+/*
+** The task that fiber_take is going to take: one that has ended, with a
+** coroutine that has room for the function and n arguments. [-0, +0]
+*/
+struct Task *fiber_prepare(lua_State *L, Loop *loop, int n);
+void fiber_take(Loop *loop);
 
-/* Its task has ended: it is unpinned, and the coroutine kept for another one if it is reusable. */
-void fiber_leave(lua_State *L, Loop *loop, struct Task *task, bool reusable);
+/* Its task has ended; the coroutine is kept if it is reusable. [-0, +0] */
+void fiber_leave(lua_State *L, struct Task *task, bool reusable);
 
-/* [-0, +1] the object of a task that has not ended */
-void task_push(lua_State *L, struct Task *task);
-
-void fibers_free(Loop *loop);
 void fiber_open(lua_State *L); /* [-0, +0] */
 
 #endif

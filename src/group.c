@@ -83,7 +83,7 @@ static int group_go(lua_State *L) {
     Group *group = group_check(L, 1);
     task_check_function(L, 2);
     if (!group->open) return luaL_error(L, "cannot start a task in a group that has ended");
-    task_spawn(L, group->loop, &group->scope, lua_gettop(L) - 2, 0)->group = group;
+    task_spawn_shown(L, group->loop, &group->scope, lua_gettop(L) - 2)->group = group;
     group->active++;
     return 1;
 }
@@ -98,7 +98,7 @@ static int group_start(lua_State *L) {
     task_spawn(L, group->loop, &group->scope, lua_gettop(L) - 3, 2)->group = group;
     if (group->detached && group->active == 0) scope_attach(&group->scope, &group->loop->root);
     group->active++;
-    return 1;
+    return 0;
 }
 
 /* group:cancel() ends all of it: the tasks, and the function that opened it. */
@@ -108,33 +108,27 @@ static int group_cancel(lua_State *L) {
     return 0;
 }
 
-/* (failed, err, traceback, task, attachment) and a closing of the attachment, of which nothing leaves */
-static void hand_over(lua_State *L, Task *task, int attachment) {
-    int top = lua_gettop(L);
-    if (task->state == TASK_FAILED) {
-        lua_rawgetp(L, LUA_REGISTRYINDEX, &pins_key);
-        lua_rawgetp(L, -1, task->group);
-        lua_getiuservalue(L, -1, 1);
-        task_push(L, task);
-        task_push_failure(L, lua_gettop(L));
-        lua_rotate(L, -3, 2);
-        attachment != 0 ? lua_pushvalue(L, attachment) : lua_pushnil(L);
-        if (lua_pcall(L, 4, 0, 0) != LUA_OK) {
-            lua_pushnil(L);
-            task_push(L, task);
-            task_report(L);
-        }
-    }
+/* failed(err, traceback, task, attachment), of which no error leaves. */
+static void tell_of_failure(lua_State *L, Group *group, int object, int attachment) {
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &pins_key);
+    lua_rawgetp(L, -1, group);
+    lua_getiuservalue(L, -1, 1);
+    task_push_failure(L, object);
+    lua_pushvalue(L, object);
+    attachment != 0 ? lua_pushvalue(L, attachment) : lua_pushnil(L);
+    if (lua_pcall(L, 4, 0, 0) == LUA_OK) return;
+    lua_pushnil(L);
+    lua_pushvalue(L, object);
+    task_report(L);
+}
+
+void group_task_ended(lua_State *L, Task *task, int object, int attachment) {
+    Group *group = task->group;
+    if (task->state == TASK_FAILED && object != 0) tell_of_failure(L, group, object, attachment);
     if (attachment != 0 && luaL_getmetafield(L, attachment, "__close") != LUA_TNIL) {
         lua_pushvalue(L, attachment);
         lua_call(L, 1, 0);
     }
-    lua_settop(L, top);
-}
-
-void group_task_ended(lua_State *L, Task *task, int attachment) {
-    Group *group = task->group;
-    hand_over(L, task, attachment);
     group->active--;
     if (group->detached && group->active == 0) scope_detach(&group->scope);
     waiters_wake_satisfied(&group->waiters, group->active);

@@ -7,8 +7,8 @@
 
 #include "task.h"
 
-/* Tells the group of a task that it has ended; `attachment` is an index or 0. */
-void group_task_ended(lua_State *L, Task *task, int attachment);
+/* Tells the group of a task that it has ended; `object`, its own, and `attachment` are indices or 0. */
+void group_task_ended(lua_State *L, Task *task, int object, int attachment);
 
 typedef struct Group Group;
 

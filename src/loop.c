@@ -5,15 +5,12 @@
 #include "loop.h"
 
 #include "error.h"
-#include "fiber.h"
 #include "limit.h"
 #include "offload.h"
 #include "poller.h"
-#include "slow.h"
 #include "task.h"
 #include "wakeup.h"
 
-#include <lauxlib.h>
 #include <stdlib.h>
 
 enum { POLL_TASKS = 32 }; /* run between two looks at the world, while any is ready */
@@ -55,6 +52,11 @@ Loop *loop_of(lua_State *L) {
     return loop != NULL ? loop : loop_new(L);
 }
 
+void loop_push(lua_State *L) {
+    loop_of(L);
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &loop_key);
+}
+
 static void handle_closed(uv_handle_t *handle) {
     free(handle);
 }
@@ -80,7 +82,6 @@ static int loop_gc(lua_State *L) {
     poll_free(loop);
     timers_free(&loop->timers);
     limits_free(loop);
-    fibers_free(loop);
     free(loop->batch);
     free(loop->scratch);
     return 0;
@@ -99,17 +100,6 @@ uint64_t loop_idle_time(const Loop *loop) {
     if (loop->timers.count == 0) return FOREVER;
     uint64_t now = uv_hrtime(), next = loop->timers.heap[1]->deadline;
     return next > now ? next - now : 0;
-}
-
-static unsigned run_ready(lua_State *L, Loop *loop) {
-    unsigned ran = 0;
-    for (unsigned count = loop->ready; count > 0; count--, ran++) {
-        Task *task = loop->ready_first;
-        loop->ready_first = (Task *)task->waiter.next;
-        loop->ready--;
-        loop->slow_limit == 0 ? task_resume(L, loop, task) : slow_resume(L, loop, task);
-    }
-    return ran;
 }
 
 static void measure_lag(Loop *loop) {
@@ -138,7 +128,7 @@ static void poll_world(Loop *loop, uint64_t timeout) {
 unsigned loop_turn(lua_State *L, Loop *loop, uint64_t timeout) {
     loop->turning = true;
     if (loop->measures_lag) loop->polled = uv_hrtime(); /* whoever drives it may have slept */
-    unsigned ran = run_ready(L, loop);
+    unsigned ran = tasks_run(L, loop);
     poll_world(loop, timeout);
     loop->turning = false;
     loop->turns++;
@@ -152,7 +142,7 @@ unsigned loop_turn(lua_State *L, Loop *loop, uint64_t timeout) {
 void loop_brisk_turn(lua_State *L, Loop *loop) {
     loop->turning = true;
     if (loop->ready == 0 || loop->unpolled >= POLL_TASKS) poll_world(loop, FOREVER);
-    loop->unpolled += run_ready(L, loop);
+    loop->unpolled += tasks_run(L, loop);
     loop->turning = false;
     loop->turns++;
 }

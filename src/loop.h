@@ -10,7 +10,7 @@
 #include "timers.h"
 #include "waiter.h"
 
-#include <lua.h>
+#include <lauxlib.h>
 #include <uv.h>
 
 enum {
@@ -51,9 +51,9 @@ typedef struct Loop {
     uint64_t lag;                    /* the longest time between two polls */
     uint64_t slow_limit, slow_since; /* 0: nobody asked; when the running task was resumed */
 
-    uint32_t *free_slots; /* of ended tasks' pins; room for all slots */
-    uint32_t free_slot_count, slot_count, slot_capacity;
-    unsigned idle_count;  /* coroutines without a task */
+    struct Task *idle_tasks; /* memory of ended ones that has a coroutine */
+    struct Task *bare_tasks; /* and that has none */
+    uint32_t idle_count, task_slots;
     struct Limit *limits; /* all ever made, until the loop is closed */
     struct Limit *free_limits;
 
@@ -69,6 +69,13 @@ typedef struct Loop {
 
 /* The loop of this Lua state; made by the first call. */
 Loop *loop_of(lua_State *L);
+
+/* The same, faster, for a function whose first upvalue is what loop_push [-0, +1] pushed. */
+void loop_push(lua_State *L);
+
+static inline Loop *loop_upvalue(lua_State *L) {
+    return lua_touserdata(L, lua_upvalueindex(1));
+}
 
 /*
 ** One turn: runs the tasks that are ready at its start, then polls, waiting at

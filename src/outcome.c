@@ -5,11 +5,9 @@
 #include "outcome.h"
 
 #include "error.h"
-#include "fiber.h"
 #include "group.h"
 #include "limit.h"
-
-#include <lauxlib.h>
+#include "task_object.h"
 
 static const char traceback_key; /* registry: what task_traceback took last */
 static const char error_key;     /* registry: the error that it was taken of */
@@ -98,20 +96,12 @@ void task_report(lua_State *L) {
     }
 }
 
-/* [-n, +0] keeps the n values on top as what the task's object holds. */
-static void keep_outcome(lua_State *L, Task *task, int n) {
-    task->progress = (size_t)n;
-    if (n == 0) return;
-    if (n > 1) {
-        lua_createtable(L, n, 0);
-        lua_insert(L, -n - 1);
-        for (int i = n; i >= 1; i--)
-            lua_rawseti(L, -i - 1, i);
-    }
-    task_push(L, task);
-    lua_insert(L, -2);
-    lua_setiuservalue(L, -2, 1);
-    lua_pop(L, 1);
+/* [-n, +1] a list of them */
+static void pack(lua_State *L, int n) {
+    lua_createtable(L, n, 0);
+    lua_insert(L, -n - 1);
+    for (int i = n; i >= 1; i--)
+        lua_rawseti(L, -i - 1, i);
 }
 
 /* Returns whether there was anyone to wake. */
@@ -125,13 +115,15 @@ static bool wake_joiners(Task *task) {
     return woken;
 }
 
-/*
-** [-n, +0] ends the task: the n values on top are its results, or its error
-** and the traceback. `attachment` is the index of what its group gave it, or 0.
-*/
 void task_settle(lua_State *L, Task *task, int state, int n, int attachment) {
     if (task_has_ended(task)) return;
-    keep_outcome(L, task, n);
+    if (n > 1) pack(L, n);
+    int object = 0;
+    if (n > 0 && (task->shown != NULL || state == TASK_FAILED)) {
+        task_object_keep(L, task);
+        object = lua_gettop(L);
+    }
+    if (task->shown != NULL) task_object_end(task, state, n);
     while (task->scope != &task->root) /* left over where its coroutine was closed by a stranger */
         task->scope->kind == SCOPE_GROUP ? group_abandon(task->scope) : limit_abandon(task->scope);
     task->state = (unsigned)state;
@@ -140,24 +132,24 @@ void task_settle(lua_State *L, Task *task, int state, int n, int attachment) {
     task->loop->tasks--;
     bool told = wake_joiners(task);
     if (task->group != NULL) {
-        group_task_ended(L, task, attachment);
-    } else if (state == TASK_FAILED && !told && !task->observed) {
-        task_push(L, task);
-        task_push_failure(L, lua_gettop(L));
-        lua_rotate(L, -3, 2);
+        group_task_ended(L, task, object, attachment);
+    } else if (state == TASK_FAILED && !told && !task->observed && object != 0) {
+        task_push_failure(L, object);
+        lua_pushvalue(L, object);
         task_report(L);
     }
 }
 
 int task_push_outcome(lua_State *L, int index) {
-    Task *task = lua_touserdata(L, index);
-    if (task->state == TASK_FAILED) {
+    const TaskObject *object = lua_touserdata(L, index);
+    int n = object->results;
+    if (object->state == TASK_FAILED) {
         task_push_failure(L, index);
         return task_rethrow_with(L);
     }
-    if (task->state == TASK_CANCELLED)
+    if (object->state == TASK_CANCELLED)
         return error_push_reason(L, ARSENAL_CANCELLED, error_words(ARSENAL_CANCELLED));
-    int n = (int)task->progress;
+    if (n == 0) return 0;
     luaL_checkstack(L, n + 1, "too many results");
     lua_getiuservalue(L, index, 1);
     if (n == 1) return 1;

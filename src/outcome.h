@@ -7,8 +7,9 @@
 #include "task.h"
 
 /*
-** [-n, +0] ends the task: the n values on top are its results, or its error
-** and the traceback. `attachment` is the index of what its group gave it, or 0.
+** Ends the task: the n values on top are its results, or its error and the
+** traceback. `attachment` is the index of what its group gave it, or 0. The last
+** thing its caller does: it leaves something on the stack.
 */
 void task_settle(lua_State *L, Task *task, int state, int n, int attachment);
 

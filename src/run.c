@@ -5,12 +5,10 @@
 #include "run.h"
 
 #include "error.h"
-#include "outcome.h"
 #include "interrupt.h"
+#include "outcome.h"
 #include "quit.h"
-#include "task.h"
-
-#include <lauxlib.h>
+#include "task_object.h"
 
 enum { MOST_DESCRIBED = 20 }; /* tasks that a deadlock report lists */
 
@@ -35,7 +33,7 @@ static void push_deadlock(lua_State *L, Loop *loop) {
 static void abandon_all(lua_State *L, Loop *loop) {
     Task *task;
     while ((task = tasks_next(loop, NULL)) != NULL)
-        task_abandon(L, loop, task);
+        task_abandon(L, task);
 }
 
 static void refuse_inside(lua_State *L, Loop *loop, const char *name) {
@@ -69,29 +67,33 @@ static void call_on_quit(lua_State *L) {
     lua_pop(L, 1);
 }
 
+static bool has_failed(const TaskObject *object) {
+    return object->task == NULL && object->state == TASK_FAILED;
+}
+
 /*
 ** Runs the loop until the task at index 1, the first one, has ended, or, with
 ** `all`, every task. Raises what ended it early: an interrupt, a deadlock.
 */
 static void run_until_ended(lua_State *L, Loop *loop, bool all) {
-    Task *first = lua_touserdata(L, 1);
+    const TaskObject *first = lua_touserdata(L, 1);
     bool interrupted = false, failed = false, stuck = false;
     luaL_checkstack(L, LUA_MINSTACK, NULL);
     interrupt_watch(loop);
     if (all && wants_quit(L)) quit_watch(loop);
-    while (all ? loop->tasks > 0 : !task_has_ended(first)) {
+    while (all ? loop->tasks > 0 : first->task != NULL) {
         if (quit_taken(loop)) {
             call_on_quit(L);
         } else if (interrupt_taken(loop)) {
             interrupted = true;
             tasks_cancel_all(loop);
-        } else if (all && first->state == TASK_FAILED && !failed) {
+        } else if (all && !failed && has_failed(first)) {
             failed = true;
             tasks_cancel_all(loop);
         } else if (loop_is_stuck(loop) && !stuck) {
             stuck = true;
             push_deadlock(L, loop);
-            all ? tasks_cancel_all(loop) : scope_cancel(&first->root);
+            all ? tasks_cancel_all(loop) : scope_cancel(&first->task->root);
         } else if (loop_is_stuck(loop)) {
             abandon_all(L, loop);
         } else {
@@ -107,7 +109,7 @@ static void run_until_ended(lua_State *L, Loop *loop, bool all) {
 /* [fn, ...] -> fn's results, from a task of its own */
 static int run_in_task(lua_State *L) {
     Loop *loop = loop_of(L);
-    task_spawn(L, loop, &loop->root, lua_gettop(L) - 1, 0)->observed = true;
+    task_spawn_shown(L, loop, &loop->root, lua_gettop(L) - 1)->observed = true;
     run_until_ended(L, loop, false);
     return task_push_outcome(L, 1);
 }
@@ -129,10 +131,9 @@ static int run(lua_State *L) {
     Loop *loop = loop_of(L);
     task_check_function(L, 1);
     refuse_inside(L, loop, "run");
-    Task *first = task_spawn(L, loop, &loop->root, lua_gettop(L) - 1, 0);
-    first->observed = true;
+    task_spawn_shown(L, loop, &loop->root, lua_gettop(L) - 1)->observed = true;
     run_until_ended(L, loop, true);
-    if (first->state != TASK_FAILED) return task_push_outcome(L, 1);
+    if (!has_failed(lua_touserdata(L, 1))) return task_push_outcome(L, 1);
     task_push_failure(L, 1);
     if (lua_type(L, -2) == LUA_TSTRING && lua_isstring(L, -1)) {
         lua_pushliteral(L, "\n");

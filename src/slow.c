@@ -5,7 +5,7 @@
 */
 #include "slow.h"
 
-#include <lauxlib.h>
+#include "task_object.h"
 
 enum { INSTRUCTIONS = 10000 }; /* between two looks: some 50 microseconds */
 
@@ -54,12 +54,10 @@ static void hook(lua_State *L, lua_Debug *event) {
 }
 
 void slow_resume(lua_State *L, Loop *loop, Task *task) {
-    task_push(L, task);
     if (lua_gethook(task->L) == NULL) lua_sethook(task->L, hook, LUA_MASKCOUNT, INSTRUCTIONS);
     loop->slow_since = uv_hrtime();
-    task_resume(L, loop, task);
-    if (loop->slow_limit != 0 && is_slow(loop) && !task_has_ended(task)) report(L, task, task->top);
-    lua_pop(L, 1);
+    bool goes_on = task_resume(L, loop, task);
+    if (goes_on && loop->slow_limit != 0 && is_slow(loop)) report(L, task, task->top);
 }
 
 /*

@@ -6,6 +6,7 @@
 #include "coroutine.h"
 #include "handle.h"
 #include "handover.h"
+#include "task_object.h"
 
 static void set_count(lua_State *L, const char *name, lua_Integer count) {
     lua_pushinteger(L, count);
@@ -45,9 +46,9 @@ static int tasks(lua_State *L) {
 }
 
 /* The outermost coroutine of a task whose stacks can be looked at, or NULL. */
-static lua_State *outermost(Task *task) {
-    bool waits = task->state == TASK_WAITING;
-    bool can_look = task->L != NULL && task->started && (!waits || handover_is_possible(task));
+static lua_State *outermost(const Task *task) {
+    if (task == NULL || !task->started) return NULL;
+    bool can_look = task->state != TASK_WAITING || handover_is_possible(task);
     return can_look ? task->L : NULL;
 }
 
@@ -57,7 +58,7 @@ static lua_State *inner(const Task *task, lua_State *co) {
 
 /* task_traceback(task): from the innermost coroutine to its own; nil before it runs. */
 static int task_traceback_of(lua_State *L) {
-    Task *task = task_check(L, 1);
+    const Task *task = task_check(L, 1)->task;
     lua_pushnil(L);
     for (lua_State *co = outermost(task); co != NULL; co = inner(task, co)) {
         luaL_traceback(L, co, NULL, 0);
@@ -82,7 +83,7 @@ static void add_frames(luaL_Buffer *text, lua_State *co) {
 
 /* task_likeness(task): the same string for tasks whose tracebacks are the same, at less cost. */
 static int task_likeness(lua_State *L) {
-    Task *task = task_check(L, 1);
+    const Task *task = task_check(L, 1)->task;
     luaL_Buffer text;
     luaL_buffinit(L, &text);
     for (lua_State *co = outermost(task); co != NULL; co = inner(task, co))
@@ -93,13 +94,18 @@ static int task_likeness(lua_State *L) {
 
 /* task_start(task): "file:line" where it was started; nil if that is not known. */
 static int task_start(lua_State *L) {
-    task_push_start(L, task_check(L, 1));
+    Task *task = task_check(L, 1)->task;
+    if (task == NULL)
+        lua_pushnil(L);
+    else
+        task_push_start(L, task);
     return 1;
 }
 
 /* task_wait(task): what it waits for, in words; nil if it does not wait. */
 static int task_wait_of(lua_State *L) {
-    return task_push_wait(L, task_check(L, 1));
+    Task *task = task_check(L, 1)->task;
+    return task != NULL && task_push_wait(L, task);
 }
 
 static const luaL_Reg functions[] = {

@@ -8,8 +8,8 @@
 #include "error.h"
 #include "fiber.h"
 #include "outcome.h"
-
-#include <lauxlib.h>
+#include "slow.h"
+#include "task_object.h"
 
 /* The stack of a task's coroutine, from its bottom. */
 enum { BODY_TASK = 1, BODY_ATTACHMENT, BODY_STARTER, BODY_LINE, BODY_HANDLER, BODY_FUNCTION };
@@ -43,26 +43,32 @@ bool waiter_wake(Waiter *waiter, int status) {
     return true;
 }
 
-void waiters_wake(WaitList *list, unsigned events, int status) {
+static inline void wake_those(WaitList *list, bool (*are_meant)(const Waiter *, unsigned),
+                              unsigned value, int status) {
     if (*list == NULL) return;
     Waiter *last = (*list)->previous, *waiter = *list;
     for (bool done = false; !done;) {
         Waiter *next = waiter->next; /* the woken leave the list */
         done = waiter == last;
-        if (waiter->events & events) waiter_wake(waiter, status);
+        if (are_meant(waiter, value)) waiter_wake(waiter, status);
         waiter = next;
     }
 }
 
+static bool waits_for_any(const Waiter *waiter, unsigned events) {
+    return waiter->events & events;
+}
+
+void waiters_wake(WaitList *list, unsigned events, int status) {
+    wake_those(list, waits_for_any, events, status);
+}
+
+static bool is_satisfied(const Waiter *waiter, unsigned count) {
+    return count <= waiter->events;
+}
+
 void waiters_wake_satisfied(WaitList *list, unsigned count) {
-    if (*list == NULL) return;
-    Waiter *last = (*list)->previous, *waiter = *list;
-    for (bool done = false; !done;) {
-        Waiter *next = waiter->next;
-        done = waiter == last;
-        if (count <= waiter->events) waiter_wake(waiter, 0);
-        waiter = next;
-    }
+    wake_those(list, is_satisfied, count, 0);
 }
 
 void waiters_dismiss(WaitList *list, int status) {
@@ -236,18 +242,15 @@ static void push_starter(lua_State *L, lua_State *to) {
 }
 
 Task *task_spawn(lua_State *L, Loop *loop, Scope *parent, int n, int attachment) {
-    luaL_checkstack(L, 4, NULL);
-    Task *task = lua_newuserdatauv(L, sizeof *task, 1);
-    *task = (Task){.loop = loop, .deadline = FOREVER, .state = TASK_NEW};
-    task->waiter.task = task;
-    task->timer.fired = deadline_passed;
-    luaL_setmetatable(L, TASK_NAME);
-    fiber_take(L, loop, task);
+    Task *task = fiber_prepare(L, loop, n);
     lua_State *co = task->L;
-    if (!lua_checkstack(co, n + BODY_FUNCTION + LUA_MINSTACK)) {
-        fiber_leave(L, loop, task, false);
-        luaL_error(L, "too many arguments for a task");
-    }
+    fiber_take(loop);
+    task->top = co;
+    task->group = NULL;
+    task->deadline = FOREVER;
+    task->timer.fired = deadline_passed;
+    task->started = task->limited = task->observed =
+        false; /* the rest is as its last end left it */
     lua_pushcfunction(co, body);
     lua_pushlightuserdata(co, task);
     if (attachment != 0) {
@@ -258,7 +261,6 @@ Task *task_spawn(lua_State *L, Loop *loop, Scope *parent, int n, int attachment)
     }
     push_starter(L, co);
     lua_pushcfunction(co, task_traceback);
-    lua_insert(L, -n - 2); /* task, fn, arguments */
     lua_xmove(L, co, n + 1);
     scope_enter(&task->root, parent, task, SCOPE_TASK);
     loop->tasks++;
@@ -282,9 +284,7 @@ static int body_died(lua_State *L) {
 ** Ends a task whose coroutine can't go on, with `message` as its error, or,
 ** when that is NULL, the error on top of the coroutine's stack.
 */
-static void task_died(lua_State *L, Loop *loop, Task *task, const char *message) {
-    lua_pushthread(task->L);
-    lua_xmove(task->L, L, 1); /* anchored */
+static void task_died(lua_State *L, Task *task, const char *message) {
     lua_pushcfunction(L, body_died);
     lua_pushlightuserdata(L, task);
     lua_pushlightuserdata(L, (void *)message);
@@ -298,41 +298,53 @@ static void task_died(lua_State *L, Loop *loop, Task *task, const char *message)
         task_settle(L, task, TASK_FAILED, 0, 0);
     }
     if (lua_status(task->L) != LUA_OK) lua_resetthread(task->L);
-    fiber_leave(L, loop, task, false);
-    lua_pop(L, 1);
+    fiber_leave(L, task, false);
 }
 
-void task_abandon(lua_State *L, Loop *loop, Task *task) {
+void task_abandon(lua_State *L, Task *task) {
     forget_wait(task);
-    task_died(L, loop, task, "given up: it was cancelled, and waits for what can never come");
+    task_died(L, task, "given up: it was cancelled, and waits for what can never come");
 }
 
-void task_resume(lua_State *L, Loop *loop, Task *task) {
+bool task_resume(lua_State *L, Loop *loop, Task *task) {
     lua_State *co = task->L;
     int n = task->started ? 0 : lua_gettop(co) - 1, results;
     if (n < 0 || task->started != (lua_status(co) == LUA_YIELD)) {
         forget_wait(task);
-        task_died(L, loop, task, "the coroutine of this task was closed by somebody else");
-        return;
+        task_died(L, task, "the coroutine of this task was closed by somebody else");
+        return false;
     }
     task->started = true;
-    lua_pushthread(co);
-    lua_xmove(co, L, 1); /* anchored: its outcome takes its place in the task */
     task->state = TASK_RUNNING;
     task->resuming = true;
     loop->running = task;
     loop->budget = BUDGET;
     int status = lua_resume(co, L, n, &results);
     loop->running = NULL;
+    if (status == LUA_YIELD && task->state != TASK_RUNNING) return true;
     if (status == LUA_OK)
-        fiber_leave(L, loop, task, true);
+        fiber_leave(L, task, true);
     else if (status != LUA_YIELD)
-        task_died(L, loop, task, NULL);
-    else if (task->state == TASK_RUNNING)
-        task_died(L, loop, task,
+        task_died(L, task, NULL);
+    else
+        task_died(L, task,
                   "a task yielded outside of any coroutine of its own: "
                   "use arsenal.yield to let others run");
-    lua_pop(L, 1);
+    return false;
+}
+
+unsigned tasks_run(lua_State *L, Loop *loop) {
+    unsigned ran = 0;
+    for (unsigned count = loop->ready; count > 0; count--, ran++) {
+        Task *task = loop->ready_first;
+        loop->ready_first = (Task *)task->waiter.next;
+        loop->ready--;
+        if (loop->slow_limit == 0)
+            task_resume(L, loop, task);
+        else
+            slow_resume(L, loop, task);
+    }
+    return ran;
 }
 
 /* --- all of them --- */
@@ -358,23 +370,37 @@ void tasks_cancel_all(Loop *loop) {
     } while (scope != first);
 }
 
+/* The outermost frame of a coroutine that runs something. */
+static void find_bottom(lua_State *co, lua_Debug *frame) {
+    int there = 0, beyond = 1;
+    while (lua_getstack(co, beyond, frame)) {
+        there = beyond;
+        beyond *= 2;
+    }
+    while (beyond - there > 1) {
+        int middle = there + (beyond - there) / 2;
+        *(lua_getstack(co, middle, frame) ? &there : &beyond) = middle;
+    }
+    lua_getstack(co, there, frame);
+}
+
 /*
 ** Pushes the function that started the task and the line there onto the task's
 ** own coroutine, from its bottom; false if they are not there any more.
 */
 static bool find_starter(Task *task) {
     lua_State *co = task->L;
-    lua_Debug frame, bottom;
-    int level = 0;
-    if (co == NULL || !lua_checkstack(co, 2)) return false;
+    lua_Debug bottom;
+    if (!lua_checkstack(co, 2)) return false;
     if (!task->started) {
+        if (lua_gettop(co) < BODY_FUNCTION) return false;
         lua_pushvalue(co, BODY_STARTER + 1); /* above the function that is to run */
         lua_pushvalue(co, BODY_LINE + 1);
         return true;
     }
-    for (; lua_getstack(co, level, &frame); level++)
-        bottom = frame;
-    if (level == 0 || lua_getlocal(co, &bottom, BODY_STARTER) == NULL) return false;
+    if (!lua_getstack(co, 0, &bottom)) return false;
+    find_bottom(co, &bottom);
+    if (lua_getlocal(co, &bottom, BODY_STARTER) == NULL) return false;
     lua_getlocal(co, &bottom, BODY_LINE);
     return true;
 }
@@ -403,7 +429,9 @@ bool task_push_wait(lua_State *L, Task *task) {
 }
 
 void task_push_description(lua_State *L, Task *task) {
-    lua_pushfstring(L, "task: %p", (void *)task);
+    task_push(L, task);
+    luaL_tolstring(L, -1, NULL);
+    lua_replace(L, -2);
     task_push_start(L, task);
     if (lua_isnil(L, -1)) {
         lua_pop(L, 1);

@@ -5,12 +5,10 @@
 #ifndef ARSENAL_TASK_H
 #define ARSENAL_TASK_H
 
-#include "fiber.h"
 #include "loop.h"
 
-#define TASK_NAME "arsenal.task" /* the name of the metatable of their objects */
-
 typedef struct Task Task;
+typedef struct TaskObject TaskObject;
 
 /* What one kind of wait is. */
 typedef struct WaitKind {
@@ -37,8 +35,9 @@ struct Task {
     uint64_t deadline; /* of the call that waits, or FOREVER */
     Timer timer;       /* may be set earlier than the deadline: a late one is not moved */
     WaitList joiners;
-    struct Group *group; /* which is told when it ends, or NULL */
-    uint32_t slot;
+    struct Group *group;     /* which is told when it ends, or NULL */
+    TaskObject *shown;       /* what Lua has of it, or NULL */
+    uint32_t slot;           /* among all, for as long as its memory exists */
     int status;              /* why it was woken: 0, or a status of error.h */
     unsigned stack_top : 24; /* of `top` while it waits */
     unsigned state : 4;
@@ -85,14 +84,20 @@ void waiters_wake(WaitList *list, unsigned events,
 void waiters_wake_satisfied(WaitList *list, unsigned count); /* those for whom no more is enough */
 void waiters_dismiss(WaitList *list, int status);            /* all: what they wait on is going */
 void task_interrupt(Task *task); /* wakes a waiting one with a cancellation */
-void task_resume(lua_State *L, Loop *loop, Task *task); /* the loop's: runs a ready one */
+
+/* The loop's: runs those that are ready now, and returns how many these were. */
+unsigned tasks_run(lua_State *L, Loop *loop);
+
+/* Runs a ready one. Returns whether it has not ended: else its memory is another's. */
+bool task_resume(lua_State *L, Loop *loop, Task *task);
 
 /*
-** [-(n + 1), +1] starts a task below `parent` for the function and its n
-** arguments on top, and pushes its object. `attachment` is the index of a value
-** that the task's group looks after, or 0.
+** [-(n + 1), +0] starts a task below `parent` for the function and its n
+** arguments on top. `attachment` is the index of a value that the task's group
+** looks after, or 0. The second pushes its object.
 */
 Task *task_spawn(lua_State *L, Loop *loop, Scope *parent, int n, int attachment);
+Task *task_spawn_shown(lua_State *L, Loop *loop, Scope *parent, int n);
 
 void task_check_function(lua_State *L, int index); /* raises unless it can be called */
 bool task_has_ended(const Task *task);
@@ -103,9 +108,8 @@ Task *tasks_next(Loop *loop, const Task *task);
 void tasks_cancel_all(Loop *loop);
 
 /* Ends a waiting task without resuming it. */
-void task_abandon(lua_State *L, Loop *loop, Task *task);
+void task_abandon(lua_State *L, Task *task);
 
-Task *task_check(lua_State *L, int index);      /* the task at `index`, or an argument error */
 void task_push_start(lua_State *L, Task *task); /* [-0, +1] "file:line" where it began, or nil */
 bool task_push_wait(lua_State *L, Task *task);  /* [-0, +1 or 0] what it waits for, if it does */
 
