@@ -65,27 +65,63 @@ describe("serve", function()
     for _, stream in ipairs(streams) do kit.fails("CLOSED", stream:recv()) end
   end))
 
-  for _, case in ipairs {
+  local peers_that_go = {
     { "a reset by the peer", function(client) client:reset() end },
     { "an item cut by the end", function(client)
       client:send("partial")
       client:close()
     end },
     { "a time limit of the stream", function(client) assert.is_nil(client:recv()) end },
-  } do
-    it("does not tell of an error object that only says that the peer is gone: " .. case[1], inside(function()
+  }
+  for _, case in ipairs(peers_that_go) do
+    it("counts, and does not tell of, an error that only says that the peer is gone: " .. case[1], inside(function()
       local ended = 0
       local told = serving(function(stream)
         local _ <close> = kit.on_close(function() ended = ended + 1 end)
-        stream:set_timeout(0.02)
-        arsenal.check(stream:recv_line())
-      end, nil, function(_, connect)
+        local own <close> = stream
+        own:set_timeout(0.02)
+        arsenal.check(own:recv_line())
+      end, nil, function(listener, connect)
         case[2](connect())
         kit.turn_until(function() return ended == 1 end)
+        assert.equal(1, listener:stats().gone)
+      end)
+      assert.same({}, told)
+    end))
+
+    it("and in a handler that is called when there is something to read: " .. case[1], inside(function()
+      local told = serving(function(stream)
+        stream:set_timeout(0.02)
+        arsenal.check(stream:recv_line())
+      end, { when = "readable" }, function(listener, connect)
+        local client = connect()
+        client:send("part")
+        case[2](client)
+        kit.turn_until(function() return listener:stats().gone == 1 end)
       end)
       assert.same({}, told)
     end))
   end
+
+  it("does the same on a Unix listener", inside(function()
+    local path = os.tmpname()
+    os.remove(path)
+    local listener = assert(arsenal.unix.listen(path))
+    local told = kit.recording_errors(function()
+      arsenal.go(function()
+        listener:serve(function(stream)
+          local own <close> = stream
+          arsenal.check(own:recv_line())
+        end)
+      end)
+      local client = assert(arsenal.unix.connect(path))
+      client:send("partial")
+      client:close()
+      kit.turn_until(function() return listener:stats().gone == 1 end)
+      listener:close()
+    end)
+    assert.same({}, told)
+  end))
 
   it("tells of such an error object when it is of another stream", inside(function()
     local told = serving(function(stream)

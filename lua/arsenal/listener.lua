@@ -10,15 +10,26 @@ local Listener = core.listener_methods
 -- The groups of running serve calls, by listener.
 local serving = setmetatable({}, { __mode = "k" })
 
--- A handler's error object with one of these only says that its peer is gone or silent.
-local gone = { ECONNRESET = true, EPIPE = true, ETIMEDOUT = true, EOF = true, TIMEOUT = true }
+-- Of each listener, how many handlers ended with an error that says no more than that their peer was gone.
+local gone = setmetatable({}, { __mode = "k" })
 
-local function says_peer_is_gone(err, stream)
-  return core.is_error(err) and gone[err.code] and err.message:find(tostring(stream), 1, true)
+-- The codes that say so.
+local peer_is_gone = { ECONNRESET = true, EPIPE = true, ETIMEDOUT = true, EOF = true, TIMEOUT = true }
+
+-- What each message about the stream has in it, even once it is closed. Unix peers have no names of their own.
+local function mark_of(stream, listener_name)
+  return core.stream_peer(stream) or (" %s -> "):format(listener_name)
 end
 
-local function report_failure(err, traceback, task, stream)
-  if task and not says_peer_is_gone(err, stream) then core.face.on_error(err, traceback, task) end
+-- Returns a function that answers whether a handler's error is such a one, and counts it if so.
+local function counter(listener)
+  local name = tostring(listener):match("listener (.*)")
+  return function(err, stream)
+    local is_counted = core.is_error(err) and peer_is_gone[err.code]
+      and err.message:find(mark_of(stream, name), 1, true)
+    if is_counted then gone[listener] = (gone[listener] or 0) + 1 end
+    return is_counted
+  end
 end
 
 -- Calls take(stream) for every connection until the listener is closed.
@@ -52,26 +63,25 @@ local function serve_tasks(opened, listener, handler, max_connections)
 end
 
 -- One call of the handler of a connection that is readable.
-local function call_once(lobby, handler, stream, listener)
+local function call_once(lobby, is_counted, stream, handler, listener)
   local ok, result = xpcall(handler, core.traceback, stream, listener)
   local traceback = not ok and core.last_traceback()
-  local told = ok or says_peer_is_gone(result, stream)
   if not ok or result == false then stream:close() end
   lobby:add(stream)
-  if not told then return core.rethrow(result, traceback) end
+  if not ok and not is_counted(result, stream) then return core.rethrow(result, traceback) end
 end
 
-local function call_handlers(lobby, opened, handler, listener)
+local function call_handlers(lobby, opened, is_counted, handler, listener)
   while true do
-    opened:go(call_once, lobby, handler, lobby:take(), listener)
+    opened:go(call_once, lobby, is_counted, lobby:take(), handler, listener)
   end
 end
 
 -- A task for each time that a connection is readable; none in between.
-local function serve_readable(opened, listener, handler, max_connections)
+local function serve_readable(opened, listener, handler, max_connections, is_counted)
   local lobby <close> = core.lobby_new()
   remember(listener, opened, function() return lobby:count() end)
-  local caller = opened:go(call_handlers, lobby, opened, handler, listener)
+  local caller = opened:go(call_handlers, lobby, opened, is_counted, handler, listener)
   accept_all(listener, function(stream)
     lobby:add(stream)
     if max_connections then lobby:wait(max_connections - 1) end
@@ -101,12 +111,16 @@ function Listener:serve(handler, options)
   options = arguments.options(options, serve_options, 2, "serve")
   if not core.can_wait() then return core.outside(Listener.serve, self, handler, options) end
   local serve = options.when == "readable" and serve_readable or serve_tasks
+  local is_counted = counter(self)
   local opened
   local function body(new)
     opened = new
-    return serve(new, self, handler, options.max_connections)
+    return serve(new, self, handler, options.max_connections, is_counted)
   end
-  local _, traceback, ok, err = group.run(report_failure, body)
+  local function failed(err, traceback, task, stream)
+    if task and not (stream and is_counted(err, stream)) then core.face.on_error(err, traceback, task) end
+  end
+  local _, traceback, ok, err = group.run(failed, body)
   return finish(serving[self], opened, traceback, ok, err)
 end
 
@@ -155,6 +169,7 @@ end
 ---@field accepted integer
 ---@field active integer handlers of serve
 ---@field refused integer times that descriptors or memory had run out
+---@field gone integer handlers of serve whose error said only that the peer was gone or silent
 ---@field handshaking? integer of a TLS listener: handshakes under way
 ---@field failed? integer and those that failed
 ---@field last_failure? string why the last one did
@@ -166,7 +181,7 @@ function Listener:stats()
   for opened, count in pairs(serving[self] or {}) do active = active + count(opened) end
   local handshaking, failed, last_failure = core.listener_preparing(self)
   return {
-    accepted = accepted, active = active, refused = refused,
+    accepted = accepted, active = active, refused = refused, gone = gone[self] or 0,
     handshaking = handshaking, failed = failed, last_failure = last_failure,
   }
 end
