@@ -158,7 +158,7 @@ static ptrdiff_t write_some(Copy *copy, const char *data, size_t size) {
 /* Reads once, into the scratch buffer. Returns what the transport does. */
 static ptrdiff_t read_some(Copy *copy) {
     Stream *from = copy->from;
-    size_t ask = at_most(copy, SCRATCH_SIZE);
+    size_t ask = at_most(copy, READ_SIZE);
     if (!(from->poller.ready & POLL_READ)) return TRANSPORT_WANTS_READ;
     ptrdiff_t count =
         from->transport->read(from->state, from->poller.fd, from->handle.loop->scratch, ask);
@@ -189,7 +189,7 @@ static int send_next(lua_State *L, Copy *copy, Task *task) {
     ptrdiff_t count = read_some(copy);
     if (count <= 0) return heed_read(L, copy, task, count);
     heed_read(L, copy, task, count);
-    copy->splicing = copy->plain && count == SCRATCH_SIZE;
+    copy->splicing = copy->plain && count == READ_SIZE;
     return heed_write(L, copy, task, pass_on(copy, (size_t)count));
 }
 

@@ -20,6 +20,18 @@ static const char loop_name[] = "arsenal.loop";
 
 static int loop_gc(lua_State *L);
 
+/*
+** Lua's strings come and go in waves of more than what glibc keeps of freed
+** memory, so that each wave would be taken from the kernel and given back page
+** by page. Once a program has freed a large block, glibc keeps up to twice its
+** size; unless its own settings say how much.
+*/
+static void keep_freed_memory(void) {
+    enum { LARGE = 4 * 1024 * 1024 };
+    void *volatile block = malloc(LARGE);
+    free(block);
+}
+
 static Loop *loop_new(lua_State *L) {
     Loop *loop = lua_newuserdatauv(L, sizeof *loop, 0);
     *loop = (Loop){.closed = true};
@@ -27,6 +39,7 @@ static Loop *loop_new(lua_State *L) {
         lua_pushcfunction(L, loop_gc);
         lua_setfield(L, -2, "__gc");
     }
+    keep_freed_memory();
     loop->scratch = malloc(SCRATCH_SIZE);
     int status = loop->scratch == NULL ? UV_ENOMEM : uv_loop_init(&loop->uv);
     if (status == 0) {

@@ -14,7 +14,8 @@
 #include <uv.h>
 
 enum {
-    SCRATCH_SIZE = 64 * 1024,
+    SCRATCH_SIZE = 256 * 1024,
+    READ_SIZE = 64 * 1024, /* asked for where more than what is wanted may come */
     HANDLE_KINDS = 16,
     BUDGET = 128, /* calls that a task may make without waiting before others have their turn */
 };

@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-enum { DEFAULT_ITEM = 64 * 1024, DEFAULT_ALL = 64 * 1024 * 1024 };
+enum { DEFAULT_ITEM = READ_SIZE, DEFAULT_ALL = 64 * 1024 * 1024 };
 
 /* The stack of each call, once its arguments are checked. */
 enum { SELF = 1, SIZE, LIMIT = 2, KEEP, DELIMITER };
@@ -31,7 +31,7 @@ typedef struct Item {
     bool never_waits;
 } Item;
 
-static const Item some_item, exact_item, all_item;
+static const Item some_item, chunk_item, exact_item, all_item;
 
 /* --- the search for each kind of item --- */
 
@@ -42,10 +42,16 @@ static ptrdiff_t find_some(lua_State *L, Stream *stream, const char *data, size_
     return (ptrdiff_t)(*taken = size < most ? size : most);
 }
 
+static ptrdiff_t find_default(lua_State *L, Stream *stream, const char *data, size_t size,
+                              size_t *taken) {
+    (void)L, (void)stream, (void)data;
+    return (ptrdiff_t)(*taken = size < DEFAULT_ITEM ? size : DEFAULT_ITEM);
+}
+
 static ptrdiff_t find_chunk(lua_State *L, Stream *stream, const char *data, size_t size,
                             size_t *taken) {
     (void)L, (void)stream, (void)data;
-    return (ptrdiff_t)(*taken = size < DEFAULT_ITEM ? size : DEFAULT_ITEM);
+    return (ptrdiff_t)(*taken = size < SCRATCH_SIZE ? size : SCRATCH_SIZE);
 }
 
 static ptrdiff_t find_exact(lua_State *L, Stream *stream, const char *data, size_t size,
@@ -125,11 +131,12 @@ static int reached_end(lua_State *L, Stream *stream, const Item *item) {
 
 /* How much is worth asking for, and whether it goes to the stream's own memory at once. */
 static size_t ask_for(lua_State *L, const Stream *stream, const Item *item, bool *at_once) {
-    size_t have = bytes_length(&stream->input), ask = SCRATCH_SIZE;
+    size_t have = bytes_length(&stream->input), ask = READ_SIZE;
     *at_once = false;
+    if (item == &chunk_item) return SCRATCH_SIZE;
     if (item == &some_item) {
         size_t most = (size_t)lua_tointeger(L, SIZE);
-        return most < ask ? most : ask;
+        return most < SCRATCH_SIZE ? most : SCRATCH_SIZE;
     }
     if (item == &exact_item || item == &all_item) {
         size_t missing = item == &all_item ? have : (size_t)lua_tointeger(L, SIZE) - have;
@@ -157,7 +164,10 @@ static ptrdiff_t read_more(lua_State *L, Stream *stream, const Item *item, char 
     ptrdiff_t count = stream->transport->read(stream->state, stream->poller.fd, *data, ask);
     if (count == TRANSPORT_WANTS_READ || (count < (ptrdiff_t)ask && has_emptied(stream, count)))
         poller_exhausted(&stream->poller, POLL_READ);
-    if (count > 0) stream->received += (size_t)count;
+    if (count > 0) {
+        stream->received += (size_t)count;
+        stream->handle.loop->budget -= (int)(count / READ_SIZE); /* it is worth several small ones */
+    }
     return count;
 }
 
@@ -239,7 +249,7 @@ bool stream_probe(Stream *stream) {
     if (bytes_length(&stream->input) > 0) return true;
     if (stream->read_end != 0) return false;
     ptrdiff_t count =
-        stream->transport->read(stream->state, stream->poller.fd, scratch, SCRATCH_SIZE);
+        stream->transport->read(stream->state, stream->poller.fd, scratch, READ_SIZE);
     if (count > 0) {
         stream->received += (size_t)count;
         if (!bytes_append(&stream->input, scratch, (size_t)count)) stream->read_end = UV_ENOMEM;
@@ -282,7 +292,7 @@ static const Item line_item = {WAIT, find_line, "recv_line", false, false, false
 static const Item delimited_item = {WAIT, find_delimited, "recv_until", false, false, false, false};
 static const Item all_item = {WAIT, find_all, "recv_all", true, false, false, false};
 
-static const Item attempt_item = {WAIT, find_chunk, "recv", false, false, false, true};
+static const Item attempt_item = {WAIT, find_default, "recv", false, false, false, true};
 
 /* --- the methods --- */
 
@@ -354,7 +364,7 @@ static int recv_exactly(lua_State *L) {
 /* stream:peek(n) the next n bytes (at most 64 KiB), which stay in the stream. */
 static int peek(lua_State *L) {
     Stream *stream = stream_check(L, SELF);
-    args_integer(L, SIZE, 1, SCRATCH_SIZE);
+    args_integer(L, SIZE, 1, READ_SIZE);
     lua_settop(L, SIZE);
     return begin(L, stream, &peek_item);
 }

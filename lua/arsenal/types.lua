@@ -372,7 +372,7 @@ function Stream:recv_until(delimiter, options) end
 ---@return string? code
 function Stream:recv_all(max) end
 
----Iterates over what recv returns; raises an error object on failure.
+---Iterates over what comes, up to 256 KiB at once; raises an error object on failure.
 ---@return fun(): string?
 function Stream:chunks() end
 
