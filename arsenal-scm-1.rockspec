@@ -115,6 +115,7 @@ build = {
     -- lua/
     ["arsenal.arguments"] = "lua/arsenal/arguments.lua",
     ["arsenal.dump"] = "lua/arsenal/dump.lua",
+    ["arsenal.endpoint"] = "lua/arsenal/endpoint.lua",
     ["arsenal.group"] = "lua/arsenal/group.lua",
     ["arsenal.handover"] = "lua/arsenal/handover.lua",
     ["arsenal"] = "lua/arsenal/init.lua",

@@ -106,19 +106,6 @@ void handle_become(lua_State *L, int index, const HandleType *type) {
     handle->type = type;
 }
 
-/*
-** The type's address is what identifies it: no other userdata starts with the
-** address of a static of ours, so that a load and a comparison are the check.
-*/
-void *handle_check(lua_State *L, int index, const HandleType *types, unsigned count) {
-    Handle *handle = lua_touserdata(L, index);
-    if (lua_type(L, index) == LUA_TUSERDATA && lua_rawlen(L, index) >= sizeof *handle &&
-        (uintptr_t)handle->type - (uintptr_t)types < count * sizeof *types)
-        return handle;
-    luaL_typeerror(L, index, types->class);
-    return NULL;
-}
-
 void handle_push_name(lua_State *L, const Handle *handle) {
     lua_pushfstring(L, "%s ", handle->type->name);
     if (handle->open)

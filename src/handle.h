@@ -51,8 +51,19 @@ void handle_close(Handle *handle); /* nothing for one that is not open */
 /* Makes the open object at `index` one of another type, whose objects are laid out alike. */
 void handle_become(lua_State *L, int index, const HandleType *type);
 
-/* The object at `index`, open or not, if its type is one of these; else an argument error. */
-void *handle_check(lua_State *L, int index, const HandleType *types, unsigned count);
+/*
+** The object at `index`, open or not, if its type is one of these; else an
+** argument error. The type's address is what identifies it: no other userdata
+** starts with the address of a static of ours. A light userdata has no length.
+*/
+static inline void *handle_check(lua_State *L, int index, const HandleType *types, unsigned count) {
+    Handle *handle = lua_touserdata(L, index);
+    bool is_one = handle != NULL && lua_rawlen(L, index) >= sizeof *handle &&
+                  (uintptr_t)handle->type - (uintptr_t)types < count * sizeof *types;
+    if (!is_one) luaL_typeerror(L, index, types->class);
+    return handle;
+}
+
 Handle *handle_test(lua_State *L, int index); /* any handle, or NULL */
 
 void handle_push_name(lua_State *L, const Handle *handle); /* [-0, +1] "tcp stream a -> b" */

@@ -13,8 +13,6 @@
 
 #include <stdlib.h>
 
-enum { POLL_TASKS = 32 }; /* run between two looks at the world, while any is ready */
-
 static const char loop_key; /* registry: the loop */
 static const char loop_name[] = "arsenal.loop";
 

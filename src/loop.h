@@ -17,7 +17,8 @@ enum {
     SCRATCH_SIZE = 256 * 1024,
     READ_SIZE = 64 * 1024, /* asked for where more than what is wanted may come */
     HANDLE_KINDS = 16,
-    BUDGET = 128, /* calls that a task may make without waiting before others have their turn */
+    POLL_TASKS = 32, /* run between two looks at the world, while any is ready */
+    BUDGET = 128,    /* calls that a task may make without waiting before others have their turn */
 };
 
 /* registry: the table that the C core returns; its `face` is the module that users see */

@@ -166,7 +166,8 @@ static ptrdiff_t read_more(lua_State *L, Stream *stream, const Item *item, char 
         poller_exhausted(&stream->poller, POLL_READ);
     if (count > 0) {
         stream->received += (size_t)count;
-        stream->handle.loop->budget -= (int)(count / READ_SIZE); /* it is worth several small ones */
+        stream->handle.loop->budget -=
+            (int)(count / READ_SIZE); /* it is worth several small ones */
     }
     return count;
 }
@@ -248,8 +249,7 @@ bool stream_probe(Stream *stream) {
     char *scratch = stream->handle.loop->scratch;
     if (bytes_length(&stream->input) > 0) return true;
     if (stream->read_end != 0) return false;
-    ptrdiff_t count =
-        stream->transport->read(stream->state, stream->poller.fd, scratch, READ_SIZE);
+    ptrdiff_t count = stream->transport->read(stream->state, stream->poller.fd, scratch, READ_SIZE);
     if (count > 0) {
         stream->received += (size_t)count;
         if (!bytes_append(&stream->input, scratch, (size_t)count)) stream->read_end = UV_ENOMEM;

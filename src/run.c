@@ -71,6 +71,13 @@ static bool has_failed(const TaskObject *object) {
     return object->task == NULL && object->state == TASK_FAILED;
 }
 
+/* Turns, as long as there are tasks to run and no need to look at anything else. */
+static void make_turns(lua_State *L, Loop *loop, const TaskObject *first) {
+    do
+        loop_brisk_turn(L, loop);
+    while (loop->ready > 0 && loop->unpolled < POLL_TASKS && first->task != NULL);
+}
+
 /*
 ** Runs the loop until the task at index 1, the first one, has ended, or, with
 ** `all`, every task. Raises what ended it early: an interrupt, a deadlock.
@@ -97,7 +104,7 @@ static void run_until_ended(lua_State *L, Loop *loop, bool all) {
         } else if (loop_is_stuck(loop)) {
             abandon_all(L, loop);
         } else {
-            loop_brisk_turn(L, loop);
+            make_turns(L, loop, first);
         }
     }
     interrupt_unwatch(loop);

@@ -136,6 +136,7 @@ static int send_rest(lua_State *L, Stream *stream, Task *task) {
             poller_exhausted(&stream->poller, POLL_WRITE);
         task->progress += (size_t)written;
         stream->sent += (size_t)written;
+        if ((size_t)written == size && count < PARTS) break;
     }
     return end_message(L, stream, task->progress, 0);
 }

@@ -3,6 +3,7 @@
 
 local core = require("arsenal.core")
 local arguments = require("arsenal.arguments")
+local endpoint = require("arsenal.endpoint")
 local group = require("arsenal.group")
 local tcp_options = require("arsenal.tcp_options")
 
@@ -33,10 +34,6 @@ local function interleave(addresses)
     result[#result + 1] = second[i]
   end
   return result
-end
-
-local function endpoint(host, port)
-  return (host:find(":", 1, true) and "[%s]:%d" or "%s:%d"):format(host, port)
 end
 
 -- Holds the stream that won, and closes it if the race ends in an error after that.
@@ -73,25 +70,24 @@ local function race(addresses, port, options)
   return winner.stream, failures
 end
 
-local function describe(host, port, failures)
+-- nil, each address with its error, and the first one's code.
+local function fail(host, port, failures)
   local reasons = {}
   for i, failure in ipairs(failures) do
     reasons[i] = failure.message:gsub("^connect ", "")
   end
-  return ("connect %s: %s"):format(endpoint(host, port), table.concat(reasons, "; "))
+  return endpoint.failure("connect", host, port, table.concat(reasons, "; "), failures[1].code)
 end
 
 local function connect(host, port, options)
-  local addresses, message, code = core.resolve(host, { family = options.family })
-  if not addresses then
-    return nil, ("connect %s: %s"):format(endpoint(host, port), message), code
-  end
+  local addresses, message, code = endpoint.resolve("connect", host, port, { family = options.family })
+  if not addresses then return nil, message, code end
   if #addresses == 1 and addresses[1].address == host then
     return core.tcp_connect(host, port, options)
   end
   local stream, failures = race(interleave(addresses), port, options)
   if stream then return stream end
-  return nil, describe(host, port, failures), failures[1].code
+  return fail(host, port, failures)
 end
 
 ---Connects to a host, a name or a numeric address. The addresses of a name are
@@ -107,22 +103,7 @@ function tcp.connect(host, port, options)
   arguments.port(port, 2, "connect")
   options = arguments.options(options, tcp_options.connect, 3, "connect")
   if not core.can_wait() then return core.outside(tcp.connect, host, port, options) end
-  port = math.tointeger(port)
-  local settings = for_core(options)
-  if not options.timeout then return connect(host, port, settings) end
-  local stream, message, code = core.timeout(options.timeout, connect, host, port, settings)
-  if code == "TIMEOUT" and message:find("^timed out") then
-    message = ("connect %s: %s"):format(endpoint(host, port), message)
-  end
-  return stream, message, code
-end
-
-local function every_address(port, options)
-  local listener, message, code = core.tcp_listen("::", port, options)
-  if not listener and (code == "EAFNOSUPPORT" or code == "EADDRNOTAVAIL") then
-    return core.tcp_listen("0.0.0.0", port, options)
-  end
-  return listener, message, code
+  return endpoint.connect_within(options.timeout, connect, host, math.tointeger(port), for_core(options))
 end
 
 ---Listens on a host's address, or on every address, IPv4 and IPv6, where host
@@ -137,14 +118,7 @@ function tcp.listen(host, port, options)
   if host ~= nil then arguments.type(host, "string", 1, "listen") end
   arguments.port(port, 2, "listen")
   options = arguments.options(options, tcp_options.listen, 3, "listen")
-  port = math.tointeger(port)
-  local settings = for_core(options)
-  if host == nil or host == "*" then return every_address(port, settings) end
-  local addresses, message, code = core.resolve(host)
-  if not addresses then
-    return nil, ("listen %s: %s"):format(endpoint(host, port), message), code
-  end
-  return core.tcp_listen(addresses[1].address, port, settings)
+  return endpoint.open("listen", core.tcp_listen, host, math.tointeger(port), for_core(options))
 end
 
 ---Makes an object of an open socket: a TCP stream, or a listener if the socket listens. The

@@ -5,6 +5,7 @@
 local core = require("arsenal.core")
 local openssl = require("arsenal.openssl")
 local arguments = require("arsenal.arguments")
+local endpoint = require("arsenal.endpoint")
 local tcp = require("arsenal.tcp")
 local tcp_options = require("arsenal.tcp_options")
 
@@ -214,10 +215,6 @@ local function client_session(options, host)
   })
 end
 
-local function endpoint(host, port)
-  return (host:find(":", 1, true) and "[%s]:%d" or "%s:%d"):format(host, port)
-end
-
 local function upgrade(stream, session, limit)
   local done, message, code = core.stream_upgrade(stream, session)
   if not done then return nil, message, code end
@@ -230,7 +227,7 @@ local function connect(host, port, options, session)
   local done
   done, message, code = upgrade(stream, session, options.timeout or HANDSHAKE_LIMIT)
   if done then return stream end
-  return nil, ("connect %s: %s"):format(endpoint(host, port), message), code
+  return endpoint.failure("connect", host, port, message, code)
 end
 
 ---Connects as tcp.connect does, and makes sure of the server: its certificate is
@@ -249,14 +246,8 @@ function tls.connect(host, port, options)
   if not core.can_wait() then return core.outside(tls.connect, host, port, options) end
   port = math.tointeger(port)
   local session, message, code = client_session(options, host)
-  if not session then return nil, ("connect %s: %s"):format(endpoint(host, port), message), code end
-  if not options.timeout then return connect(host, port, options, session) end
-  local stream
-  stream, message, code = core.timeout(options.timeout, connect, host, port, options, session)
-  if code == "TIMEOUT" and message:find("^timed out") then
-    message = ("connect %s: %s"):format(endpoint(host, port), message)
-  end
-  return stream, message, code
+  if not session then return endpoint.failure("connect", host, port, message, code) end
+  return endpoint.connect_within(options.timeout, connect, host, port, options, session)
 end
 
 -- Servers ----------------------------------------------------------------------------------------
@@ -359,9 +350,7 @@ function tls.listen(host, port, options)
   if not core.can_wait() then return core.outside(tls.listen, host, port, options) end
   port = math.tointeger(port)
   local server, message, code = server_of(options)
-  if not server then
-    return nil, ("listen %s: %s"):format(endpoint(host or "*", port), message), code
-  end
+  if not server then return endpoint.failure("listen", host or "*", port, message, code) end
   local listener
   listener, message, code = tcp.listen(host, port, only(tcp_options.listen, options))
   if not listener then return nil, message, code end

@@ -3,6 +3,7 @@
 
 local core = require("arsenal.core")
 local arguments = require("arsenal.arguments")
+local endpoint = require("arsenal.endpoint")
 
 local udp = {}
 
@@ -26,18 +27,6 @@ local connect_options = with_shared {
   local_port = "port",
 }
 
-local function endpoint(host, port)
-  return (host:find(":", 1, true) and "[%s]:%d" or "%s:%d"):format(host, port)
-end
-
-local function bind_everywhere(port, options)
-  local socket, message, code = core.udp_bind("::", port, options)
-  if not socket and (code == "EAFNOSUPPORT" or code == "EADDRNOTAVAIL") then
-    return core.udp_bind("0.0.0.0", port, options)
-  end
-  return socket, message, code
-end
-
 ---@class arsenal.UdpBindOptions
 ---@field reuseaddr? boolean several may be bound to the address, as receivers of one multicast group are
 ---@field reuseport? boolean the kernel shares datagrams out among those bound to the address
@@ -58,13 +47,7 @@ function udp.bind(host, port, options)
   if host ~= nil then arguments.type(host, "string", 1, "bind") end
   arguments.port(port, 2, "bind")
   options = arguments.options(options, bind_options, 3, "bind")
-  port = math.tointeger(port)
-  if host == nil or host == "*" then return bind_everywhere(port, options) end
-  local addresses, message, code = core.resolve(host)
-  if not addresses then
-    return nil, ("bind %s: %s"):format(endpoint(host, port), message), code
-  end
-  return core.udp_bind(addresses[1].address, port, options)
+  return endpoint.open("bind", core.udp_bind, host, math.tointeger(port), options)
 end
 
 -- The first address that the system has a way to.
@@ -101,19 +84,16 @@ function udp.connect(host, port, options)
   arguments.port(port, 2, "connect")
   options = arguments.options(options, connect_options, 3, "connect")
   port = math.tointeger(port)
-  local addresses, message, code = core.resolve(host, { family = options.family, timeout = options.timeout })
-  if not addresses then
-    return nil, ("connect %s: %s"):format(endpoint(host, port), message), code
-  end
+  local wanted = { family = options.family, timeout = options.timeout }
+  local addresses, message, code = endpoint.resolve("connect", host, port, wanted)
+  if not addresses then return nil, message, code end
   return connect_to_first(addresses, port, options)
 end
 
 -- What send_to does with a host that is no numeric address.
 function core.send_to_name(socket, data, host, port, family)
-  local addresses, message, code = core.resolve(host, { family = family })
-  if not addresses then
-    return nil, ("send_to %s: %s"):format(endpoint(host, port), message), code
-  end
+  local addresses, message, code = endpoint.resolve("send_to", host, port, { family = family })
+  if not addresses then return nil, message, code end
   return socket:send_to(data, addresses[1].address, port)
 end
 
