@@ -1,5 +1,6 @@
--- Streams under seeded chaos: sends and receives of every kind, cut short by limits and cancellations at any moment. Each
--- byte that comes is the one that must come there, and as many come as went. A failure names the seed that repeats it.
+-- Streams under seeded chaos: sends and receives of every kind, cut short by limits and cancellations at any moment.
+-- Each byte that comes is the one that must come there, and as many come as went. A failure names the seed that
+-- repeats it.
 
 local arsenal = require("arsenal")
 local kit = require("spec.kit")
