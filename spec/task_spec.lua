@@ -50,6 +50,29 @@ describe("arsenal.go", function()
     assert.equal("ran", task:join())
   end))
 
+  it("may be called by finalizers, also while another task is being started", inside(function()
+    local count, ended = 20, 0
+    local metatable = {
+      __gc = function()
+        assert(arsenal.current() == arsenal.current())
+        arsenal.go(function() ended = ended + 1 end)
+      end,
+    }
+    local tasks = {}
+    collectgarbage("incremental", 100, 1000, 40) -- one step is a whole collection
+    for i = 1, count do
+      local function number() return i end
+      collectgarbage("stop")
+      setmetatable({}, metatable)
+      collectgarbage("restart") -- go's first allocation makes that step
+      tasks[i] = arsenal.go(number)
+      assert.equal("ready", tasks[i]:status())
+    end
+    collectgarbage("incremental", 200, 100, 13)
+    for i, task in ipairs(tasks) do assert.equal(i, task:join()) end
+    kit.turn_until(function() return ended == count end)
+  end))
+
   it("starts a task that outlives the limit it was started in", inside(function()
     local task
     arsenal.timeout(0.01, function()
@@ -139,8 +162,8 @@ describe("a task that has ended", function()
   it("is not taken for the one that has its memory now", inside(function()
     local ended = arsenal.go(function() return "first" end)
     local failed = arsenal.go(error, "second", 0)
-    assert.equal("first", ended:join())
     pcall(failed.join, failed)
+    assert.equal("first", ended:join())
     local later = { kit.waiting(arsenal.sleep), kit.waiting(arsenal.sleep), kit.waiting(arsenal.sleep) }
     ended:cancel()
     failed:cancel()

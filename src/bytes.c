@@ -6,38 +6,36 @@
 #include <stdlib.h>
 #include <string.h>
 
-static size_t capacity_of(const Bytes *bytes) {
-    return bytes->block == NULL ? 0 : bytes->block->capacity;
-}
-
-/* Moves what is there to the front of a larger block. */
-static bool grow(Bytes *bytes, size_t length, size_t size) {
+/* Moves the `length` bytes that are there to the front of a larger block. */
+static Block *grow(Bytes *bytes, size_t length, size_t size) {
+    Block *old = bytes->block;
     size_t capacity = length + size;
-    if (length > 0 && capacity < 2 * capacity_of(bytes)) capacity = 2 * capacity_of(bytes);
+    if (length > 0 && capacity < 2 * old->capacity) capacity = 2 * old->capacity;
     Block *block = malloc(sizeof *block + capacity);
-    if (block == NULL) return false;
-    block->capacity = capacity;
+    if (block == NULL) return NULL;
+    *block = (Block){.capacity = capacity, .end = length};
     if (length > 0) memcpy(block->data, bytes_data(bytes), length);
-    free(bytes->block);
-    bytes->block = block;
-    return true;
+    free(old);
+    return bytes->block = block;
 }
 
 char *bytes_reserve(Bytes *bytes, size_t size) {
-    size_t length = bytes_length(bytes), capacity = capacity_of(bytes);
-    if (capacity > 0 && capacity - bytes->end >= size) return bytes->block->data + bytes->end;
-    if (capacity > 0 && bytes->start >= length && capacity - length >= size)
-        memcpy(bytes->block->data, bytes_data(bytes), length); /* half is free: move, don't grow */
-    else if (!grow(bytes, length, size))
-        return NULL;
-    bytes->start = 0;
-    bytes->end = length;
-    return bytes->block->data + length;
+    size_t length = bytes_length(bytes);
+    Block *block = bytes->block;
+    if (block != NULL && block->capacity - block->end >= size) return block->data + block->end;
+    if (block != NULL && block->start >= length && block->capacity - length >= size) {
+        memcpy(block->data, bytes_data(bytes), length); /* half is free: move, don't grow */
+        block->start = 0;
+        block->end = length;
+    } else {
+        block = grow(bytes, length, size);
+    }
+    return block == NULL ? NULL : block->data + length;
 }
 
 void bytes_added(Bytes *bytes, size_t size) {
-    bytes->end += size;
-    if (bytes->end == bytes->start) bytes_free(bytes);
+    bytes->block->end += size;
+    bytes_drop(bytes, 0);
 }
 
 bool bytes_append(Bytes *bytes, const char *data, size_t size) {
@@ -51,27 +49,28 @@ bool bytes_append(Bytes *bytes, const char *data, size_t size) {
 
 bool bytes_prepend(Bytes *bytes, const char *data, size_t size) {
     if (size == 0) return true;
-    if (size > bytes->start) {
-        Bytes longer = {0};
+    if (bytes->block == NULL || size > bytes->block->start) {
+        Bytes longer = {NULL};
         if (bytes_reserve(&longer, size + bytes_length(bytes)) == NULL) return false;
-        longer.start = longer.end = size;
+        longer.block->start = longer.block->end = size;
         bytes_append(&longer, bytes_data(bytes), bytes_length(bytes));
         bytes_free(bytes);
         *bytes = longer;
     }
-    bytes->start -= size;
-    memcpy(bytes->block->data + bytes->start, data, size);
+    bytes->block->start -= size;
+    memcpy(bytes->block->data + bytes->block->start, data, size);
     return true;
 }
 
 void bytes_drop(Bytes *bytes, size_t size) {
-    bytes->start += size;
-    if (bytes->start == bytes->end) bytes_free(bytes);
+    if (bytes->block == NULL) return;
+    bytes->block->start += size;
+    if (bytes->block->start == bytes->block->end) bytes_free(bytes);
 }
 
 void bytes_free(Bytes *bytes) {
     free(bytes->block);
-    *bytes = (Bytes){0};
+    bytes->block = NULL;
 }
 
 size_t bytes_find(const char *data, size_t size, const char *needle, size_t needle_size) {

@@ -10,20 +10,20 @@
 
 typedef struct Bytes {
     struct Block *block; /* NULL while empty */
-    size_t start, end;   /* of what is in it */
 } Bytes;
 
 typedef struct Block {
     size_t capacity;
+    size_t start, end; /* of what is in it */
     char data[];
 } Block;
 
 static inline size_t bytes_length(const Bytes *bytes) {
-    return bytes->end - bytes->start;
+    return bytes->block == NULL ? 0 : bytes->block->end - bytes->block->start;
 }
 
 static inline const char *bytes_data(const Bytes *bytes) {
-    return bytes->block == NULL ? "" : bytes->block->data + bytes->start;
+    return bytes->block == NULL ? "" : bytes->block->data + bytes->block->start;
 }
 
 /* Room for `size` more bytes at the end, or NULL for want of memory; bytes_added tells how many were filled. */

@@ -286,7 +286,7 @@ static int length(lua_State *L) {
 /* channel([capacity]) holds that many items that nobody has received yet: none by default. */
 static int channel_new(lua_State *L) {
     lua_Integer capacity = args_optional_integer(L, 1, 0, INT_MAX, 0);
-    Channel *channel = handle_new(L, &channel_type, sizeof *channel);
+    Channel *channel = handle_new(L, &channel_type, sizeof *channel, 1);
     channel->capacity = (unsigned)capacity;
     handle_opened(&channel->handle);
     return 1;

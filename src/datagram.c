@@ -55,7 +55,7 @@ const HandleType datagram_type = {"udp socket",   "datagram socket", KIND_DATAGR
                                   close_datagram, describe,          &source};
 
 Datagram *datagram_new(lua_State *L, int family) {
-    Datagram *socket = handle_new(L, &datagram_type, sizeof *socket);
+    Datagram *socket = handle_new(L, &datagram_type, sizeof *socket, 1);
     socket->family = family;
     socket->recv_limit = socket->send_limit = FOREVER;
     socket->poller.fd = -1;

@@ -148,7 +148,7 @@ static int is_set(lua_State *L) {
 }
 
 static Event *new_event(lua_State *L, int type, uint64_t deadline) {
-    Event *event = handle_new(L, &types[type], sizeof *event);
+    Event *event = handle_new(L, &types[type], sizeof *event, 0);
     event->deadline = deadline;
     event->timer.fired = timer_fired;
     handle_opened(&event->handle);

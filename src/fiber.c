@@ -50,11 +50,11 @@ static void pin(lua_State *L, const Task *task) {
     lua_pop(L, 1);
 }
 
-/* [-0, +0] gives a task without one a coroutine. */
+/* [-0, +0] gives a task without one a coroutine. Finalizers that run meanwhile may take tasks, too. */
 static void make_coroutine(lua_State *L, Loop *loop) {
+    lua_State *co = lua_newthread(L);
     if (loop->bare_tasks == NULL) make_chunk(L, loop);
     Task *task = loop->bare_tasks;
-    lua_State *co = lua_newthread(L);
     pin(L, task);
     task->L = co;
     pop_from(&loop->bare_tasks);

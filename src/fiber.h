@@ -12,7 +12,8 @@ struct Task;
 
 /*
 ** The task that fiber_take is going to take: one that has ended, with a
-** coroutine that has room for the function and n arguments. [-0, +0]
+** coroutine that has room for the function and n arguments. [-0, +0] It may be
+** another one after the next allocation, which may run finalizers that start tasks.
 */
 struct Task *fiber_prepare(lua_State *L, Loop *loop, int n);
 void fiber_take(Loop *loop);

@@ -72,9 +72,9 @@ void handle_define(lua_State *L, const HandleType *type) {
     lua_pop(L, 1);
 }
 
-void *handle_new(lua_State *L, const HandleType *type, size_t size) {
+void *handle_new(lua_State *L, const HandleType *type, size_t size, int values) {
     Loop *loop = loop_of(L);
-    Handle *handle = lua_newuserdatauv(L, size, 1);
+    Handle *handle = lua_newuserdatauv(L, size, values);
     memset(handle, 0, size);
     handle->type = type;
     handle->loop = loop;

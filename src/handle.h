@@ -43,8 +43,11 @@ struct Handle {
 /* Makes the type's metatable, once for a Lua state; the table on top holds its methods. [-0, +0] */
 void handle_define(lua_State *L, const HandleType *type);
 
-/* [-0, +1] a new object of `size` bytes, all 0 behind the Handle: it is not open yet. */
-void *handle_new(lua_State *L, const HandleType *type, size_t size);
+/*
+** [-0, +1] a new object of `size` bytes, all 0 behind the Handle, with room for
+** so many user values: it is not open yet.
+*/
+void *handle_new(lua_State *L, const HandleType *type, size_t size, int values);
 void handle_opened(Handle *handle);
 void handle_close(Handle *handle); /* nothing for one that is not open */
 

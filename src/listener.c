@@ -50,7 +50,7 @@ Listener *listener_check(lua_State *L, int index) {
 }
 
 Listener *listener_new(lua_State *L, int family, int stream_family) {
-    Listener *listener = handle_new(L, &listener_types[family], sizeof *listener);
+    Listener *listener = handle_new(L, &listener_types[family], sizeof *listener, 1);
     listener->stream_family = stream_family;
     listener->poller.fd = -1;
     listener->pause.fired = pause_passed;

@@ -98,7 +98,7 @@ static int fail(lua_State *L, const Lock *lock, int status) {
 /* [-0, +1] a permit that is not held, at PERMIT. */
 static Permit *new_permit(lua_State *L, int type) {
     lua_settop(L, SELF);
-    Permit *permit = handle_new(L, &permit_types[type], sizeof *permit);
+    Permit *permit = handle_new(L, &permit_types[type], sizeof *permit, 1);
     lua_pushvalue(L, SELF);
     lua_setiuservalue(L, PERMIT, 1);
     return permit;
@@ -175,7 +175,7 @@ static int try_acquire_permit(lua_State *L) {
 }
 
 static int new_lock(lua_State *L, int type, lua_Integer permits) {
-    Lock *lock = handle_new(L, &types[type], sizeof *lock);
+    Lock *lock = handle_new(L, &types[type], sizeof *lock, 0);
     lock->free = permits;
     handle_opened(&lock->handle);
     return 1;

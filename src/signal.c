@@ -276,7 +276,7 @@ static int make(lua_State *L) {
         lua_pushvalue(L, i);
         lua_rawseti(L, -2, i);
     }
-    Signal *signal = handle_new(L, &signal_type, sizeof *signal + (size_t)count * sizeof(Name));
+    Signal *signal = handle_new(L, &signal_type, sizeof *signal + (size_t)count * sizeof(Name), 1);
     lua_insert(L, -2);
     lua_setiuservalue(L, -2, 1);
     signal->count = (unsigned)count;

@@ -82,7 +82,7 @@ Stream *stream_new(lua_State *L, int family) {
         return lua_touserdata(L, -1);
     }
     lua_pop(L, 1);
-    Stream *stream = handle_new(L, &stream_types[family], sizeof *stream);
+    Stream *stream = handle_new(L, &stream_types[family], sizeof *stream, 0);
     stream->transport = &transport_plain;
     stream->recv_limit = stream->send_limit = FOREVER;
     stream->poller.fd = -1;

@@ -11,10 +11,10 @@
 #include "source.h"
 
 static const char metatable_key; /* registry: the objects'; its address is their mark */
-static const char
-    objects_key; /* registry: by the task's slot, until the next one there has its own */
-enum { GO_METATABLE = lua_upvalueindex(2), GO_OBJECTS = lua_upvalueindex(3) }; /* go has both */
-static const char reasons_key; /* registry: cancellations by object, weak keys */
+static const char objects_key;   /* registry: by slot, until the next task there has its own */
+static const char reasons_key;   /* registry: cancellations by object, weak keys */
+
+enum { GO_METATABLE = lua_upvalueindex(2), GO_OBJECTS = lua_upvalueindex(3) };
 
 /* --- the object --- */
 
@@ -25,15 +25,20 @@ TaskObject *task_check(lua_State *L, int index) {
     return object;
 }
 
-/* [-0, +1] with the two tables at these indices */
-static TaskObject *make_object(lua_State *L, Task *task, int metatable, int objects) {
+/* [-0, +1] of no task yet. Finalizers may run. */
+static TaskObject *make_object(lua_State *L, int metatable) {
     TaskObject *object = lua_newuserdatauv(L, sizeof *object, 1);
-    *object = (TaskObject){.mark = &metatable_key, .task = task};
+    *object = (TaskObject){.mark = &metatable_key};
     lua_pushvalue(L, metatable);
     lua_setmetatable(L, -2);
+    return object;
+}
+
+/* Makes the object on top that of the task. */
+static void give_object(lua_State *L, TaskObject *object, Task *task, int objects) {
     lua_pushvalue(L, -1);
     lua_rawseti(L, objects, task->slot);
-    return object;
+    object->task = task;
 }
 
 /* [-0, +2] */
@@ -43,23 +48,26 @@ static void push_tables(lua_State *L) {
 }
 
 void task_push(lua_State *L, Task *task) {
-    int top = lua_gettop(L);
+    int metatable = lua_gettop(L) + 1, objects = metatable + 1;
     push_tables(L);
-    if (task->shown == NULL)
-        task->shown = make_object(L, task, top + 1, top + 2);
-    else
-        lua_rawgeti(L, -1, task->slot);
-    lua_replace(L, top + 1);
-    lua_settop(L, top + 1);
+    TaskObject *object = task->shown == NULL ? make_object(L, metatable) : NULL;
+    if (task->shown == NULL) { /* still, after the finalizers */
+        give_object(L, object, task, objects);
+        task->shown = object;
+    }
+    lua_rawgeti(L, objects, task->slot);
+    lua_replace(L, metatable);
+    lua_settop(L, metatable);
 }
 
 /* [-(n + 1), +1] */
 static Task *spawn_shown(lua_State *L, Loop *loop, Scope *parent, int n, int metatable,
                          int objects) {
-    Task *task = fiber_prepare(L, loop, n);
-    TaskObject *object = make_object(L, task, metatable, objects);
+    TaskObject *object = make_object(L, metatable);
+    give_object(L, object, fiber_prepare(L, loop, n), objects);
     lua_insert(L, -n - 2); /* object, fn, arguments */
-    task_spawn(L, loop, parent, n, 0)->shown = object;
+    Task *task = task_spawn(L, loop, parent, n, 0);
+    task->shown = object;
     return task;
 }
 

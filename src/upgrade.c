@@ -12,6 +12,9 @@
 
 enum { SELF = 1, SESSION, DURATION = 2 };
 
+static const char
+    sessions_key; /* registry: what was given to stream_upgrade, by stream, weak keys */
+
 /* --- installing a transport --- */
 
 static int fail_upgrade(lua_State *L, const Stream *stream, int status, const char *reason) {
@@ -42,8 +45,10 @@ static int upgrade(lua_State *L) {
     luaL_argcheck(L, stream->transport == &transport_plain, SELF, "it has TLS already");
     int refused = refuse(L, stream);
     if (refused != 0) return refused;
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &sessions_key);
+    lua_pushvalue(L, SELF);
     lua_pushvalue(L, SESSION);
-    lua_setiuservalue(L, SELF, 1);
+    lua_rawset(L, -3);
     stream->state = lua_touserdata(L, SESSION);
     stream->transport = *(const Transport *const *)stream->state;
     handle_become(L, SELF, &stream_types[STREAM_TLS]);
@@ -55,7 +60,9 @@ static int upgrade(lua_State *L) {
 static int session(lua_State *L) {
     const Stream *stream = stream_check(L, SELF);
     if (!stream->handle.open) return stream_fail(L, stream, "tls_info", ARSENAL_CLOSED);
-    lua_getiuservalue(L, SELF, 1);
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &sessions_key);
+    lua_pushvalue(L, SELF);
+    lua_rawget(L, -2);
     return 1;
 }
 
@@ -128,5 +135,11 @@ static const luaL_Reg functions[] = {
 };
 
 void upgrade_open(lua_State *L) {
+    lua_newtable(L);
+    lua_createtable(L, 0, 1);
+    lua_pushliteral(L, "k");
+    lua_setfield(L, -2, "__mode");
+    lua_setmetatable(L, -2);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &sessions_key);
     luaL_setfuncs(L, functions, 0);
 }
