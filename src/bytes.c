@@ -7,16 +7,19 @@
 #include <string.h>
 
 /* Moves the `length` bytes that are there to the front of a larger block. */
-static Block *grow(Bytes *bytes, size_t length, size_t size) {
+static bool grow(Bytes *bytes, size_t length, size_t size) {
     Block *old = bytes->block;
     size_t capacity = length + size;
     if (length > 0 && capacity < 2 * old->capacity) capacity = 2 * old->capacity;
     Block *block = malloc(sizeof *block + capacity);
-    if (block == NULL) return NULL;
-    *block = (Block){.capacity = capacity, .end = length};
+    if (block == NULL) return false;
+    block->capacity = capacity;
+    block->start = 0;
+    block->end = length;
     if (length > 0) memcpy(block->data, bytes_data(bytes), length);
     free(old);
-    return bytes->block = block;
+    bytes->block = block;
+    return true;
 }
 
 char *bytes_reserve(Bytes *bytes, size_t size) {
@@ -27,10 +30,10 @@ char *bytes_reserve(Bytes *bytes, size_t size) {
         memcpy(block->data, bytes_data(bytes), length); /* half is free: move, don't grow */
         block->start = 0;
         block->end = length;
-    } else {
-        block = grow(bytes, length, size);
+    } else if (!grow(bytes, length, size)) {
+        return NULL;
     }
-    return block == NULL ? NULL : block->data + length;
+    return bytes->block->data + length;
 }
 
 void bytes_added(Bytes *bytes, size_t size) {
