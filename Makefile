@@ -40,7 +40,7 @@ DEFINES := $(if $(filter uv,$(POLLER)),-DARSENAL_POLLER_UV)
 ifneq ($(SANITIZE),)
 SANITIZERS := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 endif
-COMPILE = $(CC) -std=gnu11 -fPIC -fvisibility=hidden $(WARNINGS) $(CFLAGS) $(SANITIZERS) $(DEFINES)
+COMPILE = $(CC) -std=gnu11 -Isrc -fPIC -fvisibility=hidden $(WARNINGS) $(CFLAGS) $(SANITIZERS) $(DEFINES)
 
 ifeq ($(SYSTEM),Darwin)
 LINK = $(CC) -bundle -undefined dynamic_lookup $(LDFLAGS) $(SANITIZERS)
@@ -52,10 +52,11 @@ ifeq ($(SYSTEM),Linux)
 LINK += -Wl,-z,nodelete
 endif
 
-# One shared object for each folder of sources. TLS has its own, so that the core needs no OpenSSL.
-objects = $(patsubst src/%.c,$(BUILD)/obj/%.o,$(wildcard $(1)))
-CORE := $(call objects,src/*.c)
-OPENSSL := $(call objects,src/openssl/*.c)
+# TLS has a shared object of its own, so that the core needs no OpenSSL.
+SOURCES := $(wildcard src/*.c src/*/*.c)
+objects = $(patsubst src/%.c,$(BUILD)/obj/%.o,$(1))
+CORE := $(call objects,$(filter-out src/openssl/%,$(SOURCES)))
+OPENSSL := $(call objects,$(filter src/openssl/%,$(SOURCES)))
 MODULES := $(BUILD)/arsenal/core.so $(if $(OPENSSL),$(BUILD)/arsenal/openssl.so)
 
 all: $(MODULES)
@@ -146,8 +147,8 @@ test-uv:
 	$(call on_a_fresh_machine,build test,specs POLLER=uv)
 
 # Valgrind takes thirty times as long: the specs of what manages memory by hand.
-VALGRIND_SPECS := $(patsubst %,spec/%_spec.lua,channel copy coroutine datagram dns group locks scope select \
-	serve start_tls stream task unix)
+VALGRIND_SPECS := $(patsubst %,spec/%_spec.lua,kernel/coroutine kernel/scope kernel/task net/datagram net/dns \
+	net/serve net/unix stream/copy stream/stream sync/channel sync/lock sync/select task/group tls/start_tls)
 
 test-valgrind:
 	$(call on_a_fresh_machine,build test valgrind,specs UNDER='$(VALGRIND)' ARSENAL_SLOW=1 \
@@ -155,14 +156,14 @@ test-valgrind:
 
 # A library in front of the kernel cuts every read and write to one byte: the specs of what reads,
 # writes and waits for descriptors.
-ONE_BYTE_SPECS := $(patsubst %,spec/%_spec.lua,connect datagram descriptor dns listener loop scope serve \
-	stream task unix)
+ONE_BYTE_SPECS := $(patsubst %,spec/%_spec.lua,event/loop kernel/scope kernel/task net/connect net/datagram \
+	net/dns net/listener net/serve net/unix os/fd_wait stream/stream)
 
 test-one-byte: build/one_byte.so
 	$(call on_a_fresh_machine,build test,specs UNDER='LD_PRELOAD=$(CURDIR)/$<' ARSENAL_ONE_BYTE=1 \
 		SPEC='$(or $(SPEC),$(ONE_BYTE_SPECS))')
 
-build/one_byte.so: spec/tools/one_byte.c
+build/one_byte.so: spec/kit/tools/one_byte.c
 	@mkdir -p $(@D)
 	$(CC) -shared -fPIC $(CFLAGS) -o $@ $< -ldl
 
@@ -175,7 +176,6 @@ specs: all
 
 # --- Linting ---
 
-SOURCES := $(wildcard src/*.c src/openssl/*.c)
 FORMATTED = $(shell git ls-files --cached --others --exclude-standard '*.[ch]')
 SYNTAX_ONLY = $(COMPILE) $(UV_CFLAGS) -Werror -fsyntax-only
 

@@ -2,20 +2,20 @@
 ** The module arsenal.core: one table for a Lua state, filled by every file's
 ** opener, however often it is required. Top of the C floors.
 */
-#include "portability.h"
+#include "base/platform.h"
 
-#include "coroutine.h"
-#include "datagram.h"
-#include "error.h"
-#include "group.h"
-#include "limit.h"
-#include "listener.h"
-#include "outcome.h"
+#include "kernel/coroutine.h"
+#include "net/datagram.h"
+#include "base/error.h"
+#include "task/group.h"
+#include "task/timeout.h"
+#include "net/listener.h"
+#include "kernel/task_result.h"
 #include "openers.h"
-#include "run.h"
-#include "slow.h"
-#include "stream.h"
-#include "task.h"
+#include "event/run.h"
+#include "debug/watchdog.h"
+#include "stream/stream.h"
+#include "kernel/task.h"
 
 #include <lauxlib.h>
 #ifndef _WIN32

@@ -18,10 +18,16 @@ local function module_name(path)
   return (path:gsub("^lua/", ""):gsub("%.lua$", ""):gsub("/init$", ""):gsub("/", "."))
 end
 
--- A list of C files: whatever stands between `{ -- folder/*.c` and the next `}`.
-local function c_files(head, folder, indent)
+-- TLS has a shared object of its own; the core's has the rest.
+local find_c <const> = {
+  core = "find src -name '*.c' -not -path 'src/openssl/*'",
+  openssl = "find src/openssl -name '*.c'",
+}
+
+-- A list of C files: whatever stands between `{ -- C files of NAME` and the next `}`.
+local function c_files(head, name, indent)
   local out = { head }
-  for _, path in ipairs(lines_of(("ls %s/*.c"):format(folder))) do
+  for _, path in ipairs(lines_of(find_c[name])) do
     out[#out + 1] = ('%s  "%s",\n'):format(indent, path)
   end
   return table.concat(out) .. indent .. "}"
@@ -47,8 +53,8 @@ end
 
 local before = read(ROCKSPEC)
 local after = before
-  :gsub("(( *)sources = { %-%- ([%w/]+)/%*%.c\n)[^}]*}", function(head, indent, folder)
-    return c_files(head, folder, indent)
+  :gsub("(( *)sources = { %-%- C files of (%w+)\n)[^}]*}", function(head, indent, name)
+    return c_files(head, name, indent)
   end)
   :gsub("( *)%-%- lua/\n.-%-%- end of lua/", lua_files)
 

@@ -2,16 +2,16 @@
 -- the module: the C core's functions and Lua's, under their public names.
 
 local core = require("arsenal.core")
-local dump = require("arsenal.dump")
-local group = require("arsenal.group")
-local pool = require("arsenal.pool")
-local handover = require("arsenal.handover")
-local proxy = require("arsenal.proxy")
-local tcp = require("arsenal.tcp")
-local udp = require("arsenal.udp")
-local unix = require("arsenal.unix")
-require("arsenal.stream")
-require("arsenal.listener")
+local dump = require("arsenal.debug.dump")
+local group = require("arsenal.task.group")
+local pool = require("arsenal.net.pool")
+local handover = require("arsenal.net.socket_activation")
+local proxy = require("arsenal.stream.proxy")
+local tcp = require("arsenal.net.tcp")
+local udp = require("arsenal.net.udp")
+local unix = require("arsenal.net.unix")
+require("arsenal.stream.stream")
+require("arsenal.net.listener")
 
 -- One table for a Lua state, however often the module is required.
 local arsenal = core.face or {}

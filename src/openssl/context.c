@@ -2,11 +2,11 @@
 ** Owns how contexts are set up: versions, ciphers, verification, the callbacks
 ** that a server's handshake makes.
 */
-#include "context.h"
+#include "openssl/context.h"
 
-#include "files.h"
-#include "session.h"
-#include "words.h"
+#include "openssl/cert_files.h"
+#include "openssl/session.h"
+#include "openssl/error_text.h"
 
 #include <lauxlib.h>
 #include <openssl/err.h>

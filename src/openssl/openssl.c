@@ -2,9 +2,9 @@
 ** The module arsenal.openssl: TLS for streams, in a shared object that the core
 ** knows nothing of. Its sessions implement transport.h.
 */
-#include "context.h"
-#include "files.h"
-#include "session.h"
+#include "openssl/context.h"
+#include "openssl/cert_files.h"
+#include "openssl/session.h"
 
 #include <lauxlib.h>
 

@@ -2,14 +2,14 @@
 ** Owns sessions: how they are made, what they expect of the peer, the question
 ** that a server's handshake stops for, and why they fail.
 */
-#include "session.h"
+#include "openssl/session.h"
 
-#include "certificate.h"
-#include "context.h"
-#include "records.h"
-#include "wire.h"
+#include "openssl/peer_info.h"
+#include "openssl/context.h"
+#include "openssl/tls_transport.h"
+#include "openssl/wire.h"
 
-#include "../error.h"
+#include "base/error.h"
 
 #include <lauxlib.h>
 #include <openssl/err.h>

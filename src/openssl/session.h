@@ -6,9 +6,9 @@
 #ifndef ARSENAL_OPENSSL_SESSION_H
 #define ARSENAL_OPENSSL_SESSION_H
 
-#include "words.h"
+#include "openssl/error_text.h"
 
-#include "../transport.h"
+#include "stream/transport.h"
 
 #include <lua.h>
 #include <openssl/ssl.h>

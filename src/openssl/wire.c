@@ -1,9 +1,9 @@
 /*
 ** Owns every system call that TLS makes on a descriptor.
 */
-#include "../portability.h"
+#include "base/platform.h"
 
-#include "wire.h"
+#include "openssl/wire.h"
 
 #include <errno.h>
 #ifndef MSG_NOSIGNAL

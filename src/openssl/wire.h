@@ -4,7 +4,7 @@
 #ifndef ARSENAL_OPENSSL_WIRE_H
 #define ARSENAL_OPENSSL_WIRE_H
 
-#include "session.h"
+#include "openssl/session.h"
 
 BIO *wire_new(Session *session); /* NULL: no memory */
 

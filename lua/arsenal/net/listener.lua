@@ -1,0 +1,189 @@
+-- What listeners do beyond accepting: loops over clients, and serve.
+
+local core = require("arsenal.core")
+local arguments = require("arsenal.internal.arguments")
+local group = require("arsenal.task.group")
+
+---@class arsenal.Listener
+local Listener = core.listener_methods
+
+-- The groups of running serve calls, by listener.
+local serving = setmetatable({}, { __mode = "k" })
+
+-- Of each listener, how many handlers ended with an error that says no more than that their peer was gone.
+local gone = setmetatable({}, { __mode = "k" })
+
+-- The codes that say so.
+local peer_is_gone = { ECONNRESET = true, EPIPE = true, ETIMEDOUT = true, EOF = true, TIMEOUT = true }
+
+-- What each message about the stream has in it, even once it is closed. Unix peers have no names of their own.
+local function mark_of(stream, listener_name)
+  return core.stream_peer(stream) or (" %s -> "):format(listener_name)
+end
+
+-- Returns a function that answers whether a handler's error is such a one, and counts it if so.
+local function counter(listener)
+  local name = tostring(listener):match("listener (.*)")
+  return function(err, stream)
+    local is_counted = core.is_error(err) and peer_is_gone[err.code]
+      and err.message:find(mark_of(stream, name), 1, true)
+    if is_counted then gone[listener] = (gone[listener] or 0) + 1 end
+    return is_counted
+  end
+end
+
+-- Calls take(stream) for every connection until the listener is closed.
+local function accept_all(listener, take)
+  while true do
+    local stream, message, code = listener:accept()
+    if stream then
+      take(stream)
+    elseif code == "CLOSED" then
+      return true
+    else
+      return core.check(nil, message, code)
+    end
+  end
+end
+
+-- Remembers how to count what a serve call has in hand.
+local function remember(listener, opened, count)
+  local groups = serving[listener] or {}
+  serving[listener] = groups
+  groups[opened] = count
+end
+
+-- A task for each connection, which is closed when the task ends.
+local function serve_tasks(opened, listener, handler, max_connections)
+  remember(listener, opened, core.group_active)
+  return accept_all(listener, function(stream)
+    core.group_start(opened, stream, handler, stream, listener)
+    if max_connections then core.group_wait(opened, max_connections - 1) end
+  end)
+end
+
+-- One call of the handler of a connection that is readable.
+local function call_once(lobby, is_counted, stream, handler, listener)
+  local ok, result = xpcall(handler, core.traceback, stream, listener)
+  local traceback = not ok and core.last_traceback()
+  if not ok or result == false then stream:close() end
+  lobby:add(stream)
+  if not ok and not is_counted(result, stream) then return core.rethrow(result, traceback) end
+end
+
+local function call_handlers(lobby, opened, is_counted, handler, listener)
+  while true do
+    opened:go(call_once, lobby, is_counted, lobby:take(), handler, listener)
+  end
+end
+
+-- A task for each time that a connection is readable; none in between.
+local function serve_readable(opened, listener, handler, max_connections, is_counted)
+  local lobby <close> = core.lobby_new()
+  remember(listener, opened, function() return lobby:count() end)
+  local caller = opened:go(call_handlers, lobby, opened, is_counted, handler, listener)
+  accept_all(listener, function(stream)
+    lobby:add(stream)
+    if max_connections then lobby:wait(max_connections - 1) end
+  end)
+  lobby:wait(0)
+  caller:cancel()
+  return true
+end
+
+-- Re-raises what ended the accepting, or returns true after a close.
+local function finish(groups, opened, traceback, ok, err)
+  groups[opened] = nil
+  if ok then return true end
+  return core.rethrow(err, traceback)
+end
+
+local serve_options = { max_connections = "count", when = arguments.one_of("readable") }
+
+---Accepts until the listener is closed or the task cancelled. Each
+---`handler(stream, listener)` is a task; its stream is closed when it ends.
+---@param handler fun(stream: arsenal.Stream, listener: arsenal.Listener)
+---@param options? { max_connections: integer?, when: "readable"? }
+---@return true done once the listener was closed and every handler has ended
+function Listener:serve(handler, options)
+  arguments.self(self, "listener", "serve")
+  arguments.callable(handler, 1, "serve")
+  options = arguments.options(options, serve_options, 2, "serve")
+  if not core.can_wait() then return core.outside(Listener.serve, self, handler, options) end
+  local serve = options.when == "readable" and serve_readable or serve_tasks
+  local is_counted = counter(self)
+  local opened
+  local function body(new)
+    opened = new
+    return serve(new, self, handler, options.max_connections, is_counted)
+  end
+  local function failed(err, traceback, task, stream)
+    if task and not (stream and is_counted(err, stream)) then core.face.on_error(err, traceback, task) end
+  end
+  local _, traceback, ok, err = group.run(failed, body)
+  return finish(serving[self], opened, traceback, ok, err)
+end
+
+---Stops accepting, waits at most `grace` seconds for the running handlers, then
+---cancels them and waits until they have cleaned up.
+---@param grace? number seconds; nil: no limit
+---@return true
+function Listener:shutdown(grace)
+  arguments.self(self, "listener", "shutdown")
+  if not core.can_wait() then return core.outside(Listener.shutdown, self, grace) end
+  self:close()
+  local groups = serving[self] or {}
+  core.timeout(grace, function()
+    for opened in pairs(groups) do core.group_wait(opened, 0) end
+  end)
+  for opened in pairs(groups) do
+    core.group_cancel(opened)
+    core.group_wait(opened, 0)
+  end
+  return true
+end
+
+---Iterates over the connections; ends when the listener is closed.
+---@return fun(): arsenal.Stream?
+function Listener:clients()
+  arguments.self(self, "listener", "clients")
+  return function()
+    local stream, message, code = self:accept()
+    if stream or code == "CLOSED" then return stream end
+    return core.check(nil, message, code)
+  end
+end
+
+---Answers each later client with these certificates and settings; connections
+---that are there already, and handshakes that have begun, keep theirs.
+---@param options arsenal.TLSServerOptions
+---@return true? done
+---@return string? message
+---@return string? code and everything is as it was
+function Listener:set_tls(options)
+  require("arsenal.tls")
+  return core.set_tls(self, options)
+end
+
+---@class arsenal.ListenerStats
+---@field accepted integer
+---@field active integer handlers of serve
+---@field refused integer times that descriptors or memory had run out
+---@field gone integer handlers of serve whose error said only that the peer was gone or silent
+---@field handshaking? integer of a TLS listener: handshakes under way
+---@field failed? integer and those that failed
+---@field last_failure? string why the last one did
+
+---@return arsenal.ListenerStats
+function Listener:stats()
+  local accepted, refused = core.listener_counts(self)
+  local active = 0
+  for opened, count in pairs(serving[self] or {}) do active = active + count(opened) end
+  local handshaking, failed, last_failure = core.listener_preparing(self)
+  return {
+    accepted = accepted, active = active, refused = refused, gone = gone[self] or 0,
+    handshaking = handshaking, failed = failed, last_failure = last_failure,
+  }
+end
+
+return Listener

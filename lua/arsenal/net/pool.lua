@@ -1,0 +1,257 @@
+-- Pools: connections that tasks borrow from one another. A semaphore has a permit for each connection
+-- that may be out: whoever holds one either finds an idle connection or may open a new one.
+
+local core = require("arsenal.core")
+local arguments = require("arsenal.internal.arguments")
+
+local pool = {}
+
+---@class arsenal.Pool
+local Pool = {}
+Pool.__index = Pool
+Pool.__name = "pool"
+
+local function check_self(self, name)
+  if getmetatable(self) ~= Pool then
+    error(("calling '%s' on bad self (pool expected, got %s)"):format(name, type(self)), 3)
+  end
+end
+
+-- Connections -----------------------------------------------------------------------------------
+
+-- Calls a connection's close, and gives the permit back whatever comes of it.
+local function close_connection(connection, permit)
+  local ok, err = true, nil
+  if connection.close then ok, err = pcall(connection.close, connection) end
+  if permit then permit:release() end
+  if not ok then error(err, 0) end
+end
+
+-- Whether nothing speaks against its next use: a stream that anything has come on is not trusted. Only with
+-- `look` the kernel is asked.
+local function is_quiet(connection, look)
+  return core.class(connection) ~= "stream" or core.stream_is_quiet(connection, look)
+end
+
+local function close_idle(self, i)
+  local entry = table.remove(self._idle, i)
+  close_connection(entry.connection)
+end
+
+-- The ones used last are at the end of the list, so that the others grow old.
+local function close_old(self)
+  while self._idle[1] and core.now() - self._idle[1].since > self._idle_timeout do close_idle(self, 1) end
+end
+
+-- Borrowing -------------------------------------------------------------------------------------
+
+-- What a task has in its hands while it acquires. Closed before it has lent that out, it drops it.
+local Claim = {}
+
+function Claim:__close()
+  if not self.permit then
+    self.pool._waiting = self.pool._waiting - 1
+  elseif self.connection then
+    close_connection(self.connection, self.permit)
+  elseif not self.lent then
+    self.permit:release()
+  end
+end
+
+-- An idle connection that still works, or nil.
+local function take_idle(self, claim)
+  close_old(self)
+  while #self._idle > 0 do
+    local connection = table.remove(self._idle).connection
+    claim.connection = connection
+    if is_quiet(connection, true) and (not self._check or self._check(connection)) then return connection end
+    claim.connection = nil
+    close_connection(connection)
+  end
+end
+
+local function lend(self, claim, connection)
+  claim.connection = nil
+  claim.lent = true
+  self._lent[connection] = claim.permit
+  return connection
+end
+
+local function closed(self)
+  return nil, ("acquire %s: closed"):format(self), "CLOSED"
+end
+
+local function take(self)
+  self._waiting = self._waiting + 1
+  local claim <close> = setmetatable({ pool = self }, Claim)
+  local permit = self._permits:acquire()
+  if not permit then return closed(self) end
+  claim.permit = permit
+  self._waiting = self._waiting - 1
+  local connection = take_idle(self, claim)
+  if connection then return lend(self, claim, connection) end
+  local message, code
+  connection, message, code = self._connect()
+  if not connection then return nil, message or "connect has returned no connection", code end
+  claim.connection = connection
+  self._made = self._made + 1
+  if self._closed then return closed(self) end
+  return lend(self, claim, connection)
+end
+
+---Waits for a connection: an idle one that still works, or a new one.
+---@param timeout? number seconds
+---@return any? connection
+---@return string? message
+---@return string? code "TIMEOUT", "CLOSED", or what `connect` has returned
+function Pool:acquire(timeout)
+  check_self(self, "acquire")
+  if not core.can_wait() then return core.outside(Pool.acquire, self, timeout) end
+  if self._closed then return closed(self) end
+  if timeout == nil then return take(self) end
+  local connection, message, code = core.timeout(timeout, take, self)
+  if code == "TIMEOUT" and message:find("^timed out") then message = ("acquire %s: %s"):format(self, message) end
+  return connection, message, code
+end
+
+-- The permit of a connection that was lent, which it is no more.
+local function take_back(self, connection, name)
+  local permit = connection ~= nil and self._lent[connection]
+  if not permit then
+    error(("bad argument #1 to '%s' (a connection lent by this pool expected)"):format(name), 3)
+  end
+  self._lent[connection] = nil
+  return permit
+end
+
+local function give_back(self, connection, permit)
+  if self._closed or not is_quiet(connection) then return close_connection(connection, permit) end
+  self._idle[#self._idle + 1] = { connection = connection, since = core.now() }
+  permit:release()
+  close_old(self)
+end
+
+---Gives a connection back, for others to use; one that is closed, or that unread bytes have come on, is closed.
+---@param connection any
+---@return true
+function Pool:release(connection)
+  check_self(self, "release")
+  give_back(self, connection, take_back(self, connection, "release"))
+  return true
+end
+
+---Gives a connection back to be closed.
+---@param connection any
+---@return true
+function Pool:discard(connection)
+  check_self(self, "discard")
+  close_connection(connection, take_back(self, connection, "discard"))
+  return true
+end
+
+-- A connection that `with` has borrowed. It is trusted again only if the function has succeeded. The function may
+-- have given it back itself; then another task may have it by now, with another permit.
+local Loan = {}
+
+function Loan:__close()
+  if self.pool._lent[self.connection] ~= self.permit then return end
+  take_back(self.pool, self.connection, "with")
+  if self.succeeded then
+    give_back(self.pool, self.connection, self.permit)
+  else
+    close_connection(self.connection, self.permit)
+  end
+end
+
+-- A failure is what arsenal's own calls return for one.
+local function conclude(loan, ...)
+  local value, message, code = ...
+  loan.succeeded = not (value == nil and type(message) == "string" and type(code) == "string")
+  return ...
+end
+
+---Calls `fn(connection, ...)` with a connection, and gives it back afterwards; or closes it if fn has raised an
+---error, was cancelled, or has returned a failure (`nil, message, code`).
+---@param fn fun(connection: any, ...): ...
+---@param ... any
+---@return any ... fn's results; or nil, message, code where there was no connection
+function Pool:with(fn, ...)
+  check_self(self, "with")
+  arguments.callable(fn, 1, "with")
+  if not core.can_wait() then return core.outside(Pool.with, self, fn, ...) end
+  local connection, message, code = self:acquire()
+  if not connection then return nil, message, code end
+  local loan <close> = setmetatable({ pool = self, connection = connection, permit = self._lent[connection] }, Loan)
+  return conclude(loan, fn(connection, ...))
+end
+
+-- The pool itself -------------------------------------------------------------------------------
+
+---Closes the idle connections, and ends every acquire with "CLOSED". A connection that is out is closed when it
+---comes back.
+---@return true
+function Pool:close()
+  check_self(self, "close")
+  self._closed = true
+  self._permits:close()
+  while #self._idle > 0 do close_idle(self, #self._idle) end
+  return true
+end
+
+Pool.__close = Pool.close
+
+local function count(set)
+  local n = 0
+  for _ in pairs(set) do n = n + 1 end
+  return n
+end
+
+---@return { max: integer, lent: integer, idle: integer, waiting: integer, made: integer }
+--- `made`: connections so far; `waiting`: tasks that wait for one to come back
+function Pool:stats()
+  check_self(self, "stats")
+  return {
+    max = self._max,
+    lent = count(self._lent),
+    idle = #self._idle,
+    waiting = self._waiting,
+    made = self._made,
+  }
+end
+
+function Pool:__tostring()
+  if self._closed then return "pool (closed)" end
+  return ("pool (%d lent, %d idle, at most %d)"):format(count(self._lent), #self._idle, self._max)
+end
+
+local known = { connect = "callable", max = "count", idle_timeout = "seconds", check = "callable" }
+
+---@class arsenal.PoolOptions
+---@field connect fun(): any, string?, string? opens a connection; returns nil, message, code on failure
+---@field max? integer connections at most (10)
+---@field idle_timeout? number seconds after which an idle connection is not used any more (nil: no limit)
+---@field check? fun(connection: any): boolean whether an idle connection still works; it may wait
+
+---Makes a pool of connections, of which there are at most `max` at any time.
+---@param options arsenal.PoolOptions
+---@return arsenal.Pool
+function pool.pool(options)
+  arguments.type(options, "table", 1, "pool")
+  arguments.options(options, known, 1, "pool")
+  if not options.connect then error("bad argument #1 to 'pool' (option 'connect': function expected, got nil)", 2) end
+  local max = options.max or 10
+  return setmetatable({
+    _connect = options.connect,
+    _check = options.check,
+    _max = max,
+    _idle_timeout = math.max(options.idle_timeout or math.huge, 0),
+    _permits = core.semaphore(max),
+    _idle = {},
+    _lent = setmetatable({}, { __mode = "k" }), -- permits; one that is forgotten comes back by the collector
+    _waiting = 0,
+    _made = 0,
+    _closed = false,
+  }, Pool)
+end
+
+return pool

@@ -1,0 +1,132 @@
+-- TCP: connecting to names, with their addresses raced as RFC 8305 says, and
+-- listening. Each single attempt is the C core's.
+
+local core = require("arsenal.core")
+local arguments = require("arsenal.internal.arguments")
+local endpoint = require("arsenal.net.endpoint")
+local group = require("arsenal.task.group")
+local tcp_options = require("arsenal.net.tcp_options")
+
+local tcp = {}
+
+local ATTEMPT_DELAY = 0.25 -- seconds before the next address is tried beside (RFC 8305, section 5)
+
+-- What the C core takes: it knows no `false` for keepalive, and whole seconds.
+local function for_core(options)
+  local copy = {}
+  for name, value in pairs(options) do
+    copy[name] = value
+  end
+  copy.keepalive = options.keepalive and math.ceil(options.keepalive) or nil
+  return copy
+end
+
+-- Alternates the families, the resolver's first choice first (RFC 8305, section 4).
+local function interleave(addresses)
+  local first, second = {}, {}
+  for _, address in ipairs(addresses) do
+    local list = address.family == addresses[1].family and first or second
+    list[#list + 1] = address
+  end
+  local result = {}
+  for i = 1, math.max(#first, #second) do
+    result[#result + 1] = first[i]
+    result[#result + 1] = second[i]
+  end
+  return result
+end
+
+-- Holds the stream that won, and closes it if the race ends in an error after that.
+local Winner = {}
+Winner.__index = Winner
+
+function Winner:__close(err)
+  if err ~= nil and self.stream then self.stream:close() end
+end
+
+local function try_one(winner, failures, opened, address, port, options)
+  local stream, message, code = core.tcp_connect(address.address, port, options)
+  if not stream then
+    failures[#failures + 1] = { message = message, code = code }
+  elseif winner.stream then
+    stream:close()
+  else
+    winner.stream = stream
+    opened:cancel()
+  end
+end
+
+-- Tries the addresses in turn, each a moment after the one before, or as soon
+-- as that has failed. Returns the first stream connected, or nil and the failures.
+local function race(addresses, port, options)
+  local winner <close> = setmetatable({}, Winner)
+  local failures = {}
+  group.group(function(opened)
+    for i, address in ipairs(addresses) do
+      local attempt = opened:go(try_one, winner, failures, opened, address, port, options)
+      if i < #addresses then core.timeout(ATTEMPT_DELAY, attempt.join, attempt) end
+    end
+  end)
+  return winner.stream, failures
+end
+
+-- nil, each address with its error, and the first one's code.
+local function fail(host, port, failures)
+  local reasons = {}
+  for i, failure in ipairs(failures) do
+    reasons[i] = failure.message:gsub("^connect ", "")
+  end
+  return endpoint.failure("connect", host, port, table.concat(reasons, "; "), failures[1].code)
+end
+
+local function connect(host, port, options)
+  local addresses, message, code = endpoint.resolve("connect", host, port, { family = options.family })
+  if not addresses then return nil, message, code end
+  if #addresses == 1 and addresses[1].address == host then
+    return core.tcp_connect(host, port, options)
+  end
+  local stream, failures = race(interleave(addresses), port, options)
+  if stream then return stream end
+  return fail(host, port, failures)
+end
+
+---Connects to a host, a name or a numeric address. The addresses of a name are
+---raced (RFC 8305); a failure's message lists each with its error.
+---@param host string
+---@param port integer 0 to 65535
+---@param options? arsenal.ConnectOptions
+---@return arsenal.Stream? stream
+---@return string? message
+---@return string? code "TIMEOUT", "EINVAL" for a bad name, an errno or resolver's name
+function tcp.connect(host, port, options)
+  arguments.type(host, "string", 1, "connect")
+  arguments.port(port, 2, "connect")
+  options = arguments.options(options, tcp_options.connect, 3, "connect")
+  if not core.can_wait() then return core.outside(tcp.connect, host, port, options) end
+  return endpoint.connect_within(options.timeout, connect, host, math.tointeger(port), for_core(options))
+end
+
+---Listens on a host's address, or on every address, IPv4 and IPv6, where host
+---is nil or "*". Port 0 takes a free one, which `listener:local_address()` tells.
+---@param host string?
+---@param port integer 0 to 65535
+---@param options? arsenal.ListenOptions
+---@return arsenal.Listener? listener
+---@return string? message
+---@return string? code
+function tcp.listen(host, port, options)
+  if host ~= nil then arguments.type(host, "string", 1, "listen") end
+  arguments.port(port, 2, "listen")
+  options = arguments.options(options, tcp_options.listen, 3, "listen")
+  return endpoint.open("listen", core.tcp_listen, host, math.tointeger(port), for_core(options))
+end
+
+---Makes an object of an open socket: a TCP stream, or a listener if the socket listens. The
+---descriptor is the object's from then on; after a failure it still is the caller's.
+---@param fd integer
+---@return arsenal.Stream|arsenal.Listener? object
+---@return string? message
+---@return string? code "EBADF", "ENOTSOCK", "EINVAL" for a socket of another kind, "ENOTCONN"
+tcp.from_fd = core.tcp_from_fd
+
+return tcp

@@ -1,0 +1,25 @@
+-- The options of TCP, which whatever runs over it takes too: name to kind of value, as in
+-- arsenal.arguments.
+
+local arguments = require("arsenal.internal.arguments")
+
+local options = {}
+
+options.connect = {
+  timeout = "seconds",
+  nodelay = "boolean",
+  keepalive = "keepalive",
+  local_address = "string",
+  local_port = "port",
+  family = arguments.one_of("inet", "inet6"),
+}
+
+options.listen = {
+  backlog = "count",
+  reuseport = "boolean",
+  ipv6only = "boolean",
+  nodelay = "boolean",
+  keepalive = "keepalive",
+}
+
+return options

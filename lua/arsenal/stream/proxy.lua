@@ -1,0 +1,47 @@
+-- Joins two streams: what comes on each is sent on the other, with half-close.
+
+local core = require("arsenal.core")
+local arguments = require("arsenal.internal.arguments")
+local group = require("arsenal.task.group")
+
+local proxy = {}
+
+-- A write that fails so has lost its peer, which may have answered before: then the other direction
+-- delivers that, and ends by itself.
+local gone = { EPIPE = true, ECONNRESET = true }
+
+-- One direction. Once the other one has failed, no clean end is made of this one's.
+local function forward(state, from, to)
+  local count, message, code, _, of_write = core.copy(from, to)
+  if count and not state.code then
+    local ended
+    ended, message, code = to:shutdown()
+    if not ended then count = nil end
+  end
+  if count then return count end
+  if not state.code then state.message, state.code = message, code end
+  if not (of_write and gone[code]) then state.group:cancel() end
+end
+
+---Copies in both directions until both have ended; the end of each is passed on as a half-close. After a
+---failure the other direction is ended, except where it has an answer to deliver. Closes neither stream.
+---@param a arsenal.Stream
+---@param b arsenal.Stream
+---@return integer? sent from a to b
+---@return integer|string received from b to a; or the message
+---@return string? code
+function proxy.proxy(a, b)
+  arguments.class(a, "stream", 1, "proxy")
+  arguments.class(b, "stream", 2, "proxy")
+  if not core.can_wait() then return core.outside(proxy.proxy, a, b) end
+  local state, sent, received = {}, nil, nil
+  group.group(function(opened)
+    state.group = opened
+    opened:go(function() received = forward(state, b, a) end)
+    sent = forward(state, a, b)
+  end)
+  if state.code then return nil, state.message, state.code end
+  return sent, received
+end
+
+return proxy

@@ -1,0 +1,124 @@
+-- Ctrl-C: what SIGINT does to arsenal.run. The programs are children, and the signals real.
+
+local child = require("spec.kit.child")
+
+local it <const> = child.has("kill", "cc") and it or pending
+
+-- Starts a child whose program prints "ready" when it may be interrupted; waits for that.
+local function ready(source, options)
+  local running = child.lua(source, options)
+  running:expect("^ready$")
+  return running
+end
+
+describe("Ctrl-C", function()
+  it("cancels every task, lets clean-up run, and raises \"interrupted\"", function()
+    local running <close> = ready([[
+      local function sleeper(name)
+        return function()
+          local _ <close> = setmetatable({}, { __close = function()
+            arsenal.shield(arsenal.sleep, 0.01)
+            print("cleaned " .. name)
+          end })
+          if name == "main" then print("ready") end
+          arsenal.sleep(100)
+        end
+      end
+      arsenal.go(sleeper("task"))
+      print(pcall(arsenal.run, sleeper("main")))
+      arsenal.run(function() arsenal.sleep(0) print("runs again") end)]])
+    running:signal("INT")
+    local result = running:finish()
+    assert.equal(0, result.status)
+    assert.matches("cleaned task", result.out, 1, true)
+    assert.matches("cleaned main", result.out, 1, true)
+    assert.matches("false\tinterrupted\n", result.out, 1, true)
+    assert.matches("runs again", result.out, 1, true)
+  end)
+
+  it("uncaught ends the program with status 1 and the word", function()
+    local running <close> = ready([[arsenal.run(function() print("ready") arsenal.sleep(100) end)]])
+    running:signal("INT")
+    local result = running:finish()
+    assert.equal(1, result.status)
+    assert.matches("interrupted", result.err, 1, true)
+  end)
+
+  it("wakes whoever waits for the network", function()
+    local running <close> = ready([[
+      local listener = arsenal.tcp.listen("127.0.0.1", 0)
+      arsenal.run(function() print("ready") listener:serve(print) end)]])
+    running:signal("INT")
+    assert.equal(1, running:finish().status)
+  end)
+
+  it("a second time ends the process at once", function()
+    local running <close> = ready([[
+      arsenal.run(function()
+        local _ <close> = setmetatable({}, { __close = function()
+          arsenal.shield(function()
+            print("cleaning")
+            arsenal.sleep(100)
+          end)
+        end })
+        print("ready")
+        arsenal.sleep(100)
+      end)]])
+    running:signal("INT")
+    running:expect("^cleaning$")
+    running:signal("INT")
+    local result = running:finish()
+    assert.equal(2, result.signal)
+  end)
+
+  it("a second time ends a task that hogs the loop", function()
+    local running <close> = ready([[
+      arsenal.run(function()
+        print("ready")
+        pcall(arsenal.sleep, 100)
+        print("hogging")
+        while true do end
+      end)]])
+    running:signal("INT")
+    running:expect("^hogging$")
+    running:signal("INT")
+    assert.equal(2, running:finish().signal)
+  end)
+
+  it("that is ignored stays ignored", function()
+    -- Lua's own interpreter takes SIGINT whatever it was, so that it is ignored from inside.
+    local running <close> = ready(([[
+      package.loadlib(%q, "ignore_interrupt")()
+      arsenal.run(function()
+        print("ready")
+        arsenal.sleep(0.2)
+        print("undisturbed")
+      end)]]):format(child.library("ignore_interrupt")))
+    running:signal("INT")
+    running:signal("INT")
+    local result = running:finish()
+    assert.equal(0, result.status)
+    assert.matches("undisturbed", result.out, 1, true)
+  end)
+
+  it("outside run is Lua's own business", function()
+    local running <close> = ready([[
+      arsenal.run(function() arsenal.sleep(0) end)
+      print("ready")
+      while true do end]])
+    running:signal("INT")
+    local result = running:finish()
+    assert.equal(1, result.status)
+    assert.matches("interrupted!", result.err, 1, true)
+  end)
+
+  it("ends a wait outside tasks too", function()
+    local running <close> = ready([[
+      arsenal.go(print, "ready")
+      arsenal.sleep(100)]])
+    running:signal("INT")
+    local result = running:finish()
+    assert.equal(1, result.status)
+    assert.matches("interrupted", result.err, 1, true)
+  end)
+end)

@@ -1,0 +1,155 @@
+-- Programs run beside the specs: started under a time limit, spoken to through their output and
+-- signals, and their end awaited without stopping the loop.
+
+local arsenal = require("arsenal")
+local kit = require("spec.kit")
+local lfs = require("lfs")
+
+local child = {}
+
+local LUA <const> = os.getenv("LUA") or "lua5.4"
+
+local Child <const> = {}
+Child.__index = Child
+
+local function quote(word)
+  return "'" .. tostring(word):gsub("'", "'\\''") .. "'"
+end
+
+-- A command line of words, each of them quoted.
+function child.command(...)
+  local words = table.pack(...)
+  for i = 1, words.n do words[i] = quote(words[i]) end
+  return table.concat(words, " ")
+end
+
+local function temporary(text)
+  local path = os.tmpname()
+  local file <close> = assert(io.open(path, "wb"))
+  file:write(text or "")
+  return path
+end
+
+-- The text of a temporary file, which is removed.
+local function taken(path)
+  local file = assert(io.open(path, "rb"))
+  local text = file:read("a")
+  file:close()
+  os.remove(path)
+  return text
+end
+
+-- Whether these programs are there: `local it = child.has("strace") and it or pending`.
+function child.has(...)
+  for _, program in ipairs { ... } do
+    if not os.execute("command -v " .. program .. " >/dev/null 2>&1") then return false end
+  end
+  return true
+end
+
+local function environment()
+  return ("LUA_PATH=%s LUA_CPATH=%s"):format(quote(package.path), quote(package.cpath))
+end
+
+-- Starts a shell command. Options: `input` (its stdin; empty otherwise), `before` (shell text to run
+-- first: ulimit, trap), `limit` (seconds, then it is killed).
+function child.start(command, options)
+  options = options or {}
+  local errors, input = temporary(), temporary(options.input)
+  local inner = ("echo $$; %s exec env %s %s"):format(options.before or "", environment(), command)
+  local outer = ("timeout --foreground -s KILL %d sh -c %s <%s 2>%s"):format(
+    options.limit or 2 * kit.limit, quote(inner), input, errors)
+  local output, fd = kit.opened(io.popen, outer, "r")
+  output:setvbuf("no")
+  local self = setmetatable({ output = output, fd = fd, errors = errors, used = { input } }, Child)
+  self.pid = math.tointeger(output:read("n"))
+  output:read("l")
+  return self
+end
+
+-- The next line of its output, nil at its end.
+function Child:line()
+  if arsenal.current() then assert(arsenal.wait_readable(self.fd)) end
+  return self.output:read("l")
+end
+
+-- The first line that matches, and what it captures; an error when the output ends before.
+function Child:expect(pattern)
+  for line in self.line, self do
+    if line:find(pattern) then return line:match(pattern) end
+  end
+  local result = self:finish()
+  error(("the child ended (%s) without printing %q: %s"):format(result.status, pattern, result.err), 2)
+end
+
+function Child:signal(name)
+  return os.execute(("kill -%s %d"):format(name, self.pid))
+end
+
+-- Waits for its end. Returns { status, signal, out, err }.
+function Child:finish()
+  local lines = {}
+  for line in self.line, self do lines[#lines + 1] = line .. "\n" end
+  local _, kind, code = self.output:close()
+  for _, path in ipairs(self.used) do os.remove(path) end
+  local signal = kind == "signal" and code or code > 128 and code - 128 or nil
+  return {
+    status = not signal and code or nil,
+    signal = signal,
+    out = table.concat(lines),
+    err = taken(self.errors),
+  }
+end
+
+Child.__close = function(self)
+  if io.type(self.output) == "file" then
+    self:signal("KILL")
+    self:finish()
+  end
+end
+
+function child.run(command, options)
+  return child.start(command, options):finish()
+end
+
+local function is_newer(file, other)
+  local time = lfs.attributes(file, "modification")
+  return time and time > lfs.attributes(other, "modification")
+end
+
+-- The path of a library for LD_PRELOAD, compiled from spec/tools.
+function child.library(name)
+  local source, library = ("spec/kit/tools/%s.c"):format(name), ("build/spec/%s.so"):format(name)
+  if not is_newer(library, source) then
+    assert(os.execute("mkdir -p build/spec"))
+    assert(os.execute(("cc -O -shared -fPIC -o %s %s -ldl"):format(library, source)))
+  end
+  return lfs.currentdir() .. "/" .. library
+end
+
+-- The words that set a resolver of our own in front of a command.
+local function resolving(names)
+  return ('env LD_PRELOAD="$LD_PRELOAD %s" ARSENAL_NAMES=%s '):format(child.library("names"), quote(names))
+end
+
+-- Starts `source` with the words given as its arguments; arsenal is loaded, and stdout unbuffered.
+-- Options: those of child.start; `under`, a command to run it under (strace); `names`, what
+-- spec/kit/tools/names.c shall resolve; `bare`, to load nothing.
+local PRELUDE <const> = "io.stdout:setvbuf('no') local arsenal = require('arsenal') "
+
+function child.lua(source, options, ...)
+  options = options or {}
+  local script = temporary((options.bare and "" or PRELUDE) .. source)
+  local names = options.names and resolving(options.names) or ""
+  local command = ("%s %s %s"):format(options.under or "", names, child.command(LUA, script, ...))
+  local self = child.start(command, options)
+  table.insert(self.used, script)
+  return self
+end
+
+-- Runs such a script to its end, outside the loop or in it.
+function child.run_lua(...)
+  return child.lua(...):finish()
+end
+
+return child

@@ -1,0 +1,381 @@
+-- The test kit: runs a spec's body inside the loop under a time limit, and proves that no task,
+-- handle, timer or descriptor is left. Also connected pairs, echo servers, random bytes, and the
+-- assertions that arsenal's conventions ask for. Children are in spec.kit.child.
+
+local arsenal = require("arsenal")
+local lfs = require("lfs")
+local assert = require("luassert")
+
+local kit = {}
+
+local LIMIT <const> = tonumber(os.getenv("ARSENAL_SPEC_LIMIT")) or 10
+local SLOW <const> = os.getenv("ARSENAL_SLOW") == "1"
+local ONE_BYTE <const> = os.getenv("ARSENAL_ONE_BYTE") == "1"
+
+kit.slow = SLOW
+kit.one_byte = ONE_BYTE
+kit.limit = (SLOW or ONE_BYTE) and 6 * LIMIT or LIMIT
+
+-- How many of something heavy: n, or a twentieth of it where everything is slow.
+function kit.count(n)
+  return (SLOW or ONE_BYTE) and math.max(n // 20, 1) or n
+end
+
+-- How many bytes: n, or little enough to be moved one at a time.
+function kit.bytes(n)
+  if ONE_BYTE then return math.max(n // 256, 1) end
+  return SLOW and math.max(n // 8, 1) or n
+end
+
+-- What is left behind ---------------------------------------------------------------------------
+
+-- The numbers of the open descriptors.
+function kit.descriptor_list()
+  local seen, open = {}, {}
+  for name in lfs.dir("/proc/self/fd") do seen[#seen + 1] = tonumber(name) end
+  for _, fd in ipairs(seen) do -- the one that listed them is closed by now
+    if lfs.symlinkattributes("/proc/self/fd/" .. fd) then open[#open + 1] = fd end
+  end
+  return open
+end
+
+-- Calls fn, and returns its first result and the descriptor that it has opened.
+function kit.opened(fn, ...)
+  local before = {}
+  for _, fd in ipairs(kit.descriptor_list()) do before[fd] = true end
+  local result = fn(...)
+  for _, fd in ipairs(kit.descriptor_list()) do
+    if not before[fd] then return result, fd end
+  end
+end
+
+-- Calls fn with a pipe that is none of arsenal's: a file to read and write, without a buffer, and
+-- its descriptor.
+function kit.with_foreign(fn)
+  local path = os.tmpname()
+  os.remove(path)
+  assert(os.execute("mkfifo " .. path))
+  local file, fd = kit.opened(io.open, path, "r+")
+  os.remove(path)
+  file:setvbuf("no")
+  local _ <close> = file
+  return fn(fd, file)
+end
+
+function kit.process_id()
+  local file <close> = assert(io.open("/proc/self/stat"))
+  return file:read("n")
+end
+
+-- The process's resident memory in bytes.
+function kit.resident_memory()
+  for line in io.lines("/proc/self/status") do
+    local kilobytes = line:match("^VmRSS:%s+(%d+)")
+    if kilobytes then return kilobytes * 1024 end
+  end
+end
+
+-- Everything that arsenal holds, in words; nil when it holds nothing.
+local function held()
+  local stats, found = arsenal.stats(), {}
+  for _, name in ipairs { "tasks", "ready", "waiting", "timers" } do
+    if stats[name] ~= 0 then found[#found + 1] = stats[name] .. " " .. name end
+  end
+  for kind, count in pairs(stats.handles) do
+    if count ~= 0 then found[#found + 1] = count .. " open " .. kind end
+  end
+  return found[1] and table.concat(found, ", ") or nil
+end
+
+-- Collects until finalizers have had their say and the loop has seen the closed handles out.
+function kit.collect()
+  for _ = 1, 3 do
+    collectgarbage()
+    arsenal.run_once(0)
+  end
+end
+
+local function left_behind(before)
+  local left = held()
+  if left then return "left behind: " .. left end
+  local after = #kit.descriptor_list()
+  if after ~= before then
+    return ("left behind: %d descriptors where there were %d"):format(after, before)
+  end
+end
+
+-- A collection of busted's heap takes longer than most specs: only what needs one to go has it.
+local function leak(before)
+  arsenal.run_once(0)
+  if not left_behind(before) then return nil end
+  kit.collect()
+  return left_behind(before)
+end
+
+-- A string error with its traceback; any other as it is.
+local function traced(err)
+  return type(err) == "string" and debug.traceback(err, 2) or err
+end
+
+-- Runs `body` and raises its error, or what it left behind.
+local function proving_nothing_is_left(body)
+  local before = #kit.descriptor_list()
+  local ok, err = xpcall(body, traced)
+  local left = leak(before)
+  if not ok then error(err, 0) end
+  if left then error(left, 0) end
+end
+
+-- Running a spec's body -------------------------------------------------------------------------
+
+-- Waits for the tasks that the body has left running; they are given a second to see their peers go.
+local function tasks_end()
+  local limit = arsenal.now() + 1
+  while arsenal.stats().tasks > 1 do
+    if arsenal.now() > limit then
+      local left = arsenal.stats().tasks - 1
+      arsenal.stop()
+      error(("the body ended, and left %d tasks running"):format(left), 0)
+    end
+    arsenal.sleep(0.001)
+  end
+end
+
+local function limited(body, limit)
+  local ended, err
+  local _, message, code = arsenal.timeout(limit, function()
+    ended, err = xpcall(body, traced)
+    if arsenal.is_cancelled(err) then error(err, 0) end
+  end)
+  if ended then return tasks_end() end
+  arsenal.stop()
+  if err ~= nil and not arsenal.is_cancelled(err) then error(err, 0) end
+  error(("the spec's body did not end (%s, %s)"):format(message, code), 0)
+end
+
+-- For `it`: runs the body as the first task of `arsenal.run`. `options.limit` in seconds.
+function kit.inside(body, options)
+  local limit = options and options.limit or kit.limit
+  return function()
+    proving_nothing_is_left(function()
+      local ok, err
+      -- The error is carried around run, so that run's own treatment of errors cannot change it.
+      pcall(arsenal.run, function()
+        ok, err = pcall(limited, body, limit)
+      end)
+      if not ok then error(err, 0) end
+    end)
+  end
+end
+
+-- For `it`: runs the body outside every task.
+function kit.outside(body)
+  return function() proving_nothing_is_left(body) end
+end
+
+-- Lets the others run until `task` waits.
+function kit.until_waiting(task)
+  while task:status() == "ready" do arsenal.yield() end
+  assert.equal("waiting", task:status())
+  return task
+end
+
+-- Starts fn as a task and lets it run to its first wait.
+function kit.waiting(fn, ...)
+  return kit.until_waiting(arsenal.go(fn, ...))
+end
+
+-- Lets the loop turn until predicate() holds; the kit's limit ends it otherwise.
+function kit.turn_until(predicate)
+  while not predicate() do arsenal.yield() end
+end
+
+-- A value for a <close> variable, which calls fn(value, err).
+function kit.on_close(fn)
+  return setmetatable({}, { __close = fn })
+end
+
+-- Calls fn with arsenal.on_error replaced by a recorder; returns the list of what it was told.
+function kit.recording_errors(fn)
+  local told, before = {}, arsenal.on_error
+  arsenal.on_error = function(err, traceback, task)
+    told[#told + 1] = { err = err, traceback = traceback, task = task }
+  end
+  local ok, err = pcall(fn, told)
+  arsenal.on_error = before
+  if not ok then error(err, 0) end
+  return told
+end
+
+-- Assertions ------------------------------------------------------------------------------------
+
+-- kit.fails(code, call(...)): the failure convention, nil, message, code. Returns message and the rest.
+function kit.fails(expected, ...)
+  local value, message, code = ...
+  assert.is_nil(value)
+  assert.equal("string", type(message), "a failure has a message")
+  assert.equal(expected, code, message)
+  assert.is_nil(message:match("\n%s*stack traceback"), "a message has no traceback")
+  return message, select(4, ...)
+end
+
+-- The function raises, and its message contains each of the words (plain text). Returns the error.
+function kit.mistake(words, fn, ...)
+  local ok, err = pcall(fn, ...)
+  assert.is_false(ok, "a mistake of the caller raises")
+  assert.is_false(arsenal.is_cancelled(err), "a mistake is no cancellation")
+  local message = tostring(err)
+  for word in words:gmatch("%S+") do
+    assert(message:find(word, 1, true), ("%q does not name %q"):format(message, word))
+  end
+  return err
+end
+
+-- The stream's next bytes are these. (A plain recv may give fewer, one at a time even.)
+function kit.expect(stream, text)
+  local got, message = stream:recv_exactly(#text)
+  assert.equal(text, got, message)
+end
+
+-- Equality of long strings, told by the first difference.
+function kit.same_bytes(expected, got)
+  if expected == got then return end
+  assert.equal("string", type(got))
+  local at = 1
+  while expected:byte(at) and expected:byte(at) == got:byte(at) do at = at + 1 end
+  error(("bytes differ at %d of %d; got %d bytes"):format(at, #expected, #got), 2)
+end
+
+-- At least `least` seconds and less than `most` pass in fn. Returns what fn returns.
+function kit.takes(least, most, fn, ...)
+  local started = arsenal.now()
+  local results = table.pack(fn(...))
+  local took = arsenal.now() - started
+  assert(took >= least, ("took %.4f s, less than %s"):format(took, least))
+  if not SLOW and not ONE_BYTE then
+    assert(took < most, ("took %.4f s, not less than %s"):format(took, most))
+  end
+  return table.unpack(results, 1, results.n)
+end
+
+-- Data ------------------------------------------------------------------------------------------
+
+-- n bytes that look random and are the same for the same seed.
+function kit.random_bytes(n, seed)
+  local state, words = seed or 1, {}
+  for i = 1, n // 8 + 1 do
+    state = state * 6364136223846793005 + 1442695040888963407
+    words[i] = string.pack("<i8", state ~ (state >> 29))
+  end
+  return table.concat(words):sub(1, n)
+end
+
+-- Cuts data into pieces of random lengths up to `most`.
+function kit.pieces(data, most, random)
+  local pieces, at = {}, 1
+  while at <= #data do
+    local length = random(most)
+    pieces[#pieces + 1] = data:sub(at, at + length - 1)
+    at = at + length
+  end
+  return pieces
+end
+
+-- A generator of numbers of its own, so that specs neither share nor disturb math.random.
+function kit.random(seed)
+  local state = seed
+  return function(most)
+    state = state * 6364136223846793005 + 1442695040888963407
+    return (state >> 33) % most + 1
+  end
+end
+
+-- Peers -----------------------------------------------------------------------------------------
+
+function kit.listen(options)
+  return assert(arsenal.tcp.listen("127.0.0.1", 0, options))
+end
+
+function kit.port_of(listener)
+  return (select(2, listener:local_address()))
+end
+
+function kit.connect_to(listener, options)
+  return assert(arsenal.tcp.connect("127.0.0.1", kit.port_of(listener), options))
+end
+
+-- A connected TCP pair: ours (options.connect), and the accepted side (options.listen).
+function kit.tcp_pair(options)
+  options = options or {}
+  local listener = kit.listen(options.listen)
+  local client = kit.connect_to(listener, options.connect)
+  local server = assert(listener:accept())
+  listener:close()
+  return client, server
+end
+
+-- Calls fn with both, which are closed afterwards.
+function kit.closing_both(first, second, fn)
+  local a <close> = first
+  local b <close> = second
+  return fn(a, b)
+end
+
+-- Calls fn with a connected pair, which is closed afterwards.
+function kit.with_pair(fn, options)
+  local client, server = kit.tcp_pair(options)
+  return kit.closing_both(client, server, fn)
+end
+
+-- Starts a listener whose every connection is answered by `handler`; returns it, its port and serve's task.
+function kit.server(handler, options, listen_options)
+  local listener = kit.listen(listen_options)
+  local serving = arsenal.go(listener.serve, listener, handler, options)
+  return listener, kit.port_of(listener), serving
+end
+
+-- The handler that sends back what it receives.
+function kit.echo(stream)
+  for chunk in stream:chunks() do assert(stream:send(chunk)) end
+end
+
+-- A port of the loopback on which nobody listens.
+function kit.dead_port()
+  local listener = kit.listen()
+  local port = kit.port_of(listener)
+  listener:close()
+  return port
+end
+
+-- More than the kernel takes for a pair with small buffers.
+kit.plenty = ("x"):rep(ONE_BYTE and 1 << 19 or 8 << 20)
+
+-- A task that sends kit.plenty to a peer that does not read: part of it has gone out, and it waits.
+function kit.stuck_sender(stream)
+  local sending = kit.waiting(function() return stream:send(kit.plenty) end)
+  local sent
+  repeat -- more than once only where the kernel is made to take a byte at a time
+    sent = stream:stats().sent
+    arsenal.sleep(0.005)
+  until sent > 0 and stream:stats().sent == sent
+  return sending
+end
+
+-- Small kernel buffers, so that little data makes a sender wait.
+function kit.small_buffers(stream)
+  stream:set_option("send_buffer", 32768)
+  stream:set_option("recv_buffer", 32768)
+  return stream
+end
+
+-- What belongs to the loop for its life (its descriptors, the pool's threads) exists from here on.
+arsenal.run(function()
+  arsenal.sleep(0)
+  assert(arsenal.dns.resolve("localhost"))
+  kit.with_pair(function(a, b)
+    a:send("warm")
+    assert.equal("warm", b:recv_exactly(4))
+  end)
+end)
+
+return kit

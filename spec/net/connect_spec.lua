@@ -1,0 +1,259 @@
+-- lua/arsenal/tcp.lua: connecting, racing addresses, and what can go wrong.
+
+local arsenal = require("arsenal")
+local child = require("spec.kit.child")
+local kit = require("spec.kit")
+
+local inside <const> = kit.inside
+
+-- A listener whose backlog is full: further clients get no answer. Returns it and those who fill it.
+local function full_listener(host)
+  local listener = assert(arsenal.tcp.listen(host or "127.0.0.1", 0, { backlog = 1 }))
+  local filling = {}
+  repeat
+    local client = arsenal.tcp.connect(host or "127.0.0.1", kit.port_of(listener), { timeout = 0.1 })
+    filling[#filling + 1] = client
+  until not client
+  return listener, filling
+end
+
+local function with_full_listener(fn)
+  return inside(function()
+    local listener <close>, filling = full_listener()
+    fn(listener)
+    for _, client in ipairs(filling) do client:close() end
+  end)
+end
+
+describe("tcp.connect", function()
+  it("to a port without listener is ECONNREFUSED, with the endpoint named (#case28)", inside(function()
+    local port = kit.dead_port()
+    local message = kit.fails("ECONNREFUSED", arsenal.tcp.connect("127.0.0.1", port))
+    assert.matches("^connect 127%.0%.0%.1:" .. port .. ": connection refused", message)
+  end))
+
+  it("to an unreachable address says so (#case28)", inside(function()
+    local message, _ = select(2, arsenal.tcp.connect("255.255.255.255", 9, { timeout = 5 }))
+    assert.matches("connect 255.255.255.255:9", message, 1, true)
+    kit.fails("ENETUNREACH", arsenal.tcp.connect("255.255.255.255", 9, { timeout = 5 }))
+  end))
+
+  it("to a full backlog ends at its timeout (#case28)", with_full_listener(function(listener)
+    kit.takes(0.05, 2, function()
+      kit.fails("TIMEOUT", arsenal.tcp.connect("127.0.0.1", kit.port_of(listener), { timeout = 0.05 }))
+    end)
+    kit.fails("TIMEOUT", arsenal.timeout(0.02, arsenal.tcp.connect, "127.0.0.1", kit.port_of(listener)))
+  end))
+
+  it("cancelled gives its descriptor back, whose number may be used at once (#case28)",
+    with_full_listener(function(listener)
+      for _ = 1, 5 do
+        local before = #kit.descriptor_list()
+        local connecting = kit.waiting(arsenal.tcp.connect, "127.0.0.1", kit.port_of(listener))
+        assert.equal(before + 1, #kit.descriptor_list())
+        connecting:cancel()
+        kit.fails("CANCELLED", connecting:join())
+        assert.equal(before, #kit.descriptor_list())
+        kit.with_pair(function(a, b)
+          a:send("the same number")
+          kit.expect(b, "the same number")
+        end)
+      end
+    end))
+
+  it("gives a stream whose addresses mirror the accepted one's", inside(function()
+    kit.with_pair(function(a, b)
+      assert.same({ a:local_address() }, { b:remote_address() })
+      assert.same({ a:remote_address() }, { b:local_address() })
+      local host, port = a:local_address()
+      assert.equal("127.0.0.1", host)
+      assert.equal("integer", math.type(port))
+      assert.equal(("tcp stream 127.0.0.1:%d -> 127.0.0.1:%d"):format(port, select(2, a:remote_address())), tostring(a))
+    end)
+  end))
+
+  it("binds to a local address and port", inside(function()
+    local listener <close> = kit.listen()
+    local port = kit.dead_port()
+    local client <close> = kit.connect_to(listener, { local_address = "127.0.0.2", local_port = port })
+    local server <close> = listener:accept()
+    assert.same({ "127.0.0.2", port }, { client:local_address() })
+    assert.same({ "127.0.0.2", port }, { server:remote_address() })
+  end))
+
+  it("from an address that is not ours says so", inside(function()
+    kit.fails("EADDRNOTAVAIL", arsenal.tcp.connect("127.0.0.1", kit.dead_port(), { local_address = "192.0.2.77" }))
+  end))
+
+  it("resolves names", inside(function()
+    local listener <close> = kit.server(kit.echo)
+    local client <close> = assert(arsenal.tcp.connect("localhost", kit.port_of(listener)))
+    client:send("by name")
+    kit.expect(client, "by name")
+  end))
+
+  it("cancelled as the connection is made leaves nothing (#case29)", inside(function()
+    local listener <close> = kit.listen()
+    for turns = 0, 5 do
+      local connecting = arsenal.go(arsenal.tcp.connect, "127.0.0.1", kit.port_of(listener))
+      for _ = 1, turns do arsenal.yield() end
+      connecting:cancel()
+      local stream = connecting:join()
+      if stream then stream:close() end
+    end
+  end))
+
+  it("of a thousand connections at once gives each its own", inside(function()
+    local listener <close> = kit.server(kit.echo)
+    local clients, count = {}, kit.count(400)
+    for i = 1, count do
+      clients[i] = arsenal.go(function()
+        local client <close> = kit.connect_to(listener)
+        client:send("client ", i, "\n")
+        assert.equal("client " .. i, client:recv_line())
+        return true
+      end)
+    end
+    for i = 1, count do assert.is_true(clients[i]:join()) end
+  end))
+end)
+
+describe("racing addresses", function()
+  local has_ipv6 <const> = arsenal.run(function()
+    local listener <close> = arsenal.tcp.listen("::1", 0)
+    return listener ~= nil
+  end)
+  local it <const> = has_ipv6 and child.has("cc") and it or pending
+
+  -- Connects in a child to a name that has the addresses given; returns what `report` prints.
+  local function connecting(addresses, port, report, options)
+    local running = child.lua(report, {
+      names = "race.test=" .. table.concat(addresses, ","),
+      limit = options and options.limit,
+    }, port)
+    return running:finish()
+  end
+
+  local REPORT <const> = [[
+    local port = math.tointeger(...)
+    local started = arsenal.now()
+    local stream, message, code = arsenal.tcp.connect("race.test", port, { timeout = 5 })
+    print(stream and (stream:remote_address()) or code)
+    print(("%.3f"):format(arsenal.now() - started))
+    print(message)]]
+
+  it("takes IPv4 where IPv6 is refused (#case29)", inside(function()
+    local listener <close> = kit.server(kit.echo)
+    local result = connecting({ "::1", "127.0.0.1" }, kit.port_of(listener), REPORT)
+    assert.matches("^127%.0%.0%.1\n", result.out, nil, result.err)
+  end))
+
+  it("takes IPv4 in a quarter of a second where IPv6 is dead (#case29)", inside(function()
+    local dead <close>, filling = full_listener("::1")
+    local listener <close> = assert(arsenal.tcp.listen("127.0.0.1", kit.port_of(dead)))
+    local serving = arsenal.go(listener.serve, listener, kit.echo)
+    local result = connecting({ "::1", "127.0.0.1" }, kit.port_of(dead), REPORT)
+    local host, seconds = result.out:match("^(%S+)\n(%S+)\n")
+    assert.equal("127.0.0.1", host, result.err)
+    assert(tonumber(seconds) >= 0.1 and tonumber(seconds) < 1, seconds)
+    listener:close()
+    serving:join()
+    for _, client in ipairs(filling) do client:close() end
+  end))
+
+  it("takes the resolver's first choice where all answer", inside(function()
+    local six <close> = assert(arsenal.tcp.listen("::1", 0))
+    local four <close> = assert(arsenal.tcp.listen("127.0.0.1", kit.port_of(six)))
+    assert(four)
+    for _, order in ipairs { { "127.0.0.1", "::1" }, { "::1", "127.0.0.1" } } do
+      local result = connecting(order, kit.port_of(six), REPORT)
+      assert.equal(order[1], result.out:match("^%S+"), result.err)
+    end
+  end))
+
+  it("that all fail names each with its error (#case29)", inside(function()
+    local port = kit.dead_port()
+    local result = connecting({ "::1", "127.0.0.1", "127.0.0.3" }, port, REPORT)
+    assert.matches("^ECONNREFUSED\n", result.out, nil, result.err)
+    for _, address in ipairs { "::1", "127.0.0.1", "127.0.0.3" } do
+      assert.matches(address, result.out:match("[^\n]*\n$"), 1, true)
+    end
+    assert.matches("connect race.test:" .. port, result.out, 1, true)
+  end))
+
+  it("keeps to the family that it is told", inside(function()
+    local listener <close> = assert(arsenal.tcp.listen("::1", 0))
+    local result = connecting({ "127.0.0.1", "::1" }, kit.port_of(listener), [[
+      local port = math.tointeger(...)
+      for _, family in ipairs { "inet", "inet6" } do
+        local stream, _, code = arsenal.tcp.connect("race.test", port, { family = family })
+        print(family, stream and (stream:remote_address()) or code)
+      end]])
+    assert.equal("inet\tECONNREFUSED\ninet6\t::1\n", result.out, result.err)
+  end))
+
+  it("cancelled leaves no descriptor, before the winner and after (#case29)", inside(function()
+    local dead <close>, filling = full_listener("::1")
+    local listener <close> = assert(arsenal.tcp.listen("127.0.0.1", kit.port_of(dead)))
+    local serving = arsenal.go(listener.serve, listener, kit.echo)
+    local result = connecting({ "::1", "127.0.0.1" }, kit.port_of(dead), [[
+      local port = math.tointeger(...)
+      local kit = require("spec.kit")
+      kit.inside(function()
+        for milliseconds = 0, 300, 30 do
+          local stream = arsenal.timeout(milliseconds / 1000, arsenal.tcp.connect, "race.test", port)
+          if stream then stream:close() end
+        end
+      end)()
+      print("nothing is left")]], { limit = 30 })
+    assert.equal("nothing is left\n", result.out, result.err)
+    listener:close()
+    serving:join()
+    for _, client in ipairs(filling) do client:close() end
+  end))
+
+  it("of a name that does not exist tells the resolver's error", inside(function()
+    local result = connecting({}, 80, REPORT)
+    assert.matches("^EAI_NONAME\n", result.out, nil, result.err)
+    assert.matches("race.test", result.out, 1, true)
+  end))
+end)
+
+describe("connect's system calls", function()
+  local it <const> = child.has("strace") and it or pending
+
+  -- What the options of connect and listen set, as strace sees it.
+  it("set the options that were asked for", inside(function()
+    local listener <close> = kit.server(kit.echo)
+    local running = child.lua([[
+      local port = math.tointeger(...)
+      local function connect(options) assert(arsenal.tcp.connect("127.0.0.1", port, options)):close() end
+      connect { nodelay = false }
+      connect { nodelay = true, keepalive = 77 }]],
+      { under = "strace -f -e trace=setsockopt -o /dev/stdout" }, kit.port_of(listener))
+    local result = running:finish()
+    local _, nodelay = result.out:gsub("TCP_NODELAY, %[1%]", "")
+    assert.equal(1, nodelay, result.out .. result.err)
+    assert.matches("SO_KEEPALIVE, [1]", result.out, 1, true)
+    assert.matches("TCP_KEEPIDLE, [77]", result.out, 1, true)
+  end))
+
+  it("that are not permitted say so (#case28)", inside(function()
+    local result = child.run_lua([[
+      local _, message, code = arsenal.tcp.connect("127.0.0.1", 9)
+      print(code, message)]], { under = "strace -f -o /dev/null -e inject=connect:error=EACCES" })
+    assert.matches("^EACCES\tconnect 127%.0%.0%.1:9: ", result.out, nil, result.err)
+  end))
+
+  for _, call in ipairs { "socket", "connect", "setsockopt" } do
+    it("that fail in " .. call .. " for lack of memory leave nothing", function()
+      local result = child.run_lua([[
+        local kit = require("spec.kit")
+        kit.outside(function()
+          for _ = 1, 3 do print(select("#", arsenal.tcp.connect("127.0.0.1", 9))) end
+        end)()]], { under = "strace -f -o /dev/null -e inject=" .. call .. ":error=ENOBUFS:when=9+" })
+      assert.matches("^%d\n%d\n%d\n$", result.out, nil, result.err)
+      assert.equal(0, result.status, result.err)
+    end)
+  end
+end)

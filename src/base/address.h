@@ -1,0 +1,42 @@
+/*
+** Addresses: between Lua's host and port and the system's sockaddr. Floor 0.
+*/
+#ifndef ARSENAL_ADDRESS_H
+#define ARSENAL_ADDRESS_H
+
+#include "base/platform.h"
+
+#include <lua.h>
+#include <stdbool.h>
+
+typedef union Address {
+    struct sockaddr any;
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+} Address;
+
+bool address_parse(Address *address, const char *host, int port); /* numeric hosts only */
+void address_from(Address *address, const struct sockaddr *from);
+int address_port(const Address *address);
+void address_set_port(Address *address, int port);
+socklen_t address_size(const Address *address);
+
+/* An IPv4 address as sockets of both families take it: ::ffff:1.2.3.4. It is told as IPv4 again. */
+void address_map(Address *address);
+
+bool address_same_host(const Address *a, const Address *b);
+
+static inline bool address_is_inet(const Address *address) {
+    return address->any.sa_family == AF_INET || address->any.sa_family == AF_INET6;
+}
+
+void address_push_host(lua_State *L, const Address *address); /* [-0, +1] "::1" */
+void address_push(lua_State *L, const Address *address);      /* [-0, +1] "[::1]:80" */
+
+/* [-0, +1] "host:port" of what a caller gave, with brackets where the host has colons */
+void address_push_endpoint(lua_State *L, const char *host, int port);
+
+/* NULL, or why `host` can't be a name or an address that is looked up. */
+const char *address_refuse(const char *host, size_t length);
+
+#endif

@@ -1,0 +1,63 @@
+/*
+** Owns the forms of a Unix name. Floor 0.
+*/
+#include "base/unix_address.h"
+
+#include <lauxlib.h>
+#include <string.h>
+#include <uv.h>
+
+enum { BEFORE_PATH = offsetof(struct sockaddr_un, sun_path) };
+
+#ifdef __linux__
+enum { HAS_ABSTRACT = true };
+#else
+enum { HAS_ABSTRACT = false };
+#endif
+
+/* NULL, or why it can't be a name. */
+static const char *refuse(const char *path, size_t length) {
+    if (length == 0) return "the path is empty";
+    if (path[0] != '\0') return strlen(path) == length ? NULL : "the path contains a NUL byte";
+    if (!HAS_ABSTRACT) return "this system has no abstract names";
+    return length > 1 ? NULL : "the abstract name is empty";
+}
+
+/* A path ends with a NUL of its own; an abstract name is as long as its size says. */
+int unix_name_parse(UnixName *name, const char *path, size_t length, const char **wrong) {
+    memset(name, 0, sizeof *name);
+    *wrong = refuse(path, length);
+    if (*wrong != NULL) return UV_EINVAL;
+    size_t used = length + (path[0] != '\0');
+    if (used > sizeof name->address.sun_path) return UV_ENAMETOOLONG;
+    name->address.sun_family = AF_UNIX;
+    memcpy(name->address.sun_path, path, length);
+    name->size = (socklen_t)(BEFORE_PATH + used);
+    return 0;
+}
+
+static size_t length_of(const UnixName *name) {
+    if (name->size <= BEFORE_PATH) return 0;
+    size_t length = name->size - BEFORE_PATH, most = sizeof name->address.sun_path;
+    if (length > most) length = most;
+    return unix_name_is_abstract(name) ? length : strnlen(name->address.sun_path, length);
+}
+
+bool unix_name_is_abstract(const UnixName *name) {
+    return HAS_ABSTRACT && name->size > BEFORE_PATH && name->address.sun_path[0] == '\0';
+}
+
+void unix_name_push(lua_State *L, const UnixName *name) {
+    lua_pushlstring(L, name->address.sun_path, length_of(name));
+}
+
+void unix_name_push_text(lua_State *L, const UnixName *name) {
+    size_t length = length_of(name);
+    luaL_Buffer text;
+    char *place = luaL_buffinitsize(L, &text, length);
+    for (size_t i = 0; i < length; i++) /* as the system's tools print them */
+        place[i] = name->address.sun_path[i] == '\0' ? '@' : name->address.sun_path[i];
+    luaL_addsize(&text, length);
+    if (length == 0) luaL_addstring(&text, "(unnamed)");
+    luaL_pushresult(&text);
+}

@@ -1,0 +1,21 @@
+/*
+** Ctrl-C while the loop runs. Floor 2.
+*/
+#ifndef ARSENAL_INTERRUPT_H
+#define ARSENAL_INTERRUPT_H
+
+#include "kernel/loop.h"
+
+/*
+** From here on the first SIGINT is for the loop, and a second one ends the
+** process. A process that ignores SIGINT goes on ignoring it.
+*/
+void interrupt_watch(Loop *loop);
+void interrupt_unwatch(Loop *loop); /* gives the signal back to whoever had it */
+/* Somebody else handles SIGINT meanwhile; each claim is ended by a disclaim. */
+void interrupt_claim(void);
+void interrupt_disclaim(void);
+
+bool interrupt_taken(Loop *loop); /* whether one came for it since the last call */
+
+#endif

@@ -1,0 +1,64 @@
+/*
+** The poller: which descriptors may be read or written. One Poller for each
+** descriptor of ours. poller.c serves both implementations: poller_epoll.c is
+** edge-triggered, for Linux, poller_uv.c stands on libuv, for everything else.
+** Floor 2.
+**
+** `ready` tells what is worth trying before waiting: a new descriptor is
+** ready for all, an event sets it, and whoever finds that a call would block,
+** or reads less than was asked for, clears it.
+*/
+#ifndef ARSENAL_POLLER_H
+#define ARSENAL_POLLER_H
+
+#include "kernel/task.h"
+
+#if defined(__linux__) && !defined(ARSENAL_POLLER_UV)
+#define POLLER_IS_EPOLL
+enum { POLLER_SEES_HANGUP = 1 }; /* POLL_HANGUP comes with the event */
+#else
+enum { POLLER_SEES_HANGUP = 0 };
+#endif
+
+enum {
+    POLL_READ = 1,
+    POLL_WRITE = 2,
+    POLL_HANGUP = 4 /* no more to come: what is there stays ready */
+};
+
+typedef struct Poller {
+    Loop *loop;
+    int fd; /* -1 once it is closed */
+    uint8_t ready;
+    uint8_t watched_first; /* what is watched from the first wait on, whatever that is for */
+    uint8_t watched;       /* by epoll */
+    WaitList waiters;
+#ifndef POLLER_IS_EPOLL
+    struct Watch *watch; /* by libuv */
+#endif
+} Poller;
+
+void poller_init(Poller *poller, Loop *loop, int fd);
+
+/* Lets the waiter wait for `events`. Returns 0 or a status. */
+int poller_wait(Poller *poller, Waiter *waiter, unsigned events);
+
+/* A read or write of `events` would block, or did less than it was asked to. */
+static inline void poller_exhausted(Poller *poller, unsigned events) {
+    if (!(poller->ready & POLL_HANGUP)) poller->ready &= (uint8_t)~events;
+}
+
+/* Wakes all who wait with `status`, and takes the descriptor from the kernel's care; it stays open. */
+void poller_close(Poller *poller, int status);
+
+/* Each poller's own part of poller_close, and its news for poller.c. */
+void poller_forget(Poller *poller);
+void poller_happened(Poller *poller, unsigned events);
+
+/* The loop's part. Timeouts are in nanoseconds; FOREVER waits for an event. */
+int poll_open(Loop *loop);
+void poll_wait(Loop *loop, uint64_t timeout);
+void poll_free(Loop *loop);
+int poll_backend_fd(const Loop *loop);
+
+#endif

@@ -1,0 +1,121 @@
+/*
+** Owns readiness where there is no epoll: a uv_poll_t for each descriptor,
+** kept armed while events find somebody waiting; one that finds nobody disarms
+** it. Floor 2.
+*/
+#include "event/poller.h"
+
+#ifndef POLLER_IS_EPOLL
+
+#include <stdlib.h>
+
+typedef struct Poll {
+    uv_timer_t alarm; /* ends a poll in time; the loop's own heap knows why */
+} Poll;
+
+typedef struct Watch {
+    uv_poll_t handle; /* first: libuv's pointer is ours */
+    Poller *poller;
+    int armed; /* for libuv's events */
+} Watch;
+
+int poll_open(Loop *loop) {
+    loop->poll = malloc(sizeof *loop->poll);
+    if (loop->poll == NULL) return UV_ENOMEM;
+    return uv_timer_init(&loop->uv, &loop->poll->alarm);
+}
+
+void poll_free(Loop *loop) {
+    loop->poll = NULL; /* libuv has freed it with the loop's other handles */
+}
+
+int poll_backend_fd(const Loop *loop) {
+    return uv_backend_fd(&loop->uv);
+}
+
+static int to_uv(unsigned events) {
+    return (events & POLL_READ ? UV_READABLE : 0) | (events & POLL_WRITE ? UV_WRITABLE : 0);
+}
+
+static unsigned wanted(const Poller *poller) {
+    unsigned events = 0;
+    const Waiter *waiter = poller->waiters;
+    if (waiter != NULL) do {
+            events |= waiter->events;
+            waiter = waiter->next;
+        } while (waiter != poller->waiters);
+    return events;
+}
+
+static void happened(uv_poll_t *handle, int status, int uv_events);
+
+static int arm(Watch *watch, unsigned events) {
+    watch->armed = to_uv(events);
+    if (events == 0) return uv_poll_stop(&watch->handle);
+    return uv_poll_start(&watch->handle, watch->armed, happened);
+}
+
+static void happened(uv_poll_t *handle, int status, int uv_events) {
+    Watch *watch = (Watch *)handle;
+    Poller *poller = watch->poller;
+    unsigned events = POLL_READ | POLL_WRITE;
+    if (status != 0)
+        watch->armed = 0; /* libuv has stopped it; the next call on the descriptor tells why */
+    else
+        events = (uv_events & UV_READABLE ? POLL_READ : 0u) |
+                 (uv_events & UV_WRITABLE ? POLL_WRITE : 0u);
+    if (status == 0 && (events & ~wanted(poller))) arm(watch, wanted(poller));
+    poller_happened(poller, events);
+}
+
+int poller_wait(Poller *poller, Waiter *waiter, unsigned events) {
+    Watch *watch = poller->watch;
+    if (watch == NULL) {
+        watch = malloc(sizeof *watch);
+        if (watch == NULL) return UV_ENOMEM;
+        int status =
+            uv_poll_init_socket(&poller->loop->uv, &watch->handle, (uv_os_sock_t)poller->fd);
+        if (status != 0) {
+            free(watch);
+            return status;
+        }
+        watch->poller = poller;
+        watch->armed = 0;
+        poller->watch = watch;
+    }
+    unsigned all = wanted(poller) | events;
+    if (to_uv(all) & ~watch->armed) {
+        int status = arm(watch, all);
+        if (status != 0) return status;
+    }
+    waiter->events = events;
+    waiter_join(waiter, &poller->waiters, &poller->loop->sources);
+    return 0;
+}
+
+void poller_forget(Poller *poller) {
+    if (poller->watch == NULL) return;
+    loop_close_handle(poller->loop, (uv_handle_t *)&poller->watch->handle);
+    poller->watch = NULL;
+}
+
+static void alarm_rang(uv_timer_t *alarm) {
+    (void)alarm;
+}
+
+void poll_wait(Loop *loop, uint64_t timeout) {
+    uv_timer_t *alarm = &loop->poll->alarm;
+    if (timeout == 0) {
+        uv_run(&loop->uv, UV_RUN_NOWAIT);
+        return;
+    }
+    if (timeout != FOREVER) { /* a poll must not run a timer first and then sleep: see DESIGN */
+        uv_update_time(&loop->uv);
+        /* it repeats: libuv may run it, if this thread was held up, and sleep only then */
+        uv_timer_start(alarm, alarm_rang, timeout / 1000000 + 1, 1);
+    }
+    uv_run(&loop->uv, UV_RUN_ONCE);
+    uv_timer_stop(alarm);
+}
+
+#endif

@@ -1,0 +1,18 @@
+/*
+** Running: the loop driven until something is done. Floor 1.
+*/
+#ifndef ARSENAL_RUN_H
+#define ARSENAL_RUN_H
+
+#include "kernel/loop.h"
+
+/*
+** Makes the running C function's call, with its arguments on the stack, in a
+** task of its own, and runs the loop until that has ended. Its results or its
+** error are the call's.
+*/
+int run_outside(lua_State *L);
+
+void run_open(lua_State *L); /* [-0, +0] adds its functions to the table on top */
+
+#endif

@@ -1,0 +1,360 @@
+/*
+** Owns the lookup of names and of addresses by the system's resolver, off the
+** loop. Identical lookups in flight share one. Floor 5.
+*/
+#include "base/platform.h"
+
+#include "openers.h"
+
+#include "base/address.h"
+#include "base/error.h"
+#include "event/thread_pool.h"
+#include "event/run.h"
+#include "kernel/task.h"
+
+#include <errno.h>
+#include <lauxlib.h>
+#include <stdlib.h>
+#include <string.h>
+#ifndef _WIN32
+#include <netdb.h>
+#endif
+
+typedef struct Answer {
+    unsigned holders; /* in the loop's thread */
+    int status;
+    char *name; /* of an address */
+    unsigned count;
+    Address addresses[]; /* of a name */
+} Answer;
+
+typedef struct Lookup {
+    Job job;             /* first */
+    struct Lookup *next; /* in flight */
+    WaitList waiters;
+    Answer *answer; /* NULL for want of memory */
+    int family;     /* of the addresses looked for, or REVERSE */
+    char host[256];
+} Lookup;
+
+enum { REVERSE = -1 }; /* host is an address, whose name is looked for */
+
+/* What a waiting task holds on its stack. */
+typedef struct Question {
+    Task *task;
+    Lookup *lookup; /* while it is in flight */
+    Answer *answer; /* after that */
+} Question;
+
+static const char question_name[] = "arsenal.question";
+
+/* --- in a thread --- */
+
+static int to_status(int error) {
+    static const struct {
+        int error, status;
+    } known[] = {
+        {EAI_AGAIN, UV_EAI_AGAIN},
+        {EAI_BADFLAGS, UV_EAI_BADFLAGS},
+        {EAI_FAIL, UV_EAI_FAIL},
+        {EAI_FAMILY, UV_EAI_FAMILY},
+        {EAI_MEMORY, UV_EAI_MEMORY},
+        {EAI_NONAME, UV_EAI_NONAME},
+        {EAI_SERVICE, UV_EAI_SERVICE},
+        {EAI_SOCKTYPE, UV_EAI_SOCKTYPE},
+#ifdef EAI_NODATA
+        {EAI_NODATA, UV_EAI_NODATA},
+#endif
+#ifdef EAI_ADDRFAMILY
+        {EAI_ADDRFAMILY, UV_EAI_ADDRFAMILY},
+#endif
+    };
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (known[i].error == error) return known[i].status;
+#ifdef EAI_SYSTEM
+    if (error == EAI_SYSTEM) return errno != 0 ? -errno : UV_EAI_FAIL;
+#endif
+    return UV_EAI_FAIL;
+}
+
+static bool is_inet(const struct addrinfo *info) {
+    return info->ai_family == AF_INET || info->ai_family == AF_INET6;
+}
+
+static Answer *make_answer(int status, const struct addrinfo *list) {
+    unsigned count = 0;
+    for (const struct addrinfo *info = list; info != NULL; info = info->ai_next)
+        count += is_inet(info);
+    Answer *answer = malloc(sizeof *answer + count * sizeof *answer->addresses);
+    if (answer == NULL) return NULL;
+    *answer = (Answer){.status = status};
+    for (const struct addrinfo *info = list; info != NULL; info = info->ai_next)
+        if (is_inet(info)) address_from(&answer->addresses[answer->count++], info->ai_addr);
+    if (status == 0 && count == 0) answer->status = UV_EAI_NODATA;
+    return answer;
+}
+
+static void look_up(Job *job) {
+    Lookup *lookup = (Lookup *)job;
+    struct addrinfo hints = {.ai_family = lookup->family, .ai_socktype = SOCK_STREAM};
+    struct addrinfo *list = NULL;
+    int error = getaddrinfo(lookup->host, NULL, &hints, &list);
+    lookup->answer = make_answer(error == 0 ? 0 : to_status(error), list);
+    if (list != NULL) freeaddrinfo(list);
+}
+
+static Answer *make_name_answer(int status, const char *name) {
+    Answer *answer = malloc(sizeof *answer);
+    if (answer == NULL) return NULL;
+    *answer = (Answer){.status = status};
+    if (status != 0) return answer;
+    answer->name = strdup(name);
+    if (answer->name == NULL) answer->status = UV_ENOMEM;
+    return answer;
+}
+
+static void look_up_name(Job *job) {
+    Lookup *lookup = (Lookup *)job;
+    Address address;
+    char name[NI_MAXHOST];
+    address_parse(&address, lookup->host, 0);
+    int error =
+        getnameinfo(&address.any, address_size(&address), name, sizeof name, NULL, 0, NI_NAMEREQD);
+    lookup->answer = make_name_answer(error == 0 ? 0 : to_status(error), name);
+}
+
+/* --- in the loop's thread --- */
+
+static void free_answer(Answer *answer) {
+    if (answer == NULL) return;
+    free(answer->name);
+    free(answer);
+}
+
+static void leave_flight(Lookup *lookup) {
+    Lookup **link = &lookup->job.loop->lookups;
+    while (*link != lookup)
+        link = &(*link)->next;
+    *link = lookup->next;
+}
+
+static void looked_up(Job *job) {
+    Lookup *lookup = (Lookup *)job;
+    leave_flight(lookup);
+    while (lookup->waiters != NULL) {
+        Waiter *waiter = lookup->waiters;
+        Question *question = waiter->task->object;
+        question->lookup = NULL;
+        question->answer = lookup->answer;
+        if (lookup->answer != NULL) lookup->answer->holders++;
+        waiter_wake(waiter, lookup->answer != NULL ? 0 : UV_ENOMEM);
+    }
+    lookup->answer = NULL;
+}
+
+static void free_lookup(Job *job) {
+    Lookup *lookup = (Lookup *)job;
+    free_answer(lookup->answer);
+    free(lookup);
+}
+
+static void forget_question(Question *question) {
+    Lookup *lookup = question->lookup;
+    Answer *answer = question->answer;
+    question->lookup = NULL;
+    question->answer = NULL;
+    if (lookup != NULL && lookup->waiters == NULL) {
+        leave_flight(lookup);
+        offload_forget(&lookup->job);
+    }
+    if (answer != NULL && --answer->holders == 0) free_answer(answer);
+}
+
+static int question_gc(lua_State *L) {
+    Question *question = lua_touserdata(L, 1);
+    if (question->lookup == NULL && question->answer == NULL) return 0;
+    question->task->object = NULL; /* it is neither done nor forgotten: the task still has it */
+    if (question->lookup != NULL && question->task->loop->closed) return 0;
+    waiter_leave(&question->task->waiter);
+    forget_question(question);
+    return 0;
+}
+
+/* Joins an identical lookup in flight, or starts one. Returns a status. */
+static int ask(Loop *loop, const char *host, int family, Lookup **asked) {
+    for (Lookup *lookup = loop->lookups; lookup != NULL; lookup = lookup->next) {
+        if (lookup->family != family || strcmp(lookup->host, host) != 0) continue;
+        *asked = lookup;
+        return 0;
+    }
+    Lookup *lookup = calloc(1, sizeof *lookup);
+    if (lookup == NULL) return UV_ENOMEM;
+    lookup->job = (Job){.run = family == REVERSE ? look_up_name : look_up,
+                        .done = looked_up,
+                        .free = free_lookup};
+    lookup->family = family;
+    memcpy(lookup->host, host, strlen(host) + 1);
+    int status = offload_submit(loop, &lookup->job);
+    if (status != 0) {
+        free(lookup);
+        return status;
+    }
+    lookup->next = loop->lookups;
+    loop->lookups = lookup;
+    *asked = lookup;
+    return 0;
+}
+
+/* --- the calls --- */
+
+enum { HOST = 1, OPTIONS, QUESTION };
+
+static int fail(lua_State *L, const char *verb, int status) {
+    return error_push(L, status, "%s %s", verb, lua_tostring(L, HOST));
+}
+
+static int refuse(lua_State *L, const char *verb, const char *reason) {
+    return error_push_reason(L, UV_EINVAL, lua_pushfstring(L, "%s: %s", verb, reason));
+}
+
+static void forget(Task *task) {
+    forget_question(task->object);
+}
+
+static void describe(lua_State *L, Task *task) {
+    lua_pushfstring(L, "resolving %s", ((Question *)task->object)->lookup->host);
+}
+
+/* Waits for an answer, in a call with HOST and OPTIONS on its stack. */
+static int wait_for(lua_State *L, Task *task, const char *verb, const WaitKind *kind, int family,
+                    uint64_t limit) {
+    Question *question = lua_newuserdatauv(L, sizeof *question, 0);
+    *question = (Question){.task = task};
+    luaL_setmetatable(L, question_name);
+    int status = ask(task->loop, lua_tostring(L, HOST), family, &question->lookup);
+    if (status != 0) return fail(L, verb, status);
+    task_limit(task, limit);
+    waiter_join(&task->waiter, &question->lookup->waiters, &task->loop->sources);
+    return task_wait(L, task, kind, question);
+}
+
+/* The task was woken: pushes what the answer holds, or the failure. */
+static int take_answer(lua_State *L, const char *verb,
+                       void (*push)(lua_State *L, const Answer *answer)) {
+    Question *question = lua_touserdata(L, QUESTION);
+    int status = question->task->status;
+    if (status == 0) status = question->answer->status;
+    if (status == 0) push(L, question->answer);
+    forget_question(question);
+    return status == 0 ? 1 : fail(L, verb, status);
+}
+
+/* --- resolve --- */
+
+static void add_address(lua_State *L, int list, const Address *address) {
+    lua_createtable(L, 0, 2);
+    address_push_host(L, address);
+    lua_setfield(L, -2, "address");
+    lua_pushstring(L, address->any.sa_family == AF_INET6 ? "inet6" : "inet");
+    lua_setfield(L, -2, "family");
+    lua_rawseti(L, list, (lua_Integer)lua_rawlen(L, list) + 1);
+}
+
+static void push_addresses(lua_State *L, const Answer *answer) {
+    lua_createtable(L, (int)answer->count, 0);
+    for (unsigned i = 0; i < answer->count; i++)
+        add_address(L, QUESTION + 1, &answer->addresses[i]);
+}
+
+static int resolved(lua_State *L) {
+    return take_answer(L, "resolve", push_addresses);
+}
+
+static const WaitKind resolve_wait = {resolved, forget, describe};
+
+static int family_option(lua_State *L, int index) {
+    const char *family = args_string_option(L, index, "family", NULL);
+    if (family == NULL) return AF_UNSPEC;
+    if (strcmp(family, "inet") == 0) return AF_INET;
+    if (strcmp(family, "inet6") == 0) return AF_INET6;
+    return luaL_argerror(L, index, "option 'family': \"inet\" or \"inet6\" expected");
+}
+
+static int resolve_number(lua_State *L, const Address *address, int family) {
+    if (family != AF_UNSPEC && family != address->any.sa_family)
+        return fail(L, "resolve", UV_EAI_ADDRFAMILY);
+    lua_createtable(L, 1, 0);
+    add_address(L, lua_gettop(L), address);
+    return 1;
+}
+
+/*
+** dns.resolve(host [, options]) a list of {address =, family = "inet" or
+** "inet6"} in the resolver's order (RFC 6724). Options: `family`, `timeout`
+** (seconds). A numeric address is answered at once.
+*/
+static int resolve(lua_State *L) {
+    static const char *const names[] = {"family", "timeout", NULL};
+    Address address;
+    size_t length;
+    luaL_checktype(L, HOST, LUA_TSTRING);
+    const char *host = lua_tolstring(L, HOST, &length);
+    args_options(L, OPTIONS, names);
+    int family = family_option(L, OPTIONS);
+    uint64_t limit = args_duration_option(L, OPTIONS, "timeout");
+    Task *task = task_enter(L, loop_of(L));
+    if (task == NULL) return run_outside(L);
+    lua_settop(L, OPTIONS);
+    if (strlen(host) == length && address_parse(&address, host, 0))
+        return resolve_number(L, &address, family);
+    const char *wrong = address_refuse(host, length);
+    if (wrong != NULL) return refuse(L, "resolve", wrong);
+    return wait_for(L, task, "resolve", &resolve_wait, family, limit);
+}
+
+/* --- reverse --- */
+
+static void push_name(lua_State *L, const Answer *answer) {
+    lua_pushstring(L, answer->name);
+}
+
+static int reversed(lua_State *L) {
+    return take_answer(L, "reverse", push_name);
+}
+
+static const WaitKind reverse_wait = {reversed, forget, describe};
+
+/*
+** dns.reverse(address [, options]) the name that the resolver has for a
+** numeric address. Options: `timeout` (seconds).
+*/
+static int reverse(lua_State *L) {
+    static const char *const names[] = {"timeout", NULL};
+    Address parsed;
+    size_t length;
+    luaL_checktype(L, HOST, LUA_TSTRING);
+    const char *address = lua_tolstring(L, HOST, &length);
+    args_options(L, OPTIONS, names);
+    uint64_t limit = args_duration_option(L, OPTIONS, "timeout");
+    Task *task = task_enter(L, loop_of(L));
+    if (task == NULL) return run_outside(L);
+    lua_settop(L, OPTIONS);
+    if (strlen(address) != length || length >= sizeof((Lookup *)NULL)->host ||
+        !address_parse(&parsed, address, 0))
+        return refuse(L, "reverse", "the address is not numeric");
+    return wait_for(L, task, "reverse", &reverse_wait, REVERSE, limit);
+}
+
+static const luaL_Reg functions[] = {
+    {"resolve", resolve},
+    {"reverse", reverse},
+    {NULL, NULL},
+};
+
+void dns_open(lua_State *L) {
+    luaL_newmetatable(L, question_name);
+    lua_pushcfunction(L, question_gc);
+    lua_setfield(L, -2, "__gc");
+    lua_pop(L, 1);
+    luaL_setfuncs(L, functions, 0);
+}

@@ -1,0 +1,81 @@
+/*
+** Handles: the base of every object that holds a resource. Each is a userdata
+** that starts with a Handle; its type gives it a name, a close, and how it
+** describes itself. Floor 3.
+*/
+#ifndef ARSENAL_HANDLE_H
+#define ARSENAL_HANDLE_H
+
+#include "kernel/loop.h"
+#include "object/selectable.h"
+
+#include <lauxlib.h>
+
+typedef struct Handle Handle;
+
+enum { /* what HandleType.kind counts; 0 is none: objects that hold nothing of the system */
+       KIND_TCP_STREAM = 1,
+       KIND_UNIX_STREAM,
+       KIND_TLS_STREAM,
+       KIND_PIPE_STREAM,
+       KIND_TCP_LISTENER,
+       KIND_UNIX_LISTENER,
+       KIND_TLS_LISTENER,
+       KIND_DATAGRAM,
+       KIND_SIGNAL,
+};
+
+typedef struct HandleType {
+    const char *name;              /* "tcp stream" */
+    const char *class;             /* "stream": what a bad argument's message says is expected */
+    unsigned kind;                 /* in the loop's count of open ones */
+    void (*close)(Handle *handle); /* an open one, and at once */
+    void (*describe)(lua_State *L, const Handle *handle); /* [-0, +1] what comes after the name */
+    const Source *source;                                 /* what it is in a select, or NULL */
+} HandleType;
+
+struct Handle {
+    const HandleType *type;
+    Loop *loop;
+    bool open;
+};
+
+/* Makes the type's metatable, once for a Lua state; the table on top holds its methods. [-0, +0] */
+void handle_define(lua_State *L, const HandleType *type);
+
+/*
+** [-0, +1] a new object of `size` bytes, all 0 behind the Handle, with room for
+** so many user values: it is not open yet.
+*/
+void *handle_new(lua_State *L, const HandleType *type, size_t size, int values);
+void handle_opened(Handle *handle);
+void handle_close(Handle *handle); /* nothing for one that is not open */
+
+/* Makes the open object at `index` one of another type, whose objects are laid out alike. */
+void handle_become(lua_State *L, int index, const HandleType *type);
+
+/*
+** The object at `index`, open or not, if its type is one of these; else an
+** argument error. The type's address is what identifies it: no other userdata
+** starts with the address of a static of ours. A light userdata has no length.
+*/
+static inline void *handle_check(lua_State *L, int index, const HandleType *types, unsigned count) {
+    Handle *handle = lua_touserdata(L, index);
+    bool is_one = handle != NULL && lua_rawlen(L, index) >= sizeof *handle &&
+                  (uintptr_t)handle->type - (uintptr_t)types < count * sizeof *types;
+    if (!is_one) luaL_typeerror(L, index, types->class);
+    return handle;
+}
+
+Handle *handle_test(lua_State *L, int index); /* any handle, or NULL */
+
+void handle_push_name(lua_State *L, const Handle *handle); /* [-0, +1] "tcp stream a -> b" */
+
+/* nil, "<verb> <name>: <reason>", code; returns 3. */
+int handle_fail(lua_State *L, const Handle *handle, const char *verb, int status);
+
+void handle_push_counts(lua_State *L, const Loop *loop); /* [-0, +1] open ones by name */
+
+void handle_open(lua_State *L); /* [-0, +0] adds its functions to the table on top */
+
+#endif

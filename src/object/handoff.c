@@ -1,0 +1,35 @@
+/*
+** Owns the check that a waiting task can still be given anything, and the
+** giving. Floor 4.
+*/
+#include "object/handoff.h"
+
+#include "kernel/coroutine.h"
+#include "base/error.h"
+
+bool handover_is_possible(const Task *task) {
+    lua_State *co = task->L;
+    while (co != NULL && lua_status(co) == LUA_YIELD) {
+        if (co == task->top) return true;
+        co = coroutine_inner(co);
+    }
+    return false;
+}
+
+Waiter *handover_next(WaitList *list) {
+    while (*list != NULL) {
+        Waiter *waiter = *list;
+        if (waiter->task->state == TASK_WAITING) {
+            if (handover_is_possible(waiter->task)) return waiter;
+            waiter_wake(waiter, ARSENAL_CLOSED); /* the loop finds out */
+        }
+        waiter_leave(waiter); /* a select that is awake already */
+    }
+    return NULL;
+}
+
+void handover_done(Waiter *waiter, int results) {
+    waiter->served = true;
+    waiter->task->stack_top += results;
+    waiter_wake(waiter, 0);
+}

@@ -1,0 +1,42 @@
+/*
+** Owns the plain transport: the bytes are the descriptor's. Floor 3.
+*/
+#include "stream/transport.h"
+
+#include "system/socket.h"
+
+static ptrdiff_t plain_read(void *state, int fd, char *data, size_t size) {
+    (void)state;
+    ptrdiff_t count = socket_read(fd, data, size);
+    return count == UV_EAGAIN ? TRANSPORT_WANTS_READ : count;
+}
+
+static ptrdiff_t plain_write(void *state, int fd, const uv_buf_t *parts, unsigned count) {
+    (void)state;
+    ptrdiff_t written = socket_write(fd, parts, count);
+    return written == UV_EAGAIN ? TRANSPORT_WANTS_WRITE : written;
+}
+
+static ptrdiff_t plain_end(void *state, int fd) {
+    (void)state;
+    return socket_end(fd);
+}
+
+/* Plain bytes know no other end: what was cut off is for the protocol above to tell. */
+static void plain_cut(void *state, int fd) {
+    (void)state;
+    socket_end(fd);
+}
+
+static void plain_close(void *state, int fd, bool clean) {
+    (void)state, (void)fd, (void)clean;
+}
+
+const Transport transport_plain = {
+    .read = plain_read,
+    .write = plain_write,
+    .end = plain_end,
+    .cut = plain_cut,
+    .close = plain_close,
+    .short_is_empty = true,
+};

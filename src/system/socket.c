@@ -1,0 +1,333 @@
+/*
+** Owns every system call on sockets. Floor 3. POSIX only: a Windows version
+** has the same functions on SOCKETs.
+*/
+#include "base/platform.h"
+
+#include "system/socket.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ifaddrs.h>
+#include <limits.h>
+#include <net/if.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <unistd.h>
+
+#ifdef __APPLE__
+#define TCP_KEEPIDLE TCP_KEEPALIVE
+#define MSG_NOSIGNAL 0 /* SIGPIPE is ignored: see core.c */
+#endif
+
+#ifdef __linux__
+#include <linux/sock_diag.h>
+
+int socket_open(int family, int type) {
+    int fd = socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    return fd >= 0 ? fd : -errno;
+}
+
+static int accept_one(int fd, struct sockaddr *peer, socklen_t *size) {
+    return accept4(fd, peer, size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+}
+
+#else /* untested */
+
+/* Returns the descriptor set up, or closes it. */
+static int set_up(int fd) {
+    if (fd < 0) return -errno;
+    if (fcntl(fd, F_SETFL, O_NONBLOCK) == 0 && fcntl(fd, F_SETFD, FD_CLOEXEC) == 0) return fd;
+    int status = -errno;
+    close(fd);
+    return status;
+}
+
+int socket_open(int family, int type) {
+    return set_up(socket(family, type, 0));
+}
+
+static int accept_one(int fd, struct sockaddr *peer, socklen_t *size) {
+    int accepted = set_up(accept(fd, peer, size));
+    if (accepted < 0) errno = -accepted;
+    return accepted;
+}
+
+#endif
+
+void socket_close(int fd) {
+    close(fd); /* after EINTR, too, the descriptor is gone on the systems that we run on */
+}
+
+void socket_abort(int fd) {
+    struct linger at_once = {.l_onoff = 1, .l_linger = 0};
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+    close(fd);
+}
+
+int socket_bind(int fd, const Address *address) {
+    return bind(fd, &address->any, address_size(address)) == 0 ? 0 : -errno;
+}
+
+int socket_listen(int fd, int backlog) {
+    return listen(fd, backlog) == 0 ? 0 : -errno;
+}
+
+int socket_accept(int fd, Address *peer) {
+    socklen_t size = sizeof *peer;
+    int accepted;
+    do {
+        accepted = accept_one(fd, &peer->any, &size);
+    } while (accepted < 0 && errno == EINTR);
+    if (accepted >= 0) return accepted;
+    return errno == EWOULDBLOCK ? UV_EAGAIN : -errno;
+}
+
+int socket_connect(int fd, const Address *address) {
+    if (connect(fd, &address->any, address_size(address)) == 0) return 0;
+    return errno == EINPROGRESS || errno == EINTR ? UV_EAGAIN : -errno;
+}
+
+int socket_connected(int fd) {
+    int error = 0;
+    socklen_t size = sizeof error;
+    return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 ? -error : -errno;
+}
+
+ptrdiff_t socket_read(int fd, char *data, size_t size) {
+    ssize_t count;
+    do {
+        count = recv(fd, data, size, 0);
+    } while (count < 0 && errno == EINTR);
+    if (count >= 0) return count;
+    return errno == EWOULDBLOCK ? UV_EAGAIN : -errno;
+}
+
+ptrdiff_t socket_write(int fd, const uv_buf_t *parts, unsigned count) {
+    struct msghdr message = {.msg_iov = (struct iovec *)parts, .msg_iovlen = count};
+    ssize_t written;
+    do { /* libuv's buffers are laid out as iovecs; send and recv are cheaper than write and read */
+        written = count == 1 ? send(fd, parts->base, parts->len, MSG_NOSIGNAL)
+                             : sendmsg(fd, &message, MSG_NOSIGNAL);
+    } while (written < 0 && errno == EINTR);
+    if (written >= 0) return written;
+    return errno == EWOULDBLOCK ? UV_EAGAIN : -errno;
+}
+
+int socket_end(int fd) {
+    return shutdown(fd, SHUT_WR) == 0 ? 0 : -errno;
+}
+
+int socket_local_address(int fd, Address *address) {
+    socklen_t size = sizeof *address;
+    return getsockname(fd, &address->any, &size) == 0 ? 0 : -errno;
+}
+
+int socket_remote_address(int fd, Address *address) {
+    socklen_t size = sizeof *address;
+    return getpeername(fd, &address->any, &size) == 0 ? 0 : -errno;
+}
+
+int socket_bind_name(int fd, const UnixName *name) {
+    return bind(fd, (const struct sockaddr *)&name->address, name->size) == 0 ? 0 : -errno;
+}
+
+int socket_connect_name(int fd, const UnixName *name) {
+    return connect(fd, (const struct sockaddr *)&name->address, name->size) == 0 ? 0 : -errno;
+}
+
+int socket_local_name(int fd, UnixName *name) {
+    name->size = sizeof name->address;
+    return getsockname(fd, (struct sockaddr *)&name->address, &name->size) == 0 ? 0 : -errno;
+}
+
+int socket_remote_name(int fd, UnixName *name) {
+    name->size = sizeof name->address;
+    return getpeername(fd, (struct sockaddr *)&name->address, &name->size) == 0 ? 0 : -errno;
+}
+
+#ifdef __linux__
+
+int socket_credentials(int fd, SocketCredentials *peer) {
+    struct ucred credentials;
+    socklen_t size = sizeof credentials;
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0) return -errno;
+    if (credentials.uid == (uid_t)-1) return UV_ENOTSUP; /* not a Unix stream, or not connected */
+    *peer = (SocketCredentials){credentials.pid, credentials.uid, credentials.gid};
+    return 0;
+}
+
+#else /* untested */
+
+int socket_credentials(int fd, SocketCredentials *peer) {
+    uid_t user;
+    gid_t group;
+    if (getpeereid(fd, &user, &group) != 0) return -errno;
+    *peer = (SocketCredentials){0, user, group};
+    return 0;
+}
+
+#endif
+
+static int set(int fd, int level, int name, int value) {
+    return setsockopt(fd, level, name, &value, sizeof value) == 0 ? 0 : -errno;
+}
+
+static int set_keepalive(int fd, int seconds) {
+    int status = set(fd, SOL_SOCKET, SO_KEEPALIVE, seconds > 0);
+    if (status == 0 && seconds > 0) status = set(fd, IPPROTO_TCP, TCP_KEEPIDLE, seconds);
+    return status;
+}
+
+int socket_set(int fd, SocketOption option, int value) {
+    switch (option) {
+    case SOCKET_NODELAY:
+        return set(fd, IPPROTO_TCP, TCP_NODELAY, value);
+    case SOCKET_KEEPALIVE:
+        return set_keepalive(fd, value);
+    case SOCKET_SEND_BUFFER:
+        return set(fd, SOL_SOCKET, SO_SNDBUF, value);
+    case SOCKET_RECV_BUFFER:
+        return set(fd, SOL_SOCKET, SO_RCVBUF, value);
+    case SOCKET_REUSEADDR:
+        return set(fd, SOL_SOCKET, SO_REUSEADDR, value);
+    case SOCKET_REUSEPORT:
+        return set(fd, SOL_SOCKET, SO_REUSEPORT, value);
+    case SOCKET_IPV6ONLY:
+        return set(fd, IPPROTO_IPV6, IPV6_V6ONLY, value);
+    }
+    return UV_EINVAL;
+}
+
+/* --- sockets that were opened elsewhere --- */
+
+int socket_examine(int fd, SocketFacts *facts) {
+    UnixName name = {0};
+    int listens = 0;
+    socklen_t size = sizeof facts->type;
+    int status = socket_local_name(fd, &name);
+    if (status != 0) return status;
+    if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &facts->type, &size) != 0) return -errno;
+    size = sizeof listens;
+    getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size);
+    facts->family = name.address.sun_family;
+    facts->listens = listens != 0;
+    return 0;
+}
+
+int socket_prepare(int fd) {
+    int flags = fcntl(fd, F_GETFL);
+    if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0) return -errno;
+    return fcntl(fd, F_SETFD, FD_CLOEXEC) == 0 ? 0 : -errno;
+}
+
+/* --- datagrams --- */
+
+ptrdiff_t socket_send(int fd, const char *data, size_t size, const Address *to) {
+    ssize_t sent;
+    do {
+        sent = to == NULL ? send(fd, data, size, 0)
+                          : sendto(fd, data, size, 0, &to->any, address_size(to));
+    } while (sent < 0 && errno == EINTR);
+    if (sent >= 0) return sent;
+    return errno == EWOULDBLOCK ? UV_EAGAIN : -errno;
+}
+
+#ifdef SO_MEMINFO
+
+uint64_t socket_dropped(int fd) {
+    unsigned info[SK_MEMINFO_VARS] = {0};
+    socklen_t size = sizeof info;
+    return getsockopt(fd, SOL_SOCKET, SO_MEMINFO, info, &size) == 0 ? info[SK_MEMINFO_DROPS] : 0;
+}
+
+#else
+
+uint64_t socket_dropped(int fd) {
+    (void)fd;
+    return 0;
+}
+
+#endif
+
+static int set_v4(int fd, DatagramOption option, int value) {
+    struct ip_mreqn interface = {.imr_ifindex = value};
+    switch (option) {
+    case DATAGRAM_BROADCAST:
+        return set(fd, SOL_SOCKET, SO_BROADCAST, value);
+    case DATAGRAM_TTL:
+        return set(fd, IPPROTO_IP, IP_TTL, value);
+    case DATAGRAM_MULTICAST_TTL:
+        return set(fd, IPPROTO_IP, IP_MULTICAST_TTL, value);
+    case DATAGRAM_MULTICAST_LOOP:
+        return set(fd, IPPROTO_IP, IP_MULTICAST_LOOP, value);
+    case DATAGRAM_MULTICAST_INTERFACE:
+        if (setsockopt(fd, IPPROTO_IP, IP_MULTICAST_IF, &interface, sizeof interface) == 0)
+            return 0;
+        return -errno;
+    }
+    return UV_EINVAL;
+}
+
+static int set_v6(int fd, DatagramOption option, int value) {
+    switch (option) {
+    case DATAGRAM_BROADCAST:
+        return set(fd, SOL_SOCKET, SO_BROADCAST, value);
+    case DATAGRAM_TTL:
+        return set(fd, IPPROTO_IPV6, IPV6_UNICAST_HOPS, value);
+    case DATAGRAM_MULTICAST_TTL:
+        return set(fd, IPPROTO_IPV6, IPV6_MULTICAST_HOPS, value);
+    case DATAGRAM_MULTICAST_LOOP:
+        return set(fd, IPPROTO_IPV6, IPV6_MULTICAST_LOOP, value);
+    case DATAGRAM_MULTICAST_INTERFACE:
+        return set(fd, IPPROTO_IPV6, IPV6_MULTICAST_IF, value);
+    }
+    return UV_EINVAL;
+}
+
+/* An IPv6 socket may serve IPv4 too, where the system lets it. */
+int socket_set_datagram(int fd, int family, DatagramOption option, int value) {
+    if (family == AF_INET) return set_v4(fd, option, value);
+    set_v4(fd, option, value);
+    return set_v6(fd, option, value);
+}
+
+/* Linux gives a socket what any other on the machine has joined, unless told not to. */
+static void set_choosy(int fd) {
+#ifdef IP_MULTICAST_ALL
+    set(fd, IPPROTO_IP, IP_MULTICAST_ALL, 0);
+#endif
+#ifdef IPV6_MULTICAST_ALL
+    set(fd, IPPROTO_IPV6, IPV6_MULTICAST_ALL, 0);
+#endif
+    (void)fd;
+}
+
+int socket_set_member(int fd, const Address *group, unsigned interface, bool member) {
+    struct group_req request = {.gr_interface = interface};
+    int level = group->any.sa_family == AF_INET6 ? IPPROTO_IPV6 : IPPROTO_IP;
+    set_choosy(fd);
+    memcpy(&request.gr_group, group, address_size(group));
+    int name = member ? MCAST_JOIN_GROUP : MCAST_LEAVE_GROUP;
+    return setsockopt(fd, level, name, &request, sizeof request) == 0 ? 0 : -errno;
+}
+
+static bool has_address(const struct ifaddrs *interface, const Address *address) {
+    Address own;
+    if (interface->ifa_addr == NULL || interface->ifa_addr->sa_family != address->any.sa_family)
+        return false;
+    address_from(&own, interface->ifa_addr);
+    return address_same_host(&own, address);
+}
+
+unsigned socket_interface(const char *name) {
+    Address address;
+    struct ifaddrs *interfaces;
+    unsigned index = if_nametoindex(name);
+    if (index != 0 || !address_parse(&address, name, 0) || getifaddrs(&interfaces) != 0)
+        return index;
+    for (const struct ifaddrs *each = interfaces; each != NULL && index == 0; each = each->ifa_next)
+        if (has_address(each, &address)) index = if_nametoindex(each->ifa_name);
+    freeifaddrs(interfaces);
+    return index;
+}

@@ -1,0 +1,91 @@
+/*
+** Owns the system calls of splices. Floor 3.
+*/
+#ifdef __linux__
+#define _GNU_SOURCE
+#endif
+
+#include "system/splice.h"
+
+#include <uv.h>
+
+#ifdef __linux__
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+/* A user who has many pipes gets small ones, which are worth nothing. */
+int splice_open(Splice *splice) {
+    int ends[2];
+    if (pipe2(ends, O_NONBLOCK | O_CLOEXEC) != 0) return -errno;
+    *splice = (Splice){.out = ends[0], .in = ends[1]};
+    if (fcntl(splice->in, F_GETPIPE_SZ) >= SPLICE_SIZE) return 0;
+    splice_close(splice);
+    return UV_ENOMEM;
+}
+
+void splice_close(Splice *splice) {
+    if (splice->out < 0) return;
+    close(splice->out);
+    close(splice->in);
+    *splice = (Splice){.out = -1, .in = -1};
+}
+
+static ptrdiff_t pass(int from, int to, size_t size) {
+    ssize_t count;
+    do {
+        count = splice(from, NULL, to, NULL, size, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+    } while (count < 0 && errno == EINTR);
+    return count >= 0 ? count : -errno;
+}
+
+ptrdiff_t splice_fill(Splice *splice, int fd, size_t size) {
+    ptrdiff_t count = pass(fd, splice->in, size);
+    if (count > 0) splice->held += (size_t)count;
+    return count;
+}
+
+ptrdiff_t splice_drain(Splice *splice, int fd) {
+    ptrdiff_t count = pass(splice->out, fd, splice->held);
+    if (count > 0) splice->held -= (size_t)count;
+    return count;
+}
+
+/* A pipe gives all that it holds to a read that has room for it. */
+void splice_take(Splice *splice, char *data) {
+    while (splice->held > 0) {
+        ssize_t count = read(splice->out, data, splice->held);
+        if (count <= 0 && errno != EINTR) return;
+        if (count <= 0) continue;
+        data += count;
+        splice->held -= (size_t)count;
+    }
+}
+
+#else
+
+int splice_open(Splice *splice) {
+    (void)splice;
+    return UV_ENOSYS;
+}
+
+void splice_close(Splice *splice) {
+    (void)splice;
+}
+
+ptrdiff_t splice_fill(Splice *splice, int fd, size_t size) {
+    (void)splice, (void)fd, (void)size;
+    return UV_ENOSYS;
+}
+
+ptrdiff_t splice_drain(Splice *splice, int fd) {
+    (void)splice, (void)fd;
+    return UV_ENOSYS;
+}
+
+void splice_take(Splice *splice, char *data) {
+    (void)splice, (void)data;
+}
+
+#endif
