@@ -1,6 +1,6 @@
 /*
 ** The module arsenal.core: one table for a Lua state, filled by every file's
-** opener, however often it is required. Top of the C floors.
+** opener, however often it is required. The top of the C layers.
 */
 #include "base/platform.h"
 
@@ -44,11 +44,11 @@ static void prepare_process(void) {
 #endif
 
 static void (*const openers[])(lua_State *L) = {
-    error_open,    slow_open,    loop_open,       handle_open,    scope_open,       task_open,
-    outcome_open,  limit_open,   group_open,      run_open,       stream_open,      listener_open,
-    tcp_open,      dns_open,     descriptor_open, coroutine_open, lobby_open,       stats_open,
-    copy_open,     channel_open, event_open,      lock_open,      select_open,      unix_open,
-    datagram_open, udp_open,     signal_open,     upgrade_open,   preparation_open, adopt_open,
+    error_open,    watchdog_open, loop_open,    handle_open,    scope_open,         task_open,
+    outcome_open,  timeout_open,  group_open,   run_open,       stream_open,        listener_open,
+    tcp_open,      dns_open,      fd_wait_open, coroutine_open, idle_streams_open,  inspect_open,
+    copy_open,     channel_open,  event_open,   lock_open,      select_open,        unix_open,
+    datagram_open, udp_open,      signal_open,  start_tls_open, accept_filter_open, adopt_open,
 };
 
 EXPORT int luaopen_arsenal_core(lua_State *L) {

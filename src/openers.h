@@ -10,17 +10,17 @@
 void adopt_open(lua_State *L);
 void copy_open(lua_State *L);
 void channel_open(lua_State *L);
-void descriptor_open(lua_State *L);
+void fd_wait_open(lua_State *L);
 void dns_open(lua_State *L);
-void lobby_open(lua_State *L);
+void idle_streams_open(lua_State *L);
 void signal_open(lua_State *L);
-void stats_open(lua_State *L);
+void inspect_open(lua_State *L);
 void event_open(lua_State *L);
 void lock_open(lua_State *L);
 void select_open(lua_State *L);
 void tcp_open(lua_State *L);
 void udp_open(lua_State *L);
 void unix_open(lua_State *L);
-void upgrade_open(lua_State *L);
+void start_tls_open(lua_State *L);
 
 #endif

@@ -1,5 +1,5 @@
 /*
-** Owns the forms of an address. Floor 0.
+** Owns the forms of an address.
 */
 #include "base/address.h"
 

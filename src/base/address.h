@@ -1,8 +1,8 @@
 /*
-** Addresses: between Lua's host and port and the system's sockaddr. Floor 0.
+** Addresses: between Lua's host and port and the system's sockaddr.
 */
-#ifndef ARSENAL_ADDRESS_H
-#define ARSENAL_ADDRESS_H
+#ifndef ARSENAL_BASE_ADDRESS_H
+#define ARSENAL_BASE_ADDRESS_H
 
 #include "base/platform.h"
 

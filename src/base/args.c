@@ -1,5 +1,5 @@
 /*
-** Owns the checks of arguments and options tables. Floor 0.
+** Owns the checks of arguments and options tables.
 */
 #include "base/args.h"
 
@@ -130,15 +130,15 @@ uint64_t args_duration_option(lua_State *L, int index, const char *name) {
     return duration;
 }
 
-void args_limits(lua_State *L, int index, uint64_t *recv_limit, uint64_t *send_limit) {
+void args_timeouts(lua_State *L, int index, uint64_t *recv_timeout, uint64_t *send_timeout) {
     static const char *const names[] = {"recv", "send", NULL};
     if (!lua_istable(L, index)) {
-        *recv_limit = *send_limit = args_duration(L, index);
+        *recv_timeout = *send_timeout = args_duration(L, index);
         return;
     }
     args_options(L, index, names);
     uint64_t recv_value = args_duration_option(L, index, "recv");
     uint64_t send_value = args_duration_option(L, index, "send");
-    if (args_has_option(L, index, "recv")) *recv_limit = recv_value;
-    if (args_has_option(L, index, "send")) *send_limit = send_value;
+    if (args_has_option(L, index, "recv")) *recv_timeout = recv_value;
+    if (args_has_option(L, index, "send")) *send_timeout = send_value;
 }

@@ -1,9 +1,9 @@
 /*
 ** Arguments: what a caller may pass, checked before any effect; each check
-** raises an error that names the argument or the option. Floor 0.
+** raises an error that names the argument or the option.
 */
-#ifndef ARSENAL_ARGS_H
-#define ARSENAL_ARGS_H
+#ifndef ARSENAL_BASE_ARGS_H
+#define ARSENAL_BASE_ARGS_H
 
 #include <lua.h>
 #include <stdbool.h>
@@ -35,6 +35,6 @@ uint64_t args_duration_option(lua_State *L, int index, const char *name);
 ** What a set_timeout is given: seconds for both directions, or a table with
 ** `recv` or `send` for one, which leaves the other as it is.
 */
-void args_limits(lua_State *L, int index, uint64_t *recv_limit, uint64_t *send_limit);
+void args_timeouts(lua_State *L, int index, uint64_t *recv_timeout, uint64_t *send_timeout);
 
 #endif

@@ -1,5 +1,5 @@
 /*
-** Owns the byte queue and the search in it. Floor 0.
+** Owns the byte queue and the search in it.
 */
 #include "base/buffer.h"
 
@@ -7,7 +7,7 @@
 #include <string.h>
 
 /* Moves the `length` bytes that are there to the front of a larger block. */
-static bool grow(Bytes *bytes, size_t length, size_t size) {
+static bool grow(Buffer *bytes, size_t length, size_t size) {
     Block *old = bytes->block;
     size_t capacity = length + size;
     if (length > 0 && capacity < 2 * old->capacity) capacity = 2 * old->capacity;
@@ -16,18 +16,18 @@ static bool grow(Bytes *bytes, size_t length, size_t size) {
     block->capacity = capacity;
     block->start = 0;
     block->end = length;
-    if (length > 0) memcpy(block->data, bytes_data(bytes), length);
+    if (length > 0) memcpy(block->data, buffer_data(bytes), length);
     free(old);
     bytes->block = block;
     return true;
 }
 
-char *bytes_reserve(Bytes *bytes, size_t size) {
-    size_t length = bytes_length(bytes);
+char *buffer_reserve(Buffer *bytes, size_t size) {
+    size_t length = buffer_length(bytes);
     Block *block = bytes->block;
     if (block != NULL && block->capacity - block->end >= size) return block->data + block->end;
     if (block != NULL && block->start >= length && block->capacity - length >= size) {
-        memcpy(block->data, bytes_data(bytes), length); /* half is free: move, don't grow */
+        memcpy(block->data, buffer_data(bytes), length); /* half is free: move, don't grow */
         block->start = 0;
         block->end = length;
     } else if (!grow(bytes, length, size)) {
@@ -36,28 +36,28 @@ char *bytes_reserve(Bytes *bytes, size_t size) {
     return bytes->block->data + length;
 }
 
-void bytes_added(Bytes *bytes, size_t size) {
+void buffer_added(Buffer *bytes, size_t size) {
     bytes->block->end += size;
-    bytes_drop(bytes, 0);
+    buffer_drop(bytes, 0);
 }
 
-bool bytes_append(Bytes *bytes, const char *data, size_t size) {
+bool buffer_append(Buffer *bytes, const char *data, size_t size) {
     if (size == 0) return true;
-    char *room = bytes_reserve(bytes, size);
+    char *room = buffer_reserve(bytes, size);
     if (room == NULL) return false;
     memcpy(room, data, size);
-    bytes_added(bytes, size);
+    buffer_added(bytes, size);
     return true;
 }
 
-bool bytes_prepend(Bytes *bytes, const char *data, size_t size) {
+bool buffer_prepend(Buffer *bytes, const char *data, size_t size) {
     if (size == 0) return true;
     if (bytes->block == NULL || size > bytes->block->start) {
-        Bytes longer = {NULL};
-        if (bytes_reserve(&longer, size + bytes_length(bytes)) == NULL) return false;
+        Buffer longer = {NULL};
+        if (buffer_reserve(&longer, size + buffer_length(bytes)) == NULL) return false;
         longer.block->start = longer.block->end = size;
-        bytes_append(&longer, bytes_data(bytes), bytes_length(bytes));
-        bytes_free(bytes);
+        buffer_append(&longer, buffer_data(bytes), buffer_length(bytes));
+        buffer_free(bytes);
         *bytes = longer;
     }
     bytes->block->start -= size;
@@ -65,18 +65,18 @@ bool bytes_prepend(Bytes *bytes, const char *data, size_t size) {
     return true;
 }
 
-void bytes_drop(Bytes *bytes, size_t size) {
+void buffer_drop(Buffer *bytes, size_t size) {
     if (bytes->block == NULL) return;
     bytes->block->start += size;
-    if (bytes->block->start == bytes->block->end) bytes_free(bytes);
+    if (bytes->block->start == bytes->block->end) buffer_free(bytes);
 }
 
-void bytes_free(Bytes *bytes) {
+void buffer_free(Buffer *bytes) {
     free(bytes->block);
     bytes->block = NULL;
 }
 
-size_t bytes_find(const char *data, size_t size, const char *needle, size_t needle_size) {
+size_t buffer_find(const char *data, size_t size, const char *needle, size_t needle_size) {
     if (needle_size > size) return size;
     const char *place = data, *last = data + size - needle_size;
     while ((place = memchr(place, needle[0], (size_t)(last - place) + 1)) != NULL) {

@@ -1,16 +1,16 @@
 /*
-** Bytes: a queue of bytes that grows at its end and is taken from its front.
-** Knows neither Lua nor libuv. Floor 0.
+** Buffer: a queue of bytes that grows at its end and is taken from its front.
+** Knows neither Lua nor libuv.
 */
-#ifndef ARSENAL_BYTES_H
-#define ARSENAL_BYTES_H
+#ifndef ARSENAL_BASE_BUFFER_H
+#define ARSENAL_BASE_BUFFER_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
-typedef struct Bytes {
+typedef struct Buffer {
     struct Block *block; /* NULL while empty */
-} Bytes;
+} Buffer;
 
 typedef struct Block {
     size_t capacity;
@@ -18,30 +18,31 @@ typedef struct Block {
     char data[];
 } Block;
 
-static inline size_t bytes_length(const Bytes *bytes) {
+static inline size_t buffer_length(const Buffer *bytes) {
     return bytes->block == NULL ? 0 : bytes->block->end - bytes->block->start;
 }
 
-static inline const char *bytes_data(const Bytes *bytes) {
+static inline const char *buffer_data(const Buffer *bytes) {
     return bytes->block == NULL ? "" : bytes->block->data + bytes->block->start;
 }
 
-/* Room for `size` more bytes at the end, or NULL for want of memory; bytes_added tells how many were filled. */
-char *bytes_reserve(Bytes *bytes, size_t size);
-void bytes_added(Bytes *bytes, size_t size);
+/* Room for `size` more bytes at the end, or NULL for want of memory; buffer_added tells how many were filled. */
+char *buffer_reserve(Buffer *bytes, size_t size);
+void buffer_added(Buffer *bytes, size_t size);
 
-bool bytes_append(Bytes *bytes, const char *data, size_t size); /* false: no memory, nothing done */
-bool bytes_prepend(Bytes *bytes, const char *data, size_t size); /* likewise */
-void bytes_drop(Bytes *bytes, size_t size);                      /* from the front */
-void bytes_free(Bytes *bytes);
+bool buffer_append(Buffer *bytes, const char *data,
+                   size_t size); /* false: no memory, nothing done */
+bool buffer_prepend(Buffer *bytes, const char *data, size_t size); /* likewise */
+void buffer_drop(Buffer *bytes, size_t size);                      /* from the front */
+void buffer_free(Buffer *bytes);
 
 /*
 ** The first place of `needle` in `data`, or `size` when there is none. It
-** need not be looked for again before bytes_unsearched(size, needle size).
+** need not be looked for again before buffer_unsearched(size, needle size).
 */
-size_t bytes_find(const char *data, size_t size, const char *needle, size_t needle_size);
+size_t buffer_find(const char *data, size_t size, const char *needle, size_t needle_size);
 
-static inline size_t bytes_unsearched(size_t size, size_t needle_size) {
+static inline size_t buffer_unsearched(size_t size, size_t needle_size) {
     return size < needle_size ? 0 : size - needle_size + 1;
 }
 

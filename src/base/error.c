@@ -1,6 +1,6 @@
 /*
 ** Owns how failures look: messages, codes, error objects. Nothing else in
-** arsenal turns a status into words. Floor 0.
+** arsenal turns a status into words.
 */
 #include "base/error.h"
 

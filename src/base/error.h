@@ -1,10 +1,10 @@
 /*
 ** Errors: the one door to `nil, message, code`, and the error objects that
 ** `arsenal.check` raises. A status is 0 or more for success, libuv's negative
-** errno, or one of the conditions below. Floor 0.
+** errno, or one of the conditions below.
 */
-#ifndef ARSENAL_ERROR_H
-#define ARSENAL_ERROR_H
+#ifndef ARSENAL_BASE_ERROR_H
+#define ARSENAL_BASE_ERROR_H
 
 #include <lua.h>
 

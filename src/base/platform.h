@@ -1,9 +1,9 @@
 /*
 ** What differs between systems below sockets: included first by whoever makes
-** system calls. Floor 0. The Windows branch is untested.
+** system calls. The Windows branch is untested.
 */
-#ifndef ARSENAL_PORTABILITY_H
-#define ARSENAL_PORTABILITY_H
+#ifndef ARSENAL_BASE_PLATFORM_H
+#define ARSENAL_BASE_PLATFORM_H
 
 #ifdef _WIN32
 #include <winsock2.h>

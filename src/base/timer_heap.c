@@ -1,6 +1,6 @@
 /*
 ** Owns the heap of timers. Each node has four children: as many comparisons
-** as with two, in half as many cache lines. Floor 1.
+** as with two, in half as many cache lines.
 */
 #include "base/timer_heap.h"
 
@@ -8,7 +8,7 @@
 
 enum { ARITY = 4 };
 
-static void place(Timers *timers, uint32_t index, Timer *timer) {
+static void place(TimerHeap *timers, uint32_t index, Timer *timer) {
     timers->heap[index] = timer;
     timer->place = index;
 }
@@ -17,7 +17,7 @@ static uint32_t parent_of(uint32_t index) {
     return (index - 2) / ARITY + 1;
 }
 
-static void sift_up(Timers *timers, uint32_t index, Timer *timer) {
+static void sift_up(TimerHeap *timers, uint32_t index, Timer *timer) {
     while (index > 1 && timers->heap[parent_of(index)]->deadline > timer->deadline) {
         place(timers, index, timers->heap[parent_of(index)]);
         index = parent_of(index);
@@ -25,14 +25,14 @@ static void sift_up(Timers *timers, uint32_t index, Timer *timer) {
     place(timers, index, timer);
 }
 
-static uint32_t earliest_child(const Timers *timers, uint32_t index) {
+static uint32_t earliest_child(const TimerHeap *timers, uint32_t index) {
     uint32_t first = (index - 1) * ARITY + 2, earliest = first;
     for (uint32_t child = first + 1; child < first + ARITY && child <= timers->count; child++)
         if (timers->heap[child]->deadline < timers->heap[earliest]->deadline) earliest = child;
     return earliest;
 }
 
-static void sift_down(Timers *timers, uint32_t index, Timer *timer) {
+static void sift_down(TimerHeap *timers, uint32_t index, Timer *timer) {
     for (;;) {
         uint32_t child = earliest_child(timers, index);
         if (child > timers->count || timers->heap[child]->deadline >= timer->deadline) break;
@@ -42,7 +42,7 @@ static void sift_down(Timers *timers, uint32_t index, Timer *timer) {
     place(timers, index, timer);
 }
 
-static bool grow(Timers *timers) {
+static bool grow(TimerHeap *timers) {
     uint32_t capacity = timers->capacity == 0 ? 64 : 2 * timers->capacity;
     Timer **heap = realloc(timers->heap, capacity * sizeof *heap);
     if (heap == NULL) return false;
@@ -51,15 +51,15 @@ static bool grow(Timers *timers) {
     return true;
 }
 
-bool timers_set(Timers *timers, Timer *timer, uint64_t deadline) {
-    timers_clear(timers, timer);
+bool timer_heap_set(TimerHeap *timers, Timer *timer, uint64_t deadline) {
+    timer_heap_clear(timers, timer);
     if (timers->count + 1 >= timers->capacity && !grow(timers)) return false;
     timer->deadline = deadline;
     sift_up(timers, ++timers->count, timer);
     return true;
 }
 
-void timers_clear(Timers *timers, Timer *timer) {
+void timer_heap_clear(TimerHeap *timers, Timer *timer) {
     uint32_t index = timer->place;
     if (index == 0) return;
     timer->place = 0;
@@ -71,14 +71,14 @@ void timers_clear(Timers *timers, Timer *timer) {
         sift_down(timers, index, last);
 }
 
-Timer *timers_take_due(Timers *timers, uint64_t now) {
+Timer *timer_heap_take_due(TimerHeap *timers, uint64_t now) {
     if (timers->count == 0 || timers->heap[1]->deadline > now) return NULL;
     Timer *timer = timers->heap[1];
-    timers_clear(timers, timer);
+    timer_heap_clear(timers, timer);
     return timer;
 }
 
-void timers_free(Timers *timers) {
+void timer_heap_free(TimerHeap *timers) {
     free(timers->heap);
-    *timers = (Timers){0};
+    *timers = (TimerHeap){0};
 }

@@ -1,8 +1,8 @@
 /*
-** Timers: one heap of deadlines, nanoseconds on the monotonic clock. Floor 1.
+** TimerHeap: one heap of deadlines, nanoseconds on the monotonic clock.
 */
-#ifndef ARSENAL_TIMERS_H
-#define ARSENAL_TIMERS_H
+#ifndef ARSENAL_BASE_TIMER_HEAP_H
+#define ARSENAL_BASE_TIMER_HEAP_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -14,18 +14,18 @@ typedef struct Timer {
     uint32_t place;                     /* in the heap, from 1; 0 when it is not set */
 } Timer;
 
-typedef struct Timers {
+typedef struct TimerHeap {
     Timer **heap; /* heap[1] is the earliest; a heap of four children a node */
     uint32_t count, capacity;
-} Timers;
+} TimerHeap;
 
 static inline bool timer_is_set(const Timer *timer) {
     return timer->place != 0;
 }
 
-bool timers_set(Timers *timers, Timer *timer, uint64_t deadline); /* false: no memory */
-void timers_clear(Timers *timers, Timer *timer);                  /* nothing for one not set */
-Timer *timers_take_due(Timers *timers, uint64_t now);             /* NULL when none is due */
-void timers_free(Timers *timers);
+bool timer_heap_set(TimerHeap *timers, Timer *timer, uint64_t deadline); /* false: no memory */
+void timer_heap_clear(TimerHeap *timers, Timer *timer);      /* nothing for one not set */
+Timer *timer_heap_take_due(TimerHeap *timers, uint64_t now); /* NULL when none is due */
+void timer_heap_free(TimerHeap *timers);
 
 #endif

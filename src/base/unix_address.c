@@ -1,5 +1,5 @@
 /*
-** Owns the forms of a Unix name. Floor 0.
+** Owns the forms of a Unix name.
 */
 #include "base/unix_address.h"
 
@@ -24,7 +24,7 @@ static const char *refuse(const char *path, size_t length) {
 }
 
 /* A path ends with a NUL of its own; an abstract name is as long as its size says. */
-int unix_name_parse(UnixName *name, const char *path, size_t length, const char **wrong) {
+int unix_address_parse(UnixAddress *name, const char *path, size_t length, const char **wrong) {
     memset(name, 0, sizeof *name);
     *wrong = refuse(path, length);
     if (*wrong != NULL) return UV_EINVAL;
@@ -36,22 +36,22 @@ int unix_name_parse(UnixName *name, const char *path, size_t length, const char 
     return 0;
 }
 
-static size_t length_of(const UnixName *name) {
+static size_t length_of(const UnixAddress *name) {
     if (name->size <= BEFORE_PATH) return 0;
     size_t length = name->size - BEFORE_PATH, most = sizeof name->address.sun_path;
     if (length > most) length = most;
-    return unix_name_is_abstract(name) ? length : strnlen(name->address.sun_path, length);
+    return unix_address_is_abstract(name) ? length : strnlen(name->address.sun_path, length);
 }
 
-bool unix_name_is_abstract(const UnixName *name) {
+bool unix_address_is_abstract(const UnixAddress *name) {
     return HAS_ABSTRACT && name->size > BEFORE_PATH && name->address.sun_path[0] == '\0';
 }
 
-void unix_name_push(lua_State *L, const UnixName *name) {
+void unix_address_push(lua_State *L, const UnixAddress *name) {
     lua_pushlstring(L, name->address.sun_path, length_of(name));
 }
 
-void unix_name_push_text(lua_State *L, const UnixName *name) {
+void unix_address_push_text(lua_State *L, const UnixAddress *name) {
     size_t length = length_of(name);
     luaL_Buffer text;
     char *place = luaL_buffinitsize(L, &text, length);

@@ -1,9 +1,9 @@
 /*
 ** Unix names: between Lua's path and the system's sockaddr_un. A name that
-** starts with a NUL is in Linux's abstract space. Floor 0.
+** starts with a NUL is in Linux's abstract space.
 */
-#ifndef ARSENAL_UNIX_NAME_H
-#define ARSENAL_UNIX_NAME_H
+#ifndef ARSENAL_BASE_UNIX_ADDRESS_H
+#define ARSENAL_BASE_UNIX_ADDRESS_H
 
 #include "base/platform.h"
 
@@ -11,17 +11,19 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-typedef struct UnixName {
+typedef struct UnixAddress {
     struct sockaddr_un address;
     socklen_t size;
-} UnixName;
+} UnixAddress;
 
 /* 0, or UV_ENAMETOOLONG, or UV_EINVAL and why */
-int unix_name_parse(UnixName *name, const char *path, size_t length, const char **wrong);
+int unix_address_parse(UnixAddress *name, const char *path, size_t length, const char **wrong);
 
-bool unix_name_is_abstract(const UnixName *name);
+bool unix_address_is_abstract(const UnixAddress *name);
 
-void unix_name_push(lua_State *L, const UnixName *name); /* [-0, +1] as it was given; "": none */
-void unix_name_push_text(lua_State *L, const UnixName *name); /* [-0, +1] "/run/a", "@abstract" */
+void unix_address_push(lua_State *L,
+                       const UnixAddress *name); /* [-0, +1] as it was given; "": none */
+void unix_address_push_text(lua_State *L,
+                            const UnixAddress *name); /* [-0, +1] "/run/a", "@abstract" */
 
 #endif

@@ -1,5 +1,5 @@
 /*
-** Owns what the loop tells about itself and its tasks. Floor 5.
+** Owns what the loop tells about itself and its tasks.
 */
 #include "openers.h"
 
@@ -48,7 +48,7 @@ static int tasks(lua_State *L) {
 /* The outermost coroutine of a task whose stacks can be looked at, or NULL. */
 static lua_State *outermost(const Task *task) {
     if (task == NULL || !task->started) return NULL;
-    bool can_look = task->state != TASK_WAITING || handover_is_possible(task);
+    bool can_look = task->state != TASK_WAITING || handoff_is_possible(task);
     return can_look ? task->L : NULL;
 }
 
@@ -118,6 +118,6 @@ static const luaL_Reg functions[] = {
     {NULL, NULL},
 };
 
-void stats_open(lua_State *L) {
+void inspect_open(lua_State *L) {
     luaL_setfuncs(L, functions, 0);
 }

@@ -1,7 +1,7 @@
 /*
 ** Owns the watch on tasks that don't wait. A hook on their coroutines looks at
 ** the clock now and then, so that one which never ends is found in the act; one
-** that is busy inside a C function is told when it next waits. Floor 1.
+** that is busy inside a C function is told when it next waits.
 */
 #include "debug/watchdog.h"
 
@@ -25,8 +25,8 @@ static int tell(lua_State *L) {
 /* Tells it, once for each time that the task runs. */
 static void report(lua_State *L, Task *task, lua_State *where) {
     Loop *loop = task->loop;
-    lua_Number seconds = (lua_Number)(uv_hrtime() - loop->slow_since) / 1e9;
-    loop->slow_since = UINT64_MAX;
+    lua_Number seconds = (lua_Number)(uv_hrtime() - loop->watchdog_since) / 1e9;
+    loop->watchdog_since = UINT64_MAX;
     if (!lua_checkstack(L, LUA_MINSTACK)) return;
     lua_pushcfunction(L, tell);
     lua_pushlightuserdata(L, task);
@@ -41,23 +41,23 @@ static void report(lua_State *L, Task *task, lua_State *where) {
 
 static bool is_slow(const Loop *loop) {
     uint64_t now = uv_hrtime();
-    return now > loop->slow_since && now - loop->slow_since > loop->slow_limit;
+    return now > loop->watchdog_since && now - loop->watchdog_since > loop->watchdog_limit;
 }
 
 static void hook(lua_State *L, lua_Debug *event) {
     Loop *loop = loop_of(L);
     (void)event;
-    if (loop->slow_limit == 0)
+    if (loop->watchdog_limit == 0)
         lua_sethook(L, NULL, 0, 0);
     else if (loop->running != NULL && is_slow(loop))
         report(L, loop->running, L);
 }
 
-void slow_resume(lua_State *L, Loop *loop, Task *task) {
+void watchdog_resume(lua_State *L, Loop *loop, Task *task) {
     if (lua_gethook(task->L) == NULL) lua_sethook(task->L, hook, LUA_MASKCOUNT, INSTRUCTIONS);
-    loop->slow_since = uv_hrtime();
-    bool goes_on = task_resume(L, loop, task);
-    if (goes_on && loop->slow_limit != 0 && is_slow(loop)) report(L, task, task->top);
+    loop->watchdog_since = uv_hrtime();
+    bool goes_on = task_step(L, loop, task);
+    if (goes_on && loop->watchdog_limit != 0 && is_slow(loop)) report(L, task, task->top);
 }
 
 /*
@@ -69,8 +69,8 @@ static int slow_task(lua_State *L) {
     uint64_t limit = args_duration(L, 1);
     lua_settop(L, 2);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &report_key);
-    loop->slow_limit = limit == FOREVER ? 0 : limit > 0 ? limit : 1;
-    loop->slow_since = UINT64_MAX;
+    loop->watchdog_limit = limit == FOREVER ? 0 : limit > 0 ? limit : 1;
+    loop->watchdog_since = UINT64_MAX;
     return 0;
 }
 
@@ -79,6 +79,6 @@ static const luaL_Reg functions[] = {
     {NULL, NULL},
 };
 
-void slow_open(lua_State *L) {
+void watchdog_open(lua_State *L) {
     luaL_setfuncs(L, functions, 0);
 }

@@ -1,6 +1,6 @@
 /*
 ** Owns the libuv handle that other threads and signal handlers wake the loop
-** by. Floor 2.
+** by.
 */
 #include "event/inbox.h"
 
@@ -9,10 +9,10 @@
 #include <stdlib.h>
 
 static void woken(uv_async_t *handle) {
-    offload_collect(handle->data);
+    thread_pool_collect(handle->data);
 }
 
-int wakeup_init(Loop *loop) {
+int inbox_init(Loop *loop) {
     if (loop->wakeup != NULL) return 0;
     uv_async_t *handle = malloc(sizeof *handle);
     if (handle == NULL) return UV_ENOMEM;
@@ -27,6 +27,6 @@ int wakeup_init(Loop *loop) {
     return 0;
 }
 
-void wakeup_send(Loop *loop) {
+void inbox_send(Loop *loop) {
     uv_async_send(loop->wakeup);
 }

@@ -1,7 +1,7 @@
 /*
 ** Owns SIGINT while a loop runs. The handler is taken away by the system at
 ** the first signal, so that a second one ends the process even where a task
-** never gives the loop its turn. Floor 2.
+** never gives the loop its turn.
 */
 #include "event/interrupt.h"
 
@@ -24,7 +24,7 @@ static unsigned claims;
 static void interrupt_came(int signal_number) {
     (void)signal_number;
     interrupted = 1;
-    if (watching != NULL) wakeup_send(watching);
+    if (watching != NULL) inbox_send(watching);
 }
 
 #ifdef _WIN32 /* untested; there, too, the handler is reset before it is called */
@@ -63,7 +63,7 @@ static void leave(void) {
 }
 
 void interrupt_watch(Loop *loop) {
-    if (watching != NULL || wakeup_init(loop) != 0) return;
+    if (watching != NULL || inbox_init(loop) != 0) return;
     interrupted = 0;
     watching = loop;
     take();

@@ -1,8 +1,8 @@
 /*
-** Ctrl-C while the loop runs. Floor 2.
+** Ctrl-C while the loop runs.
 */
-#ifndef ARSENAL_INTERRUPT_H
-#define ARSENAL_INTERRUPT_H
+#ifndef ARSENAL_EVENT_INTERRUPT_H
+#define ARSENAL_EVENT_INTERRUPT_H
 
 #include "kernel/loop.h"
 

@@ -1,5 +1,5 @@
 /*
-** Owns what both pollers share: who is woken by an event, and by a close. Floor 2.
+** Owns what both pollers share: who is woken by an event, and by a close.
 */
 #include "event/poller.h"
 
@@ -12,11 +12,11 @@ void poller_init(Poller *poller, Loop *loop, int fd) {
 
 void poller_happened(Poller *poller, unsigned events) {
     poller->ready |= (uint8_t)events;
-    waiters_wake(&poller->waiters, events, 0);
+    wait_queue_wake(&poller->waiters, events, 0);
 }
 
 void poller_close(Poller *poller, int status) {
-    waiters_dismiss(&poller->waiters, status);
+    wait_queue_dismiss(&poller->waiters, status);
     if (!poller->loop->closed) poller_forget(poller);
     poller->fd = -1;
 }

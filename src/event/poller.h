@@ -2,14 +2,13 @@
 ** The poller: which descriptors may be read or written. One Poller for each
 ** descriptor of ours. poller.c serves both implementations: poller_epoll.c is
 ** edge-triggered, for Linux, poller_uv.c stands on libuv, for everything else.
-** Floor 2.
 **
 ** `ready` tells what is worth trying before waiting: a new descriptor is
 ** ready for all, an event sets it, and whoever finds that a call would block,
 ** or reads less than was asked for, clears it.
 */
-#ifndef ARSENAL_POLLER_H
-#define ARSENAL_POLLER_H
+#ifndef ARSENAL_EVENT_POLLER_H
+#define ARSENAL_EVENT_POLLER_H
 
 #include "kernel/task.h"
 
@@ -32,7 +31,7 @@ typedef struct Poller {
     uint8_t ready;
     uint8_t watched_first; /* what is watched from the first wait on, whatever that is for */
     uint8_t watched;       /* by epoll */
-    WaitList waiters;
+    WaitQueue waiters;
 #ifndef POLLER_IS_EPOLL
     struct Watch *watch; /* by libuv */
 #endif

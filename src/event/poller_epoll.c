@@ -1,7 +1,7 @@
 /*
 ** Owns readiness on Linux: an edge-triggered epoll of our own, with libuv's
 ** nested in it. A stream is registered once, at its first wait, so that a wait
-** costs no system call. Floor 2.
+** costs no system call.
 */
 #include "event/poller.h"
 

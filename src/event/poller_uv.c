@@ -1,7 +1,7 @@
 /*
 ** Owns readiness where there is no epoll: a uv_poll_t for each descriptor,
 ** kept armed while events find somebody waiting; one that finds nobody disarms
-** it. Floor 2.
+** it.
 */
 #include "event/poller.h"
 

@@ -1,5 +1,5 @@
 /*
-** Owns SIGQUIT while a loop runs that wants it. Floor 2.
+** Owns SIGQUIT while a loop runs that wants it.
 */
 #include "base/platform.h"
 
@@ -32,7 +32,7 @@ static Loop *volatile watching; /* SIGQUIT is the process's: one loop at a time 
 static void quit_came(int number) {
     (void)number;
     came = 1;
-    if (watching != NULL) wakeup_send(watching);
+    if (watching != NULL) inbox_send(watching);
 }
 
 static bool has_handler(void (*handler)(int number)) {
@@ -46,7 +46,7 @@ static void set_handler(void (*handler)(int number)) {
 }
 
 void quit_watch(Loop *loop) {
-    if (watching != NULL || !has_handler(SIG_DFL) || wakeup_init(loop) != 0) return;
+    if (watching != NULL || !has_handler(SIG_DFL) || inbox_init(loop) != 0) return;
     came = 0;
     watching = loop;
     set_handler(quit_came);

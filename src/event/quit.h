@@ -1,8 +1,8 @@
 /*
-** The quit signal (Ctrl-\) while the loop runs. Floor 2.
+** The quit signal (Ctrl-\) while the loop runs.
 */
-#ifndef ARSENAL_QUIT_H
-#define ARSENAL_QUIT_H
+#ifndef ARSENAL_EVENT_QUIT_H
+#define ARSENAL_EVENT_QUIT_H
 
 #include "kernel/loop.h"
 

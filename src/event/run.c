@@ -1,6 +1,6 @@
 /*
 ** Owns run, run_once and stop, waits outside of tasks, and the report of a
-** deadlock. Floor 1.
+** deadlock.
 */
 #include "event/run.h"
 

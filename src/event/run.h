@@ -1,8 +1,8 @@
 /*
-** Running: the loop driven until something is done. Floor 1.
+** Running: the loop driven until something is done.
 */
-#ifndef ARSENAL_RUN_H
-#define ARSENAL_RUN_H
+#ifndef ARSENAL_EVENT_RUN_H
+#define ARSENAL_EVENT_RUN_H
 
 #include "kernel/loop.h"
 

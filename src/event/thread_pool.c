@@ -1,7 +1,7 @@
 /*
 ** Owns the threads that do what blocks. They are ours and not libuv's, since
 ** libuv joins its threads when the process exits, and a lookup may hang for a
-** minute. A thread is started when a job finds none idle, and stays. Floor 2.
+** minute. A thread is started when a job finds none idle, and stays.
 */
 #include "base/platform.h"
 
@@ -59,7 +59,7 @@ static void finish(Job *job) {
     } else {
         job->next = offload->done;
         offload->done = job;
-        wakeup_send(offload->loop);
+        inbox_send(offload->loop);
     }
 }
 
@@ -87,7 +87,7 @@ static int start_thread(void) {
 }
 
 static int get_offload(Loop *loop) {
-    int status = wakeup_init(loop);
+    int status = inbox_init(loop);
     uv_once(&once, set_up);
     if (status == 0) status = setup_status;
     if (status == 0 && loop->offload == NULL) {
@@ -98,7 +98,7 @@ static int get_offload(Loop *loop) {
     return status;
 }
 
-int offload_submit(Loop *loop, Job *job) {
+int thread_pool_submit(Loop *loop, Job *job) {
     int status = get_offload(loop);
     if (status != 0) return status;
     uv_mutex_lock(&lock);
@@ -143,13 +143,13 @@ static void forget(Job *job) {
     if (waits || unlink_job(&job->offload->done, job)) finish(job);
 }
 
-void offload_forget(Job *job) {
+void thread_pool_forget(Job *job) {
     uv_mutex_lock(&lock);
     forget(job);
     uv_mutex_unlock(&lock);
 }
 
-void offload_collect(Loop *loop) {
+void thread_pool_collect(Loop *loop) {
     Offload *offload = loop->offload;
     if (offload == NULL) return;
     uv_mutex_lock(&lock);
@@ -166,7 +166,7 @@ void offload_collect(Loop *loop) {
     }
 }
 
-void offload_detach(Loop *loop) {
+void thread_pool_detach(Loop *loop) {
     Offload *offload = loop->offload;
     if (offload == NULL) return;
     loop->offload = NULL;

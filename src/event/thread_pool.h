@@ -1,9 +1,9 @@
 /*
 ** Offloading: work that blocks is done by threads of our own, which no exit
-** waits for. Floor 2.
+** waits for.
 */
-#ifndef ARSENAL_OFFLOAD_H
-#define ARSENAL_OFFLOAD_H
+#ifndef ARSENAL_EVENT_THREAD_POOL_H
+#define ARSENAL_EVENT_THREAD_POOL_H
 
 #include "kernel/loop.h"
 
@@ -20,12 +20,12 @@ typedef struct Job {
 } Job;
 
 /* Takes the job, or returns a status. */
-int offload_submit(Loop *loop, Job *job);
+int thread_pool_submit(Loop *loop, Job *job);
 
 /* Nobody waits for it any more: one that has not begun never does. */
-void offload_forget(Job *job);
+void thread_pool_forget(Job *job);
 
-void offload_collect(Loop *loop); /* the wakeup's: calls `done` for what is done */
-void offload_detach(Loop *loop);  /* the loop is going: its jobs are forgotten */
+void thread_pool_collect(Loop *loop); /* the wakeup's: calls `done` for what is done */
+void thread_pool_detach(Loop *loop);  /* the loop is going: its jobs are forgotten */
 
 #endif

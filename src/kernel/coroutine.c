@@ -1,7 +1,6 @@
 /*
 ** Owns the coroutines of the user's own that may wait: a wait inside one
 ** suspends every coroutine up to the task, and is resumed down the same way.
-** Floor 4.
 */
 #include "kernel/coroutine.h"
 

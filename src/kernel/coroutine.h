@@ -1,8 +1,8 @@
 /*
-** Coroutines of the user's own inside tasks. Floor 4.
+** Coroutines of the user's own inside tasks.
 */
-#ifndef ARSENAL_COROUTINE_H
-#define ARSENAL_COROUTINE_H
+#ifndef ARSENAL_KERNEL_COROUTINE_H
+#define ARSENAL_KERNEL_COROUTINE_H
 
 #include <lua.h>
 

@@ -1,6 +1,6 @@
 /*
 ** Owns the loop's life, from the first call in a Lua state to the state's end,
-** and the turn. Floor 1.
+** and the turn.
 */
 #include "kernel/loop.h"
 
@@ -86,13 +86,13 @@ static int loop_gc(lua_State *L) {
     Loop *loop = lua_touserdata(L, 1);
     if (loop->closed) return 0;
     loop->closed = true;
-    offload_detach(loop);
+    thread_pool_detach(loop);
     uv_walk(&loop->uv, close_left_over, loop);
     uv_run(&loop->uv, UV_RUN_DEFAULT);
     uv_loop_close(&loop->uv);
     poll_free(loop);
-    timers_free(&loop->timers);
-    limits_free(loop);
+    timer_heap_free(&loop->timers);
+    timeout_scopes_free(loop);
     free(loop->batch);
     free(loop->scratch);
     return 0;
@@ -102,7 +102,7 @@ static void fire_timers(Loop *loop) {
     if (loop->timers.count == 0) return;
     uint64_t now = uv_hrtime();
     Timer *timer;
-    while ((timer = timers_take_due(&loop->timers, now)) != NULL)
+    while ((timer = timer_heap_take_due(&loop->timers, now)) != NULL)
         timer->fired(timer);
 }
 

@@ -1,9 +1,9 @@
 /*
 ** The loop: one for a Lua state. It owns libuv's loop, the queue of ready
-** tasks, the timers, and the turn that moves them on. Floor 1.
+** tasks, the timers, and the turn that moves them on.
 */
-#ifndef ARSENAL_LOOP_H
-#define ARSENAL_LOOP_H
+#ifndef ARSENAL_KERNEL_LOOP_H
+#define ARSENAL_KERNEL_LOOP_H
 
 #include "base/args.h"
 #include "kernel/scope.h"
@@ -46,18 +46,19 @@ typedef struct Loop {
     uint64_t turns;
     uint32_t random;        /* where selects begin */
     unsigned spare_selects; /* that no call uses */
-    Timers timers;
+    TimerHeap timers;
 
-    bool measures_lag;               /* since somebody asked for it first */
-    uint64_t polled;                 /* when the last poll ended, if so */
-    uint64_t lag;                    /* the longest time between two polls */
-    uint64_t slow_limit, slow_since; /* 0: nobody asked; when the running task was resumed */
+    bool measures_lag; /* since somebody asked for it first */
+    uint64_t polled;   /* when the last poll ended, if so */
+    uint64_t lag;      /* the longest time between two polls */
+    uint64_t watchdog_limit,
+        watchdog_since; /* 0: nobody asked; when the running task was resumed */
 
     struct Task *idle_tasks; /* memory of ended ones that has a coroutine */
     struct Task *bare_tasks; /* and that has none */
     uint32_t idle_count, task_slots;
-    struct Limit *limits; /* all ever made, until the loop is closed */
-    struct Limit *free_limits;
+    struct TimeoutScope *limits; /* all ever made, until the loop is closed */
+    struct TimeoutScope *free_limits;
 
     struct Poll *poll;              /* the poller's */
     struct Lookup *lookups;         /* the names': in flight */
@@ -65,7 +66,7 @@ typedef struct Loop {
     struct Offload *offload;        /* the offload's, NULL until it is used */
     uv_async_t *wakeup;             /* the wakeup's, NULL until it is used */
     unsigned handles[HANDLE_KINDS]; /* open objects by kind: see handle.h */
-    struct Batch *batch;            /* the datagrams', NULL until it is used */
+    struct RecvBatch *batch;        /* the datagrams', NULL until it is used */
     char *scratch;                  /* SCRATCH_SIZE bytes that reads go to first */
 } Loop;
 

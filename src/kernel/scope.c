@@ -1,7 +1,6 @@
 /*
 ** Owns the tree of scopes, and the error that a cancellation is. Cancelling
 ** marks everything below at once, so that a wait asks only its own scope.
-** Floor 1.
 */
 #include "kernel/scope.h"
 

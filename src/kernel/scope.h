@@ -1,10 +1,10 @@
 /*
 ** Scopes: the tree in which cancellation spreads. Each task has one, and so
 ** has each time limit, shield and group inside it; a group's tasks hang below
-** the group's. Floor 1.
+** the group's.
 */
-#ifndef ARSENAL_SCOPE_H
-#define ARSENAL_SCOPE_H
+#ifndef ARSENAL_KERNEL_SCOPE_H
+#define ARSENAL_KERNEL_SCOPE_H
 
 #include <lua.h>
 #include <stdbool.h>

@@ -1,7 +1,7 @@
 /*
 ** Owns tasks: how they start, wait and are woken, and the coroutines' bodies.
 ** Nothing else in arsenal resumes or yields, but for the generators of
-** coroutine.c. Floor 1.
+** coroutine.c.
 */
 #include "kernel/task.h"
 
@@ -31,7 +31,7 @@ static void make_ready(Task *task, int status) {
 
 static bool sentry_wake(Waiter *waiter) {
     waiter_leave(waiter);
-    ((Sentry *)waiter)->called((Sentry *)waiter);
+    ((CallbackWaiter *)waiter)->called((CallbackWaiter *)waiter);
     return true;
 }
 
@@ -43,7 +43,7 @@ bool waiter_wake(Waiter *waiter, int status) {
     return true;
 }
 
-static inline void wake_those(WaitList *list, bool (*are_meant)(const Waiter *, unsigned),
+static inline void wake_those(WaitQueue *list, bool (*are_meant)(const Waiter *, unsigned),
                               unsigned value, int status) {
     if (*list == NULL) return;
     Waiter *last = (*list)->previous, *waiter = *list;
@@ -59,7 +59,7 @@ static bool waits_for_any(const Waiter *waiter, unsigned events) {
     return waiter->events & events;
 }
 
-void waiters_wake(WaitList *list, unsigned events, int status) {
+void wait_queue_wake(WaitQueue *list, unsigned events, int status) {
     wake_those(list, waits_for_any, events, status);
 }
 
@@ -67,11 +67,11 @@ static bool is_satisfied(const Waiter *waiter, unsigned count) {
     return count <= waiter->events;
 }
 
-void waiters_wake_satisfied(WaitList *list, unsigned count) {
+void wait_queue_wake_satisfied(WaitQueue *list, unsigned count) {
     wake_those(list, is_satisfied, count, 0);
 }
 
-void waiters_dismiss(WaitList *list, int status) {
+void wait_queue_dismiss(WaitQueue *list, int status) {
     while (*list != NULL) {
         Waiter *waiter = *list;
         Task *task = waiter->task;
@@ -101,18 +101,18 @@ static void deadline_passed(Timer *timer) {
     Task *task = (Task *)((char *)timer - offsetof(Task, timer));
     if (task->state != TASK_WAITING) return;
     if (task->deadline > timer->deadline)
-        timers_set(&task->loop->timers, timer, task->deadline); /* its place was just freed */
+        timer_heap_set(&task->loop->timers, timer, task->deadline); /* its place was just freed */
     else
         waiter_wake(&task->waiter, ARSENAL_TIMEOUT);
 }
 
-void task_limit(Task *task, uint64_t duration) {
+void task_set_timeout(Task *task, uint64_t duration) {
     if (task->limited) return;
     task->limited = true;
     if (duration != FOREVER) task->deadline = uv_hrtime() + duration;
 }
 
-void task_unlimit(Task *task) {
+void task_clear_timeout(Task *task) {
     task->limited = false;
     task->deadline = FOREVER;
 }
@@ -121,7 +121,7 @@ void task_unlimit(Task *task) {
 static bool arm_timer(Task *task) {
     if (task->deadline == FOREVER) return true;
     if (timer_is_set(&task->timer) && task->timer.deadline <= task->deadline) return true;
-    return timers_set(&task->loop->timers, &task->timer, task->deadline);
+    return timer_heap_set(&task->loop->timers, &task->timer, task->deadline);
 }
 
 Task *task_enter(lua_State *L, Loop *loop) {
@@ -140,7 +140,7 @@ Task *task_enter(lua_State *L, Loop *loop) {
         luaL_error(L, "cannot wait here: Lua cannot yield inside a function called from C, such as "
                       "a comparison of table.sort, a replacement of string.gsub, a finalizer or "
                       "require; wait before it, or start a task with arsenal.go");
-    task_unlimit(task);
+    task_clear_timeout(task);
     task->progress = 0;
     task->status = 0;
     return task;
@@ -242,9 +242,9 @@ static void push_starter(lua_State *L, lua_State *to) {
 }
 
 Task *task_spawn(lua_State *L, Loop *loop, Scope *parent, int n, int attachment) {
-    Task *task = fiber_prepare(L, loop, n);
+    Task *task = task_pool_prepare(L, loop, n);
     lua_State *co = task->L;
-    fiber_take(loop);
+    task_pool_take(loop);
     task->top = co;
     task->group = NULL;
     task->deadline = FOREVER;
@@ -298,7 +298,7 @@ static void task_died(lua_State *L, Task *task, const char *message) {
         task_settle(L, task, TASK_FAILED, 0, 0);
     }
     if (lua_status(task->L) != LUA_OK) lua_resetthread(task->L);
-    fiber_leave(L, task, false);
+    task_pool_return(L, task, false);
 }
 
 void task_abandon(lua_State *L, Task *task) {
@@ -306,7 +306,7 @@ void task_abandon(lua_State *L, Task *task) {
     task_died(L, task, "given up: it was cancelled, and waits for what can never come");
 }
 
-bool task_resume(lua_State *L, Loop *loop, Task *task) {
+bool task_step(lua_State *L, Loop *loop, Task *task) {
     lua_State *co = task->L;
     int n = task->started ? 0 : lua_gettop(co) - 1, results;
     if (n < 0 || task->started != (lua_status(co) == LUA_YIELD)) {
@@ -323,7 +323,7 @@ bool task_resume(lua_State *L, Loop *loop, Task *task) {
     loop->running = NULL;
     if (status == LUA_YIELD && task->state != TASK_RUNNING) return true;
     if (status == LUA_OK)
-        fiber_leave(L, task, true);
+        task_pool_return(L, task, true);
     else if (status != LUA_YIELD)
         task_died(L, task, NULL);
     else
@@ -339,10 +339,10 @@ unsigned tasks_run(lua_State *L, Loop *loop) {
         Task *task = loop->ready_first;
         loop->ready_first = (Task *)task->waiter.next;
         loop->ready--;
-        if (loop->slow_limit == 0)
-            task_resume(L, loop, task);
+        if (loop->watchdog_limit == 0)
+            task_step(L, loop, task);
         else
-            slow_resume(L, loop, task);
+            watchdog_resume(L, loop, task);
     }
     return ran;
 }

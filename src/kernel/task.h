@@ -1,9 +1,9 @@
 /*
-** Tasks: coroutines that the loop resumes. The only floor that resumes and
-** yields; whatever waits ends in task_wait. Floor 1.
+** Tasks: coroutines that the loop resumes. The only layer that resumes and
+** yields; whatever waits ends in task_wait.
 */
-#ifndef ARSENAL_TASK_H
-#define ARSENAL_TASK_H
+#ifndef ARSENAL_KERNEL_TASK_H
+#define ARSENAL_KERNEL_TASK_H
 
 #include "kernel/loop.h"
 
@@ -34,7 +34,7 @@ struct Task {
     size_t progress;   /* of the call that waits: the kind's own */
     uint64_t deadline; /* of the call that waits, or FOREVER */
     Timer timer;       /* may be set earlier than the deadline: a late one is not moved */
-    WaitList joiners;
+    WaitQueue joiners;
     struct Group *group;     /* which is told when it ends, or NULL */
     TaskObject *shown;       /* what Lua has of it, or NULL */
     uint32_t slot;           /* among all, for as long as its memory exists */
@@ -73,23 +73,24 @@ static inline bool task_spent(Loop *loop) {
 
 /*
 ** Gives the call that is about to wait this much time, FOREVER included, unless
-** it was given some before. task_unlimit makes it as it was at the call's start.
+** it was given some before. task_clear_timeout makes it as it was at the call's start.
 */
-void task_limit(Task *task, uint64_t duration);
-void task_unlimit(Task *task);
+void task_set_timeout(Task *task, uint64_t duration);
+void task_clear_timeout(Task *task);
 
 bool waiter_wake(Waiter *waiter, int status); /* false: its task is awake already */
-void waiters_wake(WaitList *list, unsigned events,
-                  int status);                               /* those who wait for any of these */
-void waiters_wake_satisfied(WaitList *list, unsigned count); /* those for whom no more is enough */
-void waiters_dismiss(WaitList *list, int status);            /* all: what they wait on is going */
-void task_interrupt(Task *task); /* wakes a waiting one with a cancellation */
+void wait_queue_wake(WaitQueue *list, unsigned events,
+                     int status); /* those who wait for any of these */
+void wait_queue_wake_satisfied(WaitQueue *list,
+                               unsigned count);       /* those for whom no more is enough */
+void wait_queue_dismiss(WaitQueue *list, int status); /* all: what they wait on is going */
+void task_interrupt(Task *task);                      /* wakes a waiting one with a cancellation */
 
 /* The loop's: runs those that are ready now, and returns how many these were. */
 unsigned tasks_run(lua_State *L, Loop *loop);
 
 /* Runs a ready one. Returns whether it has not ended: else its memory is another's. */
-bool task_resume(lua_State *L, Loop *loop, Task *task);
+bool task_step(lua_State *L, Loop *loop, Task *task);
 
 /*
 ** [-(n + 1), +0] starts a task below `parent` for the function and its n

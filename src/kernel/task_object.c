@@ -1,6 +1,6 @@
 /*
 ** Owns what Lua sees of tasks: their objects, starting, joining and cancelling
-** them, and the waits that need nothing but a task. Floor 1.
+** them, and the waits that need nothing but a task.
 */
 #include "kernel/task_object.h"
 
@@ -64,7 +64,7 @@ void task_push(lua_State *L, Task *task) {
 static Task *spawn_shown(lua_State *L, Loop *loop, Scope *parent, int n, int metatable,
                          int objects) {
     TaskObject *object = make_object(L, metatable);
-    give_object(L, object, fiber_prepare(L, loop, n), objects);
+    give_object(L, object, task_pool_prepare(L, loop, n), objects);
     lua_insert(L, -n - 2); /* object, fn, arguments */
     Task *task = task_spawn(L, loop, parent, n, 0);
     task->shown = object;
@@ -169,7 +169,7 @@ static int sleep(lua_State *L) {
     Task *task = task_enter(L, loop);
     if (task == NULL) return run_outside(L);
     if (duration == 0) return task_pause(L, task, &sleep_wait, NULL);
-    task_limit(task, duration);
+    task_set_timeout(task, duration);
     return task_wait(L, task, &sleep_wait, NULL);
 }
 
@@ -205,7 +205,7 @@ static int attempt_join(lua_State *L) {
         return luaL_error(L, "a task cannot join itself");
     if (joined != NULL) return 0;
     int n = task_push_outcome(L, 1);
-    return n > 0 ? n : source_no_results(L);
+    return n > 0 ? n : selectable_no_results(L);
 }
 
 static int watch_end(void *object, Waiter *waiter) {
@@ -213,7 +213,7 @@ static int watch_end(void *object, Waiter *waiter) {
     return 0;
 }
 
-static const Source join_source = {attempt_join, watch_end, NULL, NULL};
+static const Selectable join_source = {attempt_join, watch_end, NULL, NULL};
 
 /*
 ** task:cancel([reason]) raises a cancellation where the task waits, now and at
@@ -280,7 +280,7 @@ void task_open(lua_State *L) {
     lua_rawsetp(L, LUA_REGISTRYINDEX, &metatable_key);
     lua_pushliteral(L, "task");
     lua_setfield(L, -2, "__name");
-    source_attach(L, &join_source);
+    selectable_attach(L, &join_source);
     lua_pushcfunction(L, task_tostring);
     lua_setfield(L, -2, "__tostring");
     luaL_newlibtable(L, methods);
@@ -290,7 +290,7 @@ void task_open(lua_State *L) {
     lua_setfield(L, -4, "task_methods");
     lua_setfield(L, -2, "__index");
     lua_pop(L, 1);
-    fiber_open(L);
+    task_pool_open(L);
     lua_newtable(L);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &objects_key);
     lua_newtable(L);

@@ -1,9 +1,9 @@
 /*
 ** Task objects: what Lua has of a task. Made when somebody asks for one, so
-** that the tasks of a server's connections have none. Floor 1.
+** that the tasks of a server's connections have none.
 */
-#ifndef ARSENAL_TASK_OBJECT_H
-#define ARSENAL_TASK_OBJECT_H
+#ifndef ARSENAL_KERNEL_TASK_OBJECT_H
+#define ARSENAL_KERNEL_TASK_OBJECT_H
 
 #include "kernel/task.h"
 

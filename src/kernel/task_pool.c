@@ -1,7 +1,7 @@
 /*
 ** Owns the memory and the coroutines of tasks. The memory is Lua's, so that it
 ** outlives every finalizer, and is never moved or given back before the state's
-** end; a coroutine is pinned for as long as its task has it. Floor 1.
+** end; a coroutine is pinned for as long as its task has it.
 */
 #include "kernel/task_pool.h"
 
@@ -62,7 +62,7 @@ static void make_coroutine(lua_State *L, Loop *loop) {
     loop->idle_count++;
 }
 
-Task *fiber_prepare(lua_State *L, Loop *loop, int n) {
+Task *task_pool_prepare(lua_State *L, Loop *loop, int n) {
     if (loop->idle_tasks == NULL) make_coroutine(L, loop);
     Task *task = loop->idle_tasks;
     if (n + ROOM > LUA_MINSTACK && !lua_checkstack(task->L, n + ROOM))
@@ -70,12 +70,12 @@ Task *fiber_prepare(lua_State *L, Loop *loop, int n) {
     return task;
 }
 
-void fiber_take(Loop *loop) {
+void task_pool_take(Loop *loop) {
     pop_from(&loop->idle_tasks);
     loop->idle_count--;
 }
 
-void fiber_leave(lua_State *L, Task *task, bool reusable) {
+void task_pool_return(lua_State *L, Task *task, bool reusable) {
     Loop *loop = task->loop;
     if (reusable && loop->idle_count < MOST_IDLE) {
         push_on(&loop->idle_tasks, task);
@@ -88,7 +88,7 @@ void fiber_leave(lua_State *L, Task *task, bool reusable) {
     pin(L, task);
 }
 
-void fiber_open(lua_State *L) {
+void task_pool_open(lua_State *L) {
     lua_newtable(L);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &pins_key);
 }

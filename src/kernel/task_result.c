@@ -1,6 +1,6 @@
 /*
 ** Owns how a task ends: what it leaves for those who join it, the traceback of
-** its error, and who is told. Floor 1.
+** its error, and who is told.
 */
 #include "kernel/task_result.h"
 
@@ -125,9 +125,10 @@ void task_settle(lua_State *L, Task *task, int state, int n, int attachment) {
     }
     if (task->shown != NULL) task_object_end(task, state, n);
     while (task->scope != &task->root) /* left over where its coroutine was closed by a stranger */
-        task->scope->kind == SCOPE_GROUP ? group_abandon(task->scope) : limit_abandon(task->scope);
+        task->scope->kind == SCOPE_GROUP ? group_abandon(task->scope)
+                                         : timeout_abandon(task->scope);
     task->state = (unsigned)state;
-    timers_clear(&task->loop->timers, &task->timer);
+    timer_heap_clear(&task->loop->timers, &task->timer);
     scope_leave(&task->root);
     task->loop->tasks--;
     bool told = wake_joiners(task);

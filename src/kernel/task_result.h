@@ -1,8 +1,8 @@
 /*
-** The outcome of a task: results, or an error with its traceback. Floor 1.
+** The outcome of a task: results, or an error with its traceback.
 */
-#ifndef ARSENAL_OUTCOME_H
-#define ARSENAL_OUTCOME_H
+#ifndef ARSENAL_KERNEL_TASK_RESULT_H
+#define ARSENAL_KERNEL_TASK_RESULT_H
 
 #include "kernel/task.h"
 

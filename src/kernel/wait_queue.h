@@ -1,9 +1,9 @@
 /*
 ** Waiters: a task's place in the list of those who wait for one thing. Lists
-** are FIFO; leaving one takes constant time. Floor 1.
+** are FIFO; leaving one takes constant time.
 */
-#ifndef ARSENAL_WAITER_H
-#define ARSENAL_WAITER_H
+#ifndef ARSENAL_KERNEL_WAIT_QUEUE_H
+#define ARSENAL_KERNEL_WAIT_QUEUE_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -13,21 +13,21 @@ struct Task;
 typedef struct Waiter {
     struct Waiter *next, *previous; /* a ring */
     struct Waiter **list;           /* whose first it may be; NULL: it waits nowhere */
-    struct Task *task;              /* NULL: it is a Sentry's */
+    struct Task *task;              /* NULL: it is a CallbackWaiter's */
     unsigned events;                /* what it waits for, in a list that serves several */
     bool served;                    /* whoever woke it did its call: see handover.h */
     unsigned *sources; /* counts the waiters that the world outside may wake, or NULL */
 } Waiter;
 
 /* Waits without a task: `called` is told instead, once the waiter has left its list. */
-typedef struct Sentry {
+typedef struct CallbackWaiter {
     Waiter waiter; /* first */
-    void (*called)(struct Sentry *sentry);
-} Sentry;
+    void (*called)(struct CallbackWaiter *callback_waiter);
+} CallbackWaiter;
 
-typedef Waiter *WaitList; /* the first, NULL when empty */
+typedef Waiter *WaitQueue; /* the first, NULL when empty */
 
-static inline void waiter_join(Waiter *waiter, WaitList *list, unsigned *sources) {
+static inline void waiter_join(Waiter *waiter, WaitQueue *list, unsigned *sources) {
     Waiter *first = *list;
     waiter->list = list;
     waiter->sources = sources;
@@ -44,7 +44,7 @@ static inline void waiter_join(Waiter *waiter, WaitList *list, unsigned *sources
 }
 
 static inline void waiter_leave(Waiter *waiter) {
-    WaitList *list = waiter->list;
+    WaitQueue *list = waiter->list;
     if (list == NULL) return;
     waiter->list = NULL;
     if (waiter->sources != NULL) --*waiter->sources;

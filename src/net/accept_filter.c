@@ -1,7 +1,7 @@
 /*
 ** Owns the connections that a listener has accepted and not given out: those
 ** under way in tasks of a group, and those that are done, in order. What is
-** done to them is up to the Lua function given. Floor 4.
+** done to them is up to the Lua function given.
 */
 #include "net/accept_filter.h"
 
@@ -13,27 +13,27 @@
 /* The listener's user value: a table of these, and of the streams that are done by address. */
 enum { FUNCTION = 1, GROUP, FAILURE };
 
-struct Preparation {
+struct AcceptFilter {
     Group *group;
     uint64_t failed;
     unsigned most, first, count;
     Stream *done[]; /* a ring of `most` */
 };
 
-bool preparation_take(lua_State *L, Preparation *preparation, int index) {
-    if (preparation->count == 0) return false;
-    Stream *stream = preparation->done[preparation->first];
+bool accept_filter_take(lua_State *L, AcceptFilter *accept_filter, int index) {
+    if (accept_filter->count == 0) return false;
+    Stream *stream = accept_filter->done[accept_filter->first];
     lua_getiuservalue(L, index, 1);
     lua_rawgetp(L, -1, stream);
     lua_pushnil(L);
     lua_rawsetp(L, -3, stream);
     lua_remove(L, -2);
-    preparation->first = (preparation->first + 1) % preparation->most;
-    preparation->count--;
+    accept_filter->first = (accept_filter->first + 1) % accept_filter->most;
+    accept_filter->count--;
     return true;
 }
 
-void preparation_start(lua_State *L, int index) {
+void accept_filter_start(lua_State *L, int index) {
     index = lua_absindex(L, index);
     lua_getiuservalue(L, index, 1);
     lua_rawgeti(L, -1, FUNCTION);
@@ -44,15 +44,16 @@ void preparation_start(lua_State *L, int index) {
     lua_pop(L, 2);
 }
 
-bool preparation_is_full(const Preparation *preparation) {
-    return group_count(preparation->group) + preparation->count >= preparation->most;
+bool accept_filter_is_full(const AcceptFilter *accept_filter) {
+    return group_count(accept_filter->group) + accept_filter->count >= accept_filter->most;
 }
 
-void preparation_end(Preparation *preparation, const Loop *loop) {
-    for (unsigned i = 0; i < preparation->count; i++)
-        handle_close(&preparation->done[(preparation->first + i) % preparation->most]->handle);
-    if (!loop->closed) group_cancel_tasks(preparation->group);
-    free(preparation);
+void accept_filter_end(AcceptFilter *accept_filter, const Loop *loop) {
+    for (unsigned i = 0; i < accept_filter->count; i++)
+        handle_close(
+            &accept_filter->done[(accept_filter->first + i) % accept_filter->most]->handle);
+    if (!loop->closed) group_cancel_tasks(accept_filter->group);
+    free(accept_filter);
 }
 
 /*
@@ -70,11 +71,11 @@ static int prepare(lua_State *L) {
     lua_rawseti(L, -2, FUNCTION);
     lua_pushvalue(L, 3);
     lua_rawseti(L, -2, GROUP);
-    Preparation *preparation = malloc(sizeof *preparation + most * sizeof(Stream *));
-    if (preparation == NULL) return luaL_error(L, "not enough memory");
-    *preparation = (Preparation){.group = group, .most = most};
+    AcceptFilter *accept_filter = malloc(sizeof *accept_filter + most * sizeof(Stream *));
+    if (accept_filter == NULL) return luaL_error(L, "not enough memory");
+    *accept_filter = (AcceptFilter){.group = group, .most = most};
     lua_setiuservalue(L, 1, 1);
-    listener->preparation = preparation;
+    listener->accept_filter = accept_filter;
     handle_become(L, 1, &listener_types[LISTENER_TLS]);
     return 0;
 }
@@ -82,14 +83,14 @@ static int prepare(lua_State *L) {
 /* listener_prepared(listener, stream, failure): one is done, or, without a stream, has failed. */
 static int prepared(lua_State *L) {
     Listener *listener = listener_check(L, 1);
-    Preparation *preparation = listener->preparation;
+    AcceptFilter *accept_filter = listener->accept_filter;
     lua_settop(L, 3);
     if (!listener->handle.open) {
         if (!lua_isnoneornil(L, 2)) handle_close(&stream_check(L, 2)->handle);
         return 0;
     }
     if (lua_isnoneornil(L, 2)) {
-        preparation->failed++;
+        accept_filter->failed++;
         lua_getiuservalue(L, 1, 1);
         lua_pushvalue(L, 3);
         lua_rawseti(L, -2, FAILURE);
@@ -98,7 +99,8 @@ static int prepared(lua_State *L) {
         lua_getiuservalue(L, 1, 1);
         lua_pushvalue(L, 2);
         lua_rawsetp(L, -2, stream);
-        preparation->done[(preparation->first + preparation->count++) % preparation->most] = stream;
+        accept_filter->done[(accept_filter->first + accept_filter->count++) % accept_filter->most] =
+            stream;
         listener->accepted++;
     }
     listener_wake(listener);
@@ -108,10 +110,10 @@ static int prepared(lua_State *L) {
 /* listener_preparing(listener): how many are under way, have failed, and why the last one has. */
 static int preparing(lua_State *L) {
     const Listener *listener = listener_check(L, 1);
-    const Preparation *preparation = listener->preparation;
-    if (preparation == NULL) return 0;
-    lua_pushinteger(L, group_count(preparation->group));
-    lua_pushinteger(L, (lua_Integer)preparation->failed);
+    const AcceptFilter *accept_filter = listener->accept_filter;
+    if (accept_filter == NULL) return 0;
+    lua_pushinteger(L, group_count(accept_filter->group));
+    lua_pushinteger(L, (lua_Integer)accept_filter->failed);
     lua_getiuservalue(L, 1, 1);
     lua_rawgeti(L, -1, FAILURE);
     lua_replace(L, -2);
@@ -125,6 +127,6 @@ static const luaL_Reg functions[] = {
     {NULL, NULL},
 };
 
-void preparation_open(lua_State *L) {
+void accept_filter_open(lua_State *L) {
     luaL_setfuncs(L, functions, 0);
 }

@@ -1,6 +1,6 @@
 /*
 ** Owns the adoption of sockets that were opened elsewhere: by another library, or
-** by systemd, which hands over listening ones. Floor 5.
+** by systemd, which hands over listening ones.
 */
 #include "base/platform.h"
 

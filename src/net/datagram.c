@@ -1,8 +1,8 @@
 /*
 ** Owns datagram sockets: receiving and sending, each a whole message. What one
 ** system call takes from the kernel beyond the first datagram waits in the
-** socket's queue, at most BATCH_MOST - 1 of them. Any number of tasks may
-** receive, and each datagram goes to one. Floor 4.
+** socket's queue, at most RECV_BATCH_MOST - 1 of them. Any number of tasks may
+** receive, and each datagram goes to one.
 */
 #include "net/datagram.h"
 
@@ -26,11 +26,11 @@ typedef struct Header {
 
 static void describe(lua_State *L, const Handle *handle) {
     int fd = ((const Datagram *)handle)->poller.fd;
-    UnixName name;
-    endpoint_push_text(L, fd, END_LOCAL);
-    if (socket_remote_name(fd, &name) != 0) return;
+    UnixAddress name;
+    socket_name_push_text(L, fd, END_LOCAL);
+    if (socket_remote_unix(fd, &name) != 0) return;
     lua_pushliteral(L, " -> ");
-    endpoint_push_text(L, fd, END_REMOTE);
+    socket_name_push_text(L, fd, END_REMOTE);
     lua_concat(L, 3);
 }
 
@@ -38,7 +38,7 @@ static void close_datagram(Handle *handle) {
     Datagram *socket = (Datagram *)handle;
     int fd = socket->poller.fd;
     poller_close(&socket->poller, ARSENAL_CLOSED);
-    bytes_free(&socket->queue);
+    buffer_free(&socket->queue);
     socket->dropped += socket_dropped(fd);
     socket_close(fd);
 }
@@ -49,7 +49,7 @@ static int watch(void *socket, Waiter *waiter) {
     return poller_wait(&((Datagram *)socket)->poller, waiter, POLL_READ);
 }
 
-static const Source source = {attempt, watch, NULL, NULL};
+static const Selectable source = {attempt, watch, NULL, NULL};
 
 const HandleType datagram_type = {"udp socket",   "datagram socket", KIND_DATAGRAM,
                                   close_datagram, describe,          &source};
@@ -57,7 +57,7 @@ const HandleType datagram_type = {"udp socket",   "datagram socket", KIND_DATAGR
 Datagram *datagram_new(lua_State *L, int family) {
     Datagram *socket = handle_new(L, &datagram_type, sizeof *socket, 1);
     socket->family = family;
-    socket->recv_limit = socket->send_limit = FOREVER;
+    socket->recv_timeout = socket->send_timeout = FOREVER;
     socket->poller.fd = -1;
     return socket;
 }
@@ -95,7 +95,7 @@ static void exhausted(Datagram *socket, unsigned events) {
 static int wait_for(lua_State *L, Datagram *socket, const Call *call, unsigned events,
                     uint64_t limit) {
     Task *task = socket->handle.loop->running;
-    task_limit(task, limit);
+    task_set_timeout(task, limit);
     int status = poller_wait(&socket->poller, &task->waiter, events);
     if (status != 0) return fail(L, socket, call, status);
     return task_wait(L, task, &call->wait, socket);
@@ -139,23 +139,23 @@ static int deliver(lua_State *L, Datagram *socket, const Call *call, const char 
 
 static int take_from_queue(lua_State *L, Datagram *socket, const Call *call) {
     Header header;
-    memcpy(&header, bytes_data(&socket->queue), sizeof header);
-    const char *data = bytes_data(&socket->queue) + sizeof header;
+    memcpy(&header, buffer_data(&socket->queue), sizeof header);
+    const char *data = buffer_data(&socket->queue) + sizeof header;
     int results = deliver(L, socket, call, data, header.size, &header.from);
-    bytes_drop(&socket->queue, sizeof header + header.size);
+    buffer_drop(&socket->queue, sizeof header + header.size);
     return results;
 }
 
 static void put_in_queue(Datagram *socket, const char *data, size_t size, const Address *from) {
     Header header = {.size = size, .from = *from};
-    char *room = bytes_reserve(&socket->queue, sizeof header + size);
+    char *room = buffer_reserve(&socket->queue, sizeof header + size);
     if (room == NULL) {
         socket->dropped++;
         return;
     }
     memcpy(room, &header, sizeof header);
     memcpy(room + sizeof header, data, size);
-    bytes_added(&socket->queue, sizeof header + size);
+    buffer_added(&socket->queue, sizeof header + size);
 }
 
 static int take_from_kernel(lua_State *L, Datagram *socket, const Call *call) {
@@ -163,17 +163,17 @@ static int take_from_kernel(lua_State *L, Datagram *socket, const Call *call) {
     bool drained;
     size_t size;
     Address from;
-    if (loop->batch == NULL && (loop->batch = batch_new()) == NULL)
+    if (loop->batch == NULL && (loop->batch = recv_batch_new()) == NULL)
         return luaL_error(L, "not enough memory");
-    int count = batch_receive(loop->batch, socket->poller.fd, &drained);
+    int count = recv_batch_receive(loop->batch, socket->poller.fd, &drained);
     if (drained) exhausted(socket, POLL_READ);
     if (count < 0) return count == UV_EAGAIN ? 0 : fail(L, socket, call, count);
     socket->received += (unsigned)count;
     for (int i = 1; i < count; i++) {
-        const char *data = batch_datagram(loop->batch, i, &size, &from);
+        const char *data = recv_batch_datagram(loop->batch, i, &size, &from);
         put_in_queue(socket, data, size, &from);
     }
-    const char *data = batch_datagram(loop->batch, 0, &size, &from);
+    const char *data = recv_batch_datagram(loop->batch, 0, &size, &from);
     return deliver(L, socket, call, data, size, &from);
 }
 
@@ -181,10 +181,10 @@ static int receive(lua_State *L, const Call *call) {
     Datagram *socket = lua_touserdata(L, SELF);
     Loop *loop = socket->handle.loop;
     if (!socket->handle.open) return fail(L, socket, call, ARSENAL_CLOSED);
-    while (bytes_length(&socket->queue) == 0) {
+    while (buffer_length(&socket->queue) == 0) {
         if (!(socket->poller.ready & POLL_READ)) {
             if (call->never_waits) return 0;
-            return wait_for(L, socket, call, POLL_READ, socket->recv_limit);
+            return wait_for(L, socket, call, POLL_READ, socket->recv_timeout);
         }
         if (!call->never_waits && task_spent(loop))
             return task_pause(L, loop->running, &call->wait, socket);
@@ -212,13 +212,13 @@ static const Call attempt_call = {RECEIVING, "recv_from", true, true};
 static int attempt(lua_State *L) {
     datagram_check(L, SELF);
     lua_settop(L, SELF);
-    lua_pushinteger(L, BATCH_DATAGRAM);
+    lua_pushinteger(L, RECV_BATCH_DATAGRAM);
     return receive(L, &attempt_call);
 }
 
 static int begin_receiving(lua_State *L, const Call *call) {
     Datagram *socket = datagram_check(L, SELF);
-    lua_Integer max = args_optional_integer(L, MAX, 1, LUA_MAXINTEGER, BATCH_DATAGRAM);
+    lua_Integer max = args_optional_integer(L, MAX, 1, LUA_MAXINTEGER, RECV_BATCH_DATAGRAM);
     lua_settop(L, SELF);
     lua_pushinteger(L, max);
     return task_enter(L, socket->handle.loop) == NULL ? run_outside(L) : receive(L, call);
@@ -277,7 +277,7 @@ static int send_datagram(lua_State *L, const Call *call) {
     ptrdiff_t sent = socket_send(socket->poller.fd, data, size, call->addressed ? &to : NULL);
     if (sent == UV_EAGAIN) {
         exhausted(socket, POLL_WRITE);
-        return wait_for(L, socket, call, POLL_WRITE, socket->send_limit);
+        return wait_for(L, socket, call, POLL_WRITE, socket->send_timeout);
     }
     if (sent < 0) return fail_to_send(L, socket, call, (int)sent);
     socket->sent++;
@@ -342,7 +342,7 @@ static int send_to(lua_State *L) {
 /* socket:set_timeout(seconds) limits each later call that waits; {recv = , send = }: one direction. */
 static int set_timeout(lua_State *L) {
     Datagram *socket = datagram_check(L, SELF);
-    args_limits(L, 2, &socket->recv_limit, &socket->send_limit);
+    args_timeouts(L, 2, &socket->recv_timeout, &socket->send_timeout);
     if (!socket->handle.open) return handle_fail(L, &socket->handle, "set_timeout", ARSENAL_CLOSED);
     lua_pushboolean(L, true);
     return 1;
@@ -351,7 +351,7 @@ static int set_timeout(lua_State *L) {
 static int tell_end(lua_State *L, End end, const char *verb) {
     Datagram *socket = datagram_check(L, SELF);
     int results = ARSENAL_CLOSED;
-    if (socket->handle.open) results = endpoint_push(L, socket->poller.fd, end);
+    if (socket->handle.open) results = socket_name_push(L, socket->poller.fd, end);
     return results > 0 ? results : handle_fail(L, &socket->handle, verb, results);
 }
 

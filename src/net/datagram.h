@@ -1,8 +1,8 @@
 /*
-** Datagrams: sockets that take and give whole messages. Floor 4.
+** Datagrams: sockets that take and give whole messages.
 */
-#ifndef ARSENAL_DATAGRAM_H
-#define ARSENAL_DATAGRAM_H
+#ifndef ARSENAL_NET_DATAGRAM_H
+#define ARSENAL_NET_DATAGRAM_H
 
 #include "base/address.h"
 #include "base/buffer.h"
@@ -13,10 +13,10 @@ typedef struct Datagram {
     Handle handle;
     Poller poller;
     int family;
-    Bytes queue;   /* taken from the kernel, and not yet received: see datagram.c */
+    Buffer queue;  /* taken from the kernel, and not yet received: see datagram.c */
     Address known; /* whose host is the object's user value, as a string; of no family: none */
     uint64_t received, sent, dropped;
-    uint64_t recv_limit, send_limit; /* nanoseconds for each call, or FOREVER */
+    uint64_t recv_timeout, send_timeout; /* nanoseconds for each call, or FOREVER */
 } Datagram;
 
 extern const HandleType datagram_type;

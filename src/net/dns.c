@@ -1,6 +1,6 @@
 /*
 ** Owns the lookup of names and of addresses by the system's resolver, off the
-** loop. Identical lookups in flight share one. Floor 5.
+** loop. Identical lookups in flight share one.
 */
 #include "base/platform.h"
 
@@ -31,7 +31,7 @@ typedef struct Answer {
 typedef struct Lookup {
     Job job;             /* first */
     struct Lookup *next; /* in flight */
-    WaitList waiters;
+    WaitQueue waiters;
     Answer *answer; /* NULL for want of memory */
     int family;     /* of the addresses looked for, or REVERSE */
     char host[256];
@@ -165,7 +165,7 @@ static void forget_question(Question *question) {
     question->answer = NULL;
     if (lookup != NULL && lookup->waiters == NULL) {
         leave_flight(lookup);
-        offload_forget(&lookup->job);
+        thread_pool_forget(&lookup->job);
     }
     if (answer != NULL && --answer->holders == 0) free_answer(answer);
 }
@@ -194,7 +194,7 @@ static int ask(Loop *loop, const char *host, int family, Lookup **asked) {
                         .free = free_lookup};
     lookup->family = family;
     memcpy(lookup->host, host, strlen(host) + 1);
-    int status = offload_submit(loop, &lookup->job);
+    int status = thread_pool_submit(loop, &lookup->job);
     if (status != 0) {
         free(lookup);
         return status;
@@ -233,7 +233,7 @@ static int wait_for(lua_State *L, Task *task, const char *verb, const WaitKind *
     luaL_setmetatable(L, question_name);
     int status = ask(task->loop, lua_tostring(L, HOST), family, &question->lookup);
     if (status != 0) return fail(L, verb, status);
-    task_limit(task, limit);
+    task_set_timeout(task, limit);
     waiter_join(&task->waiter, &question->lookup->waiters, &task->loop->sources);
     return task_wait(L, task, kind, question);
 }

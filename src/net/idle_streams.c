@@ -1,6 +1,6 @@
 /*
 ** Owns streams between two calls of their handler, for serve's `when =
-** "readable"`: no task waits for them, only a few bytes of ours do. Floor 5.
+** "readable"`: no task waits for them, only a few bytes of ours do.
 */
 #include "openers.h"
 
@@ -10,24 +10,24 @@
 
 #include <stdlib.h>
 
-typedef struct Lobby {
+typedef struct IdleStreams {
     Loop *loop;
-    unsigned count;    /* streams that it looks after, those whose handler runs included */
-    WaitList ready;    /* guests with something to read, or closed */
-    WaitList takers;   /* tasks that wait for one of those */
-    WaitList counters; /* tasks that wait until no more than waiter->events streams are left */
-} Lobby;
+    unsigned count;     /* streams that it looks after, those whose handler runs included */
+    WaitQueue ready;    /* guests with something to read, or closed */
+    WaitQueue takers;   /* tasks that wait for one of those */
+    WaitQueue counters; /* tasks that wait until no more than waiter->events streams are left */
+} IdleStreams;
 
 /* A stream that waits. */
 typedef struct Guest {
-    Sentry sentry; /* first */
-    Lobby *lobby;
+    CallbackWaiter callback_waiter; /* first */
+    IdleStreams *lobby;
     Stream *stream; /* pinned in the lobby's table */
 } Guest;
 
 static const char lobby_name[] = "arsenal.lobby";
 
-static Lobby *check(lua_State *L) {
+static IdleStreams *check(lua_State *L) {
     return luaL_checkudata(L, 1, lobby_name);
 }
 
@@ -47,19 +47,19 @@ static bool push_pinned(lua_State *L, Stream *stream) {
     return is_pinned;
 }
 
-static void dismiss(lua_State *L, Lobby *lobby, Stream *stream) {
+static void dismiss(lua_State *L, IdleStreams *lobby, Stream *stream) {
     handle_close(&stream->handle);
     lua_pushnil(L);
     pin(L, stream);
     lobby->count--;
-    waiters_wake_satisfied(&lobby->counters, lobby->count);
+    wait_queue_wake_satisfied(&lobby->counters, lobby->count);
 }
 
 /* --- waiting --- */
 
-static void guest_called(Sentry *sentry) {
-    Guest *guest = (Guest *)sentry;
-    waiter_join(&guest->sentry.waiter, &guest->lobby->ready, NULL);
+static void guest_called(CallbackWaiter *callback_waiter) {
+    Guest *guest = (Guest *)callback_waiter;
+    waiter_join(&guest->callback_waiter.waiter, &guest->lobby->ready, NULL);
     if (guest->lobby->takers != NULL) waiter_wake(guest->lobby->takers, 0);
 }
 
@@ -79,15 +79,15 @@ static bool is_worth_a_call(Stream *stream) {
 }
 
 /* Returns a status. */
-static int seat(Lobby *lobby, Stream *stream) {
+static int seat(IdleStreams *lobby, Stream *stream) {
     Guest *guest = malloc(sizeof *guest);
     if (guest == NULL) return UV_ENOMEM;
-    *guest = (Guest){.sentry.called = guest_called, .lobby = lobby, .stream = stream};
+    *guest = (Guest){.callback_waiter.called = guest_called, .lobby = lobby, .stream = stream};
     int status = 0;
-    if (bytes_length(&stream->input) > 0)
-        guest_called(&guest->sentry);
+    if (buffer_length(&stream->input) > 0)
+        guest_called(&guest->callback_waiter);
     else
-        status = poller_wait(&stream->poller, &guest->sentry.waiter, POLL_READ);
+        status = poller_wait(&stream->poller, &guest->callback_waiter.waiter, POLL_READ);
     if (status != 0) free(guest);
     return status;
 }
@@ -97,7 +97,7 @@ static int seat(Lobby *lobby, Stream *stream) {
 ** it is closed or at its end, no more.
 */
 static int lobby_add(lua_State *L) {
-    Lobby *lobby = check(L);
+    IdleStreams *lobby = check(L);
     Stream *stream = stream_check(L, 2);
     if (!push_pinned(L, stream)) {
         lua_pushvalue(L, 2);
@@ -109,11 +109,11 @@ static int lobby_add(lua_State *L) {
 }
 
 /* The first guest whose stream is worth its handler's call, or NULL. */
-static Stream *first_ready(lua_State *L, Lobby *lobby) {
+static Stream *first_ready(lua_State *L, IdleStreams *lobby) {
     while (lobby->ready != NULL) {
         Guest *guest = (Guest *)lobby->ready;
         Stream *stream = guest->stream;
-        waiter_leave(&guest->sentry.waiter);
+        waiter_leave(&guest->callback_waiter.waiter);
         free(guest);
         if (is_worth_a_call(stream)) return stream;
         dismiss(L, lobby, stream);
@@ -124,13 +124,13 @@ static Stream *first_ready(lua_State *L, Lobby *lobby) {
 static int take_step(lua_State *L);
 
 static void describe_take(lua_State *L, Task *task) {
-    lua_pushfstring(L, "waiting for any of %d streams", (int)((Lobby *)task->object)->count);
+    lua_pushfstring(L, "waiting for any of %d streams", (int)((IdleStreams *)task->object)->count);
 }
 
 static const WaitKind take_wait = {take_step, NULL, describe_take};
 
 static int take_step(lua_State *L) {
-    Lobby *lobby = check(L);
+    IdleStreams *lobby = check(L);
     Task *task = lobby->loop->running;
     Stream *stream = first_ready(L, lobby);
     if (stream != NULL) {
@@ -143,7 +143,7 @@ static int take_step(lua_State *L) {
 
 /* lobby:take() waits for a stream with something to read. */
 static int lobby_take(lua_State *L) {
-    Lobby *lobby = check(L);
+    IdleStreams *lobby = check(L);
     Task *task = task_enter(L, lobby->loop);
     if (task == NULL) return run_outside(L);
     return take_step(L);
@@ -158,7 +158,7 @@ static const WaitKind count_wait = {wait_step, NULL, describe_take};
 
 /* lobby:wait(n) waits until it looks after no more than n streams. */
 static int lobby_wait(lua_State *L) {
-    Lobby *lobby = check(L);
+    IdleStreams *lobby = check(L);
     unsigned enough = (unsigned)luaL_checkinteger(L, 2);
     Task *task = task_enter(L, lobby->loop);
     if (task == NULL) return run_outside(L);
@@ -170,7 +170,7 @@ static int lobby_wait(lua_State *L) {
 
 /* lobby:close() closes every stream that it looks after. */
 static int lobby_close(lua_State *L) {
-    Lobby *lobby = check(L);
+    IdleStreams *lobby = check(L);
     lua_getiuservalue(L, 1, 1);
     for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1))
         handle_close(lua_touserdata(L, -1));
@@ -183,11 +183,11 @@ static int lobby_count(lua_State *L) {
     return 1;
 }
 
-/* lobby_new() */
-static int lobby_new(lua_State *L) {
+/* idle_streams_new() */
+static int idle_streams_new(lua_State *L) {
     Loop *loop = loop_of(L);
-    Lobby *lobby = lua_newuserdatauv(L, sizeof *lobby, 1);
-    *lobby = (Lobby){.loop = loop};
+    IdleStreams *lobby = lua_newuserdatauv(L, sizeof *lobby, 1);
+    *lobby = (IdleStreams){.loop = loop};
     lua_newtable(L);
     lua_setiuservalue(L, -2, 1);
     luaL_setmetatable(L, lobby_name);
@@ -199,7 +199,7 @@ static const luaL_Reg methods[] = {
     {"close", lobby_close}, {"count", lobby_count}, {NULL, NULL},
 };
 
-void lobby_open(lua_State *L) {
+void idle_streams_open(lua_State *L) {
     luaL_newmetatable(L, lobby_name);
     lua_pushcfunction(L, lobby_close);
     lua_setfield(L, -2, "__close");
@@ -208,6 +208,6 @@ void lobby_open(lua_State *L) {
     luaL_newlib(L, methods);
     lua_setfield(L, -2, "__index");
     lua_pop(L, 1);
-    lua_pushcfunction(L, lobby_new);
-    lua_setfield(L, -2, "lobby_new");
+    lua_pushcfunction(L, idle_streams_new);
+    lua_setfield(L, -2, "idle_streams_new");
 }

@@ -1,7 +1,7 @@
 /*
 ** Owns accepting: a task takes the connection itself, so that none is accepted
 ** before somebody wants it. What passes by itself (no descriptors left, a
-** connection aborted in the queue) is waited out. Floor 4.
+** connection aborted in the queue) is waited out.
 */
 #include "net/listener.h"
 
@@ -14,19 +14,19 @@ static const uint64_t PAUSE =
     100 * 1000 * 1000; /* nanoseconds, for want of descriptors or memory */
 
 static void describe(lua_State *L, const Handle *handle) {
-    endpoint_push_text(L, ((const Listener *)handle)->poller.fd, END_LOCAL);
+    socket_name_push_text(L, ((const Listener *)handle)->poller.fd, END_LOCAL);
 }
 
 static void close_listener(Handle *handle) {
     Listener *listener = (Listener *)handle;
     int fd = listener->poller.fd;
     poller_close(&listener->poller, ARSENAL_CLOSED);
-    waiters_dismiss(&listener->pausing, ARSENAL_CLOSED);
-    if (!handle->loop->closed) timers_clear(&handle->loop->timers, &listener->pause);
-    if (listener->file != NULL) socket_file_remove(listener->file);
+    wait_queue_dismiss(&listener->pausing, ARSENAL_CLOSED);
+    if (!handle->loop->closed) timer_heap_clear(&handle->loop->timers, &listener->pause);
+    if (listener->file != NULL) unix_socket_file_remove(listener->file);
     listener->file = NULL;
-    if (listener->preparation != NULL) preparation_end(listener->preparation, handle->loop);
-    listener->preparation = NULL;
+    if (listener->accept_filter != NULL) accept_filter_end(listener->accept_filter, handle->loop);
+    listener->accept_filter = NULL;
     socket_close(fd);
 }
 
@@ -34,7 +34,7 @@ static int attempt(lua_State *L);
 
 static int watch(void *object, Waiter *waiter);
 static void pause_passed(Timer *timer);
-static const Source source = {attempt, watch, NULL, NULL};
+static const Selectable source = {attempt, watch, NULL, NULL};
 
 const HandleType listener_types[LISTENER_FAMILIES] = {
     [LISTENER_TCP] = {"tcp listener", "listener", KIND_TCP_LISTENER, close_listener, describe,
@@ -58,8 +58,8 @@ Listener *listener_new(lua_State *L, int family, int stream_family) {
 }
 
 void listener_wake(Listener *listener) {
-    waiters_wake(&listener->pausing, POLL_READ, 0);
-    waiters_wake(&listener->poller.waiters, POLL_READ, 0);
+    wait_queue_wake(&listener->pausing, POLL_READ, 0);
+    wait_queue_wake(&listener->poller.waiters, POLL_READ, 0);
 }
 
 void listener_adopt(Listener *listener, int fd) {
@@ -101,7 +101,7 @@ static int take(lua_State *L, Listener *listener) {
     if (fd == UV_EAGAIN) poller_exhausted(&listener->poller, POLL_READ);
     if (fd < 0) stream_spare(L);
     if (fd < 0) return fd;
-    if (listener->preparation == NULL) listener->accepted++;
+    if (listener->accept_filter == NULL) listener->accepted++;
     stream_adopt(stream, fd, &peer);
     return 0;
 }
@@ -117,7 +117,7 @@ static void describe_accept(lua_State *L, Task *task) {
 static const WaitKind accept_wait = {go_on, NULL, describe_accept};
 
 static bool is_full(const Listener *listener) {
-    return listener->preparation != NULL && preparation_is_full(listener->preparation);
+    return listener->accept_filter != NULL && accept_filter_is_full(listener->accept_filter);
 }
 
 /* Lets the waiter wait for the next moment when accepting is worth trying. */
@@ -132,13 +132,14 @@ static int watch(void *object, Waiter *waiter) {
 
 static void pause_passed(Timer *timer) {
     Listener *listener = (Listener *)((char *)timer - offsetof(Listener, pause));
-    waiters_wake(&listener->pausing, POLL_READ, 0);
+    wait_queue_wake(&listener->pausing, POLL_READ, 0);
 }
 
 /* For want of descriptors or memory: nobody accepts for a while. */
 static int begin_pause(Listener *listener) {
     listener->refused++;
-    bool set = timers_set(&listener->handle.loop->timers, &listener->pause, uv_hrtime() + PAUSE);
+    bool set =
+        timer_heap_set(&listener->handle.loop->timers, &listener->pause, uv_hrtime() + PAUSE);
     return set ? 0 : UV_ENOMEM;
 }
 
@@ -161,16 +162,17 @@ static int take_raw(lua_State *L, Listener *listener) {
 
 /* [-0, +1 or 0] likewise, where connections are prepared: starts on those that come while there is room. */
 static int take_prepared(lua_State *L, Listener *listener) {
-    while (!preparation_take(L, listener->preparation, 1)) {
-        int status = preparation_is_full(listener->preparation) ? UV_EAGAIN : take_raw(L, listener);
+    while (!accept_filter_take(L, listener->accept_filter, 1)) {
+        int status =
+            accept_filter_is_full(listener->accept_filter) ? UV_EAGAIN : take_raw(L, listener);
         if (status != 0) return status;
-        preparation_start(L, 1);
+        accept_filter_start(L, 1);
     }
     return 0;
 }
 
 static int take_next(lua_State *L, Listener *listener) {
-    return listener->preparation == NULL ? take_raw(L, listener) : take_prepared(L, listener);
+    return listener->accept_filter == NULL ? take_raw(L, listener) : take_prepared(L, listener);
 }
 
 static int accept_next(lua_State *L, Listener *listener, Task *task) {
@@ -214,7 +216,7 @@ static int attempt(lua_State *L) {
 static int local_address(lua_State *L) {
     Listener *listener = listener_check(L, 1);
     int results = ARSENAL_CLOSED;
-    if (listener->handle.open) results = endpoint_push(L, listener->poller.fd, END_LOCAL);
+    if (listener->handle.open) results = socket_name_push(L, listener->poller.fd, END_LOCAL);
     return results > 0 ? results : handle_fail(L, &listener->handle, "local_address", results);
 }
 

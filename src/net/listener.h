@@ -1,8 +1,8 @@
 /*
-** Listeners: descriptors that streams are accepted from. Floor 4.
+** Listeners: descriptors that streams are accepted from.
 */
-#ifndef ARSENAL_LISTENER_H
-#define ARSENAL_LISTENER_H
+#ifndef ARSENAL_NET_LISTENER_H
+#define ARSENAL_NET_LISTENER_H
 
 #include "object/handle.h"
 #include "event/poller.h"
@@ -15,12 +15,12 @@ enum { LISTENER_TCP, LISTENER_UNIX, LISTENER_TLS, LISTENER_FAMILIES };
 typedef struct Listener {
     Handle handle;
     Poller poller;
-    WaitList pausing; /* those who would accept, for want of descriptors */
-    Timer pause;      /* set while that lasts */
+    WaitQueue pausing; /* those who would accept, for want of descriptors */
+    Timer pause;       /* set while that lasts */
     int stream_family;
-    SocketFile *file;           /* that it has made, or NULL */
-    uint64_t accepted, refused; /* refused: times that descriptors or memory had run out */
-    Preparation *preparation;   /* what connections go through first, or NULL */
+    UnixSocketFile *file;        /* that it has made, or NULL */
+    uint64_t accepted, refused;  /* refused: times that descriptors or memory had run out */
+    AcceptFilter *accept_filter; /* what connections go through first, or NULL */
 } Listener;
 
 extern const HandleType listener_types[LISTENER_FAMILIES];

@@ -1,6 +1,6 @@
 /*
 ** Owns what is TCP's own: listening on an address, and one attempt to connect
-** to one. Names, races and options' defaults are in Lua. Floor 5.
+** to one. Names, races and options' defaults are in Lua.
 */
 #include "openers.h"
 

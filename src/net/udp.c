@@ -1,6 +1,6 @@
 /*
 ** Owns what is UDP's own: making sockets, their options, and multicast groups.
-** Names and options' defaults are in Lua. Floor 5.
+** Names and options' defaults are in Lua.
 */
 #include "openers.h"
 

@@ -1,6 +1,6 @@
 /*
 ** Owns what is the Unix family's own: listening on a name, one attempt to
-** connect to one, and who the peer is. Floor 5.
+** connect to one, and who the peer is.
 */
 #include "openers.h"
 
@@ -12,10 +12,10 @@
 #include <limits.h>
 
 /* [-0, +3 on failure] the name at index 1; returns whether it is one. */
-static bool parse_name(lua_State *L, UnixName *name, const char *verb) {
+static bool parse_name(lua_State *L, UnixAddress *name, const char *verb) {
     size_t length;
     const char *wrong, *path = luaL_checklstring(L, 1, &length);
-    int status = unix_name_parse(name, path, length, &wrong);
+    int status = unix_address_parse(name, path, length, &wrong);
     if (status == 0) return true;
     if (wrong != NULL)
         error_push_reason(L, status, lua_pushfstring(L, "%s: %s", verb, wrong));
@@ -25,16 +25,16 @@ static bool parse_name(lua_State *L, UnixName *name, const char *verb) {
 }
 
 /* nil, "<verb> <name>: <reason>", code; returns 3. */
-static int fail(lua_State *L, const UnixName *name, const char *verb, int status) {
-    unix_name_push_text(L, name);
+static int fail(lua_State *L, const UnixAddress *name, const char *verb, int status) {
+    unix_address_push_text(L, name);
     return error_push(L, status, "%s %s", verb, lua_tostring(L, -1));
 }
 
 /* unix_listen(path, options): types are checked by the caller. */
 static int unix_listen(lua_State *L) {
-    UnixName name;
+    UnixAddress name;
     int backlog = (int)args_integer_option(L, 2, "backlog", 1, INT_MAX, 511);
-    SocketFileOptions options = {
+    UnixSocketFileOptions options = {
         .mode = (int)args_integer_option(L, 2, "mode", 0, 0777, -1),
         .replace = args_boolean_option(L, 2, "unlink", false),
     };
@@ -42,7 +42,7 @@ static int unix_listen(lua_State *L) {
     Listener *listener = listener_new(L, LISTENER_UNIX, STREAM_UNIX);
     int fd = socket_open(AF_UNIX, SOCK_STREAM);
     int status = fd;
-    if (fd >= 0) status = socket_file_listen(fd, &name, backlog, &options, &listener->file);
+    if (fd >= 0) status = unix_socket_file_listen(fd, &name, backlog, &options, &listener->file);
     if (status < 0) {
         if (fd >= 0) socket_close(fd);
         return fail(L, &name, "listen", status);
@@ -53,12 +53,12 @@ static int unix_listen(lua_State *L) {
 
 /* unix_connect(path): one attempt, which never waits; "EAGAIN" while the listener's backlog is full. */
 static int unix_connect(lua_State *L) {
-    UnixName name;
+    UnixAddress name;
     Address remote = {.any.sa_family = AF_UNIX};
     if (!parse_name(L, &name, "connect")) return 3;
     Stream *stream = stream_new(L, STREAM_UNIX);
     int fd = socket_open(AF_UNIX, SOCK_STREAM);
-    int status = fd < 0 ? fd : socket_connect_name(fd, &name);
+    int status = fd < 0 ? fd : socket_connect_unix(fd, &name);
     if (status < 0) {
         if (fd >= 0) socket_close(fd);
         return fail(L, &name, "connect", status);

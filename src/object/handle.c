@@ -1,6 +1,6 @@
 /*
 ** Owns what all objects have in common: the check of a self, close, __close,
-** __gc, __tostring, and the count of open ones. Floor 3.
+** __gc, __tostring, and the count of open ones.
 */
 #include "object/handle.h"
 
@@ -59,7 +59,7 @@ void handle_define(lua_State *L, const HandleType *type) {
     lua_setfield(L, -2, "__name");
     lua_pushvalue(L, -2);
     lua_setfield(L, -2, "__index");
-    if (type->source != NULL) source_attach(L, type->source);
+    if (type->source != NULL) selectable_attach(L, type->source);
     lua_rawsetp(L, LUA_REGISTRYINDEX, type);
     if (lua_rawgetp(L, LUA_REGISTRYINDEX, &types_key) == LUA_TNIL) {
         lua_newtable(L);

@@ -1,10 +1,10 @@
 /*
 ** Handles: the base of every object that holds a resource. Each is a userdata
 ** that starts with a Handle; its type gives it a name, a close, and how it
-** describes itself. Floor 3.
+** describes itself.
 */
-#ifndef ARSENAL_HANDLE_H
-#define ARSENAL_HANDLE_H
+#ifndef ARSENAL_OBJECT_HANDLE_H
+#define ARSENAL_OBJECT_HANDLE_H
 
 #include "kernel/loop.h"
 #include "object/selectable.h"
@@ -31,7 +31,7 @@ typedef struct HandleType {
     unsigned kind;                 /* in the loop's count of open ones */
     void (*close)(Handle *handle); /* an open one, and at once */
     void (*describe)(lua_State *L, const Handle *handle); /* [-0, +1] what comes after the name */
-    const Source *source;                                 /* what it is in a select, or NULL */
+    const Selectable *source;                             /* what it is in a select, or NULL */
 } HandleType;
 
 struct Handle {

@@ -1,13 +1,13 @@
 /*
 ** Owns the check that a waiting task can still be given anything, and the
-** giving. Floor 4.
+** giving.
 */
 #include "object/handoff.h"
 
 #include "kernel/coroutine.h"
 #include "base/error.h"
 
-bool handover_is_possible(const Task *task) {
+bool handoff_is_possible(const Task *task) {
     lua_State *co = task->L;
     while (co != NULL && lua_status(co) == LUA_YIELD) {
         if (co == task->top) return true;
@@ -16,11 +16,11 @@ bool handover_is_possible(const Task *task) {
     return false;
 }
 
-Waiter *handover_next(WaitList *list) {
+Waiter *handoff_next(WaitQueue *list) {
     while (*list != NULL) {
         Waiter *waiter = *list;
         if (waiter->task->state == TASK_WAITING) {
-            if (handover_is_possible(waiter->task)) return waiter;
+            if (handoff_is_possible(waiter->task)) return waiter;
             waiter_wake(waiter, ARSENAL_CLOSED); /* the loop finds out */
         }
         waiter_leave(waiter); /* a select that is awake already */
@@ -28,7 +28,7 @@ Waiter *handover_next(WaitList *list) {
     return NULL;
 }
 
-void handover_done(Waiter *waiter, int results) {
+void handoff_done(Waiter *waiter, int results) {
     waiter->served = true;
     waiter->task->stack_top += results;
     waiter_wake(waiter, 0);

@@ -1,29 +1,29 @@
 /*
-** Owns the place in a metatable where an object's source is found. Floor 1.
+** Owns the place in a metatable where an object's source is found.
 */
 #include "object/selectable.h"
 
 static const char source_key;  /* in a metatable: its objects' source */
 static const char nothing_key; /* stands for a call's results where it has none */
 
-void source_attach(lua_State *L, const Source *source) {
+void selectable_attach(lua_State *L, const Selectable *source) {
     lua_pushlightuserdata(L, (void *)source);
     lua_rawsetp(L, -2, &source_key);
 }
 
-const Source *source_of(lua_State *L, int index) {
+const Selectable *selectable_of(lua_State *L, int index) {
     if (lua_type(L, index) != LUA_TUSERDATA || !lua_getmetatable(L, index)) return NULL;
     lua_rawgetp(L, -1, &source_key);
-    const Source *source = lua_touserdata(L, -1);
+    const Selectable *source = lua_touserdata(L, -1);
     lua_pop(L, 2);
     return source;
 }
 
-int source_no_results(lua_State *L) {
+int selectable_no_results(lua_State *L) {
     lua_pushlightuserdata(L, (void *)&nothing_key);
     return 1;
 }
 
-bool source_has_no_results(lua_State *L, int index) {
+bool selectable_has_no_results(lua_State *L, int index) {
     return lua_touserdata(L, index) == &nothing_key;
 }

@@ -21,12 +21,12 @@
 static int fail(lua_State *L, const char *option, const char *path, const char *what) {
     ERR_clear_error();
     lua_pushfstring(L, "%s %s: %s", option, path, what);
-    return FILES_WRONG;
+    return CERT_FILES_WRONG;
 }
 
 static int fail_by_openssl(lua_State *L, const char *option, const char *path) {
-    char words[WORDS];
-    words_of_failure(words);
+    char words[ERROR_TEXT];
+    error_text_of_failure(words);
     return fail(L, option, path, words);
 }
 
@@ -48,7 +48,7 @@ static int probe(lua_State *L, const char *option, const char *path, int directo
     return 0;
 }
 
-int files_load_certificate(lua_State *L, SSL_CTX *context, const char *path) {
+int cert_files_load_certificate(lua_State *L, SSL_CTX *context, const char *path) {
     int status = probe(L, "cert", path, 0);
     if (status != 0 || SSL_CTX_use_certificate_chain_file(context, path)) return status;
     return fail_by_openssl(L, "cert", path);
@@ -60,7 +60,7 @@ static int is_about_a_password(unsigned long error) {
            (reason == PEM_R_BAD_PASSWORD_READ || reason == PEM_R_PROBLEMS_GETTING_PASSWORD);
 }
 
-int files_load_key(lua_State *L, SSL_CTX *context, const char *path, const char *cert) {
+int cert_files_load_key(lua_State *L, SSL_CTX *context, const char *path, const char *cert) {
     int status = probe(L, "key", path, 0);
     if (status != 0) return status;
     FILE *file = fopen(path, "r");
@@ -80,7 +80,7 @@ int files_load_key(lua_State *L, SSL_CTX *context, const char *path, const char 
     return fail(L, "key", path, lua_tostring(L, -1));
 }
 
-int files_load_authorities(lua_State *L, SSL_CTX *context, const char *path, int name_them) {
+int cert_files_load_authorities(lua_State *L, SSL_CTX *context, const char *path, int name_them) {
     int status = probe(L, "ca_file", path, 0);
     if (status != 0) return status;
     if (!SSL_CTX_load_verify_file(context, path)) return fail_by_openssl(L, "ca_file", path);
@@ -94,7 +94,7 @@ int files_load_authorities(lua_State *L, SSL_CTX *context, const char *path, int
     return 0;
 }
 
-int files_load_directory(lua_State *L, SSL_CTX *context, const char *path) {
+int cert_files_load_directory(lua_State *L, SSL_CTX *context, const char *path) {
     int status = probe(L, "ca_path", path, 1);
     if (status != 0 || SSL_CTX_load_verify_dir(context, path)) return status;
     return fail_by_openssl(L, "ca_path", path);

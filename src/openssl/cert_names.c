@@ -30,8 +30,8 @@ static int visit_name(const GENERAL_NAME *name,
     return 1;
 }
 
-void names_visit(X509 *certificate, int (*visit)(void *context, const char *name, size_t length),
-                 void *context) {
+void cert_names_visit(X509 *certificate,
+                      int (*visit)(void *context, const char *name, size_t length), void *context) {
     GENERAL_NAMES *names = X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL);
     for (int i = 0; i < sk_GENERAL_NAME_num(names); i++)
         if (!visit_name(sk_GENERAL_NAME_value(names, i), visit, context)) break;

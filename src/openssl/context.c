@@ -163,13 +163,14 @@ static int load_files(lua_State *L, SSL_CTX *context) {
     const char *cert = get_string(L, "cert", NULL), *key = get_string(L, "key", NULL);
     const char *ca_file = get_string(L, "ca_file", NULL), *ca_path = get_string(L, "ca_path", NULL);
     int status = 0;
-    if (ca_file != NULL) status = files_load_authorities(L, context, ca_file, settings->server);
-    if (status == 0 && ca_path != NULL) status = files_load_directory(L, context, ca_path);
+    if (ca_file != NULL)
+        status = cert_files_load_authorities(L, context, ca_file, settings->server);
+    if (status == 0 && ca_path != NULL) status = cert_files_load_directory(L, context, ca_path);
     if (ca_file == NULL && ca_path == NULL && settings->verifies)
         SSL_CTX_set_default_verify_paths(context);
-    if (status == 0 && cert != NULL) status = files_load_certificate(L, context, cert);
+    if (status == 0 && cert != NULL) status = cert_files_load_certificate(L, context, cert);
     if (status == 0 && cert != NULL)
-        status = files_load_key(L, context, key != NULL ? key : cert, cert);
+        status = cert_files_load_key(L, context, key != NULL ? key : cert, cert);
     return status;
 }
 
@@ -187,7 +188,7 @@ int context_new(lua_State *L) {
     *context = SSL_CTX_new(TLS_method());
     if (*context == NULL) return luaL_error(L, "not enough memory");
     set_up_common(L, *context);
-    if (!add_settings(L, *context) || !set_ciphers(L, *context)) return fail(L, FILES_WRONG);
+    if (!add_settings(L, *context) || !set_ciphers(L, *context)) return fail(L, CERT_FILES_WRONG);
     get_flag(L, "server") ? set_up_server(L, *context) : set_up_client(*context);
     int status = load_files(L, *context);
     if (status != 0) return fail(L, status);

@@ -46,16 +46,16 @@ static const char *words_of_alert(int alert) {
     }
 }
 
-void words_of_failure(char words[WORDS]) {
+void error_text_of_failure(char words[ERROR_TEXT]) {
     unsigned long error = ERR_peek_error();
     int reason = ERR_GET_REASON(error);
     if (ERR_GET_LIB(error) == ERR_LIB_SSL && reason >= SSL_AD_REASON_OFFSET &&
         reason <= SSL_AD_REASON_OFFSET + 255) {
-        BIO_snprintf(words, WORDS, "the peer refuses: %s",
+        BIO_snprintf(words, ERROR_TEXT, "the peer refuses: %s",
                      words_of_alert(reason - SSL_AD_REASON_OFFSET));
     } else {
         const char *known = error != 0 ? reason_of(error) : NULL;
-        BIO_snprintf(words, WORDS, "%s", known != NULL ? known : "unknown failure");
+        BIO_snprintf(words, ERROR_TEXT, "%s", known != NULL ? known : "unknown failure");
     }
     ERR_clear_error();
 }
@@ -63,23 +63,23 @@ void words_of_failure(char words[WORDS]) {
 /* Takes a name into the words, with a comma before it; false when it has no more room. */
 static int add_name(void *words, const char *name, size_t length) {
     size_t used = strlen(words);
-    if (used + length + sizeof ", ..." > WORDS) {
-        if (used + sizeof ", ..." <= WORDS) strcat(words, ", ...");
+    if (used + length + sizeof ", ..." > ERROR_TEXT) {
+        if (used + sizeof ", ..." <= ERROR_TEXT) strcat(words, ", ...");
         return 0;
     }
-    if (used > 0) used += (size_t)BIO_snprintf((char *)words + used, WORDS - used, ", ");
+    if (used > 0) used += (size_t)BIO_snprintf((char *)words + used, ERROR_TEXT - used, ", ");
     for (size_t i = 0; i < length; i++)
         ((char *)words)[used + i] = name[i] > ' ' && name[i] < 127 ? name[i] : '?';
     ((char *)words)[used + length] = '\0';
     return 1;
 }
 
-void words_of_names(X509 *certificate, char words[WORDS]) {
+void error_text_of_names(X509 *certificate, char words[ERROR_TEXT]) {
     words[0] = '\0';
-    names_visit(certificate, add_name, words);
+    cert_names_visit(certificate, add_name, words);
     if (words[0] == '\0') strcpy(words, "no name");
 }
 
-void words_of_subject(X509 *certificate, char words[WORDS]) {
-    X509_NAME_oneline(X509_get_subject_name(certificate), words, WORDS);
+void error_text_of_subject(X509 *certificate, char words[ERROR_TEXT]) {
+    X509_NAME_oneline(X509_get_subject_name(certificate), words, ERROR_TEXT);
 }

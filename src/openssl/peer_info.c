@@ -63,7 +63,7 @@ static void set_certificate(lua_State *L, X509 *certificate) {
     set_name(L, "subject", X509_get_subject_name(certificate));
     set_name(L, "issuer", X509_get_issuer_name(certificate));
     lua_newtable(L);
-    names_visit(certificate, add_name, L);
+    cert_names_visit(certificate, add_name, L);
     lua_setfield(L, -2, "names");
     set_time(L, "not_before", X509_get0_notBefore(certificate));
     set_time(L, "not_after", X509_get0_notAfter(certificate));

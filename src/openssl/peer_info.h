@@ -1,8 +1,8 @@
 /*
 ** What a session has come to, and the peer's certificate, as Lua tables.
 */
-#ifndef ARSENAL_OPENSSL_CERTIFICATE_H
-#define ARSENAL_OPENSSL_CERTIFICATE_H
+#ifndef ARSENAL_OPENSSL_PEER_INFO_H
+#define ARSENAL_OPENSSL_PEER_INFO_H
 
 #include "openssl/session.h"
 

@@ -49,7 +49,7 @@ static bool is_ssl_error(unsigned long error, int reason) {
 
 int session_fail(Session *session) {
     unsigned long error = ERR_peek_error();
-    char words[WORDS];
+    char words[ERROR_TEXT];
     if (error == 0 && session->error != 0) return -session->error;
     if (session->state == SESSION_REFUSED)
         return fail(session, ARSENAL_TLS, "the name that the client asks for is refused");
@@ -59,7 +59,7 @@ int session_fail(Session *session) {
     }
     if (error == 0) return session_cut_off(session);
     bool missing = is_ssl_error(error, SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE);
-    words_of_failure(words);
+    error_text_of_failure(words);
     return fail(session, missing ? ARSENAL_CERT : ARSENAL_TLS, words);
 }
 
@@ -78,13 +78,13 @@ static bool is_about_the_name(int error) {
 }
 
 static void refuse_certificate(Session *session, int error, X509 *certificate) {
-    char about[WORDS] = "", words[2 * WORDS];
+    char about[ERROR_TEXT] = "", words[2 * ERROR_TEXT];
     if (is_about_the_name(error) && certificate != NULL && session->peer_name != NULL) {
-        words_of_names(certificate, about);
+        error_text_of_names(certificate, about);
         BIO_snprintf(words, sizeof words, "certificate refused: it is for %s, not for %s", about,
                      session->peer_name);
     } else {
-        if (certificate != NULL) words_of_subject(certificate, about);
+        if (certificate != NULL) error_text_of_subject(certificate, about);
         BIO_snprintf(words, sizeof words, "certificate refused: %s: %s",
                      X509_verify_cert_error_string(error), about);
     }
@@ -257,7 +257,7 @@ static int session_new(lua_State *L) {
     SSL_CTX *context = context_check(L, 1);
     Session *session = lua_newuserdatauv(L, sizeof *session, 0);
     memset(session, 0, sizeof *session);
-    session->transport = &records_transport;
+    session->transport = &tls_transport;
     luaL_setmetatable(L, session_name);
     ERR_clear_error();
     if (!set_up(L, session, context)) return luaL_error(L, "not enough memory");

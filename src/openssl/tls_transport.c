@@ -150,7 +150,7 @@ static const char *reason(void *state, int status) {
     return status == ARSENAL_TLS || status == ARSENAL_CERT ? ((Session *)state)->reason : NULL;
 }
 
-const Transport records_transport = {
+const Transport tls_transport = {
     .handshake = shake_hands,
     .read = read_records,
     .write = write_record,

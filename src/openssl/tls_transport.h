@@ -1,11 +1,11 @@
 /*
 ** Records: the transport that encrypts.
 */
-#ifndef ARSENAL_OPENSSL_RECORDS_H
-#define ARSENAL_OPENSSL_RECORDS_H
+#ifndef ARSENAL_OPENSSL_TLS_TRANSPORT_H
+#define ARSENAL_OPENSSL_TLS_TRANSPORT_H
 
 #include "stream/transport.h"
 
-extern const Transport records_transport;
+extern const Transport tls_transport;
 
 #endif

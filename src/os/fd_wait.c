@@ -2,7 +2,7 @@
 ** Owns waits on descriptors that other libraries own: one handle of libuv's for
 ** each descriptor, while anybody waits on it. Its owner may close a descriptor at
 ** any time, which libuv does not survive when it is about to ask the kernel for
-** its events; so that is asked at once, by the task that waits. Floor 5.
+** its events; so that is asked at once, by the task that waits.
 */
 #include "base/platform.h"
 
@@ -38,7 +38,7 @@ typedef struct Foreign {
     Timer timer;
     bool armed, arming;
     unsigned ready; /* what has happened since it was armed */
-    WaitList waiters;
+    WaitQueue waiters;
 } Foreign;
 
 /* --- what the descriptor is --- */
@@ -115,7 +115,7 @@ static void drop(Foreign *foreign) {
     while (*link != foreign)
         link = &(*link)->next;
     *link = foreign->next;
-    timers_clear(&foreign->loop->timers, &foreign->timer);
+    timer_heap_clear(&foreign->loop->timers, &foreign->timer);
     uv_poll_stop(&foreign->handle);
     close_copy(foreign);
     loop_close_handle(foreign->loop, (uv_handle_t *)&foreign->handle);
@@ -123,14 +123,14 @@ static void drop(Foreign *foreign) {
 
 /* It was closed, or its number means something else by now. */
 static void abandon(Foreign *foreign) {
-    waiters_dismiss(&foreign->waiters, UV_EBADF);
+    wait_queue_dismiss(&foreign->waiters, UV_EBADF);
     drop(foreign);
 }
 
 static void look_after(Timer *timer) {
     Foreign *foreign = (Foreign *)((char *)timer - offsetof(Foreign, timer));
     if (is_same(foreign)) /* the timer's place was just freed: there is memory for it */
-        timers_set(&foreign->loop->timers, timer, uv_hrtime() + LOOK_AFTER);
+        timer_heap_set(&foreign->loop->timers, timer, uv_hrtime() + LOOK_AFTER);
     else
         abandon(foreign);
 }
@@ -157,7 +157,7 @@ static int make(Loop *loop, int fd, Foreign **made) {
     foreign->next = loop->foreign;
     loop->foreign = foreign;
     *made = foreign;
-    if (timers_set(&loop->timers, &foreign->timer, uv_hrtime() + LOOK_AFTER)) return 0;
+    if (timer_heap_set(&loop->timers, &foreign->timer, uv_hrtime() + LOOK_AFTER)) return 0;
     drop(foreign);
     return UV_ENOMEM;
 }
@@ -304,7 +304,7 @@ static int wait_for(lua_State *L, unsigned events) {
     uint64_t limit = args_duration(L, TIMEOUT);
     Task *task = task_enter(L, loop);
     if (task == NULL) return run_outside(L);
-    task_limit(task, limit);
+    task_set_timeout(task, limit);
     return wait_on(L, task, events);
 }
 
@@ -328,6 +328,6 @@ static const luaL_Reg functions[] = {
     {NULL, NULL},
 };
 
-void descriptor_open(lua_State *L) {
+void fd_wait_open(lua_State *L) {
     luaL_setfuncs(L, functions, 0);
 }

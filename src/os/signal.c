@@ -2,7 +2,7 @@
 ** Owns signals as objects: each keeps, for its names, which have come since they
 ** were last told; a signal that comes while nobody waits is told to the next who
 ** does, and several of one name by then are one. While any object has a signal,
-** the process's own treatment of it is kept, and put back after the last. Floor 5.
+** the process's own treatment of it is kept, and put back after the last.
 */
 #include "base/platform.h"
 
@@ -38,7 +38,7 @@ typedef struct Name {
 
 struct Signal {
     Handle handle;
-    WaitList waiters;
+    WaitQueue waiters;
     unsigned arrivals;
     unsigned count;
     Name names[]; /* as strings in the object's user value, a list */
@@ -110,7 +110,7 @@ static void arrived(uv_signal_t *handle, int number) {
     (void)number;
     if (signal->names[watch->index].pending == 0)
         signal->names[watch->index].pending = ++signal->arrivals;
-    waiters_wake(&signal->waiters, 1, 0);
+    wait_queue_wake(&signal->waiters, 1, 0);
 }
 
 static int start(Signal *signal, unsigned index) {
@@ -156,7 +156,7 @@ static void stop(Signal *signal, Name *name) {
 
 static void close_signal(Handle *handle) {
     Signal *signal = (Signal *)handle;
-    waiters_dismiss(&signal->waiters, ARSENAL_CLOSED);
+    wait_queue_dismiss(&signal->waiters, ARSENAL_CLOSED);
     for (unsigned i = 0; i < signal->count; i++)
         stop(signal, &signal->names[i]);
 }
@@ -189,7 +189,7 @@ static int join_waiters(void *object, Waiter *waiter) {
     return 0;
 }
 
-static const Source source = {attempt, join_waiters, NULL, NULL};
+static const Selectable source = {attempt, join_waiters, NULL, NULL};
 
 static const HandleType signal_type = {"signal",     "signal", KIND_SIGNAL,
                                        close_signal, describe, &source};

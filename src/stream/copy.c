@@ -1,7 +1,7 @@
 /*
 ** Owns copying: bytes from one stream to another, over any transports, that
 ** Lua never sees. What was read and not sent stays in the stream that it came
-** from, so that a copy which breaks off loses nothing. Floor 4.
+** from, so that a copy which breaks off loses nothing.
 */
 #include "openers.h"
 
@@ -33,10 +33,10 @@ static void put_back(Copy *copy) {
     Stream *from = copy->from;
     size_t held = copy->splice.held;
     if (held == 0 || !from->handle.open) return;
-    char *room = bytes_reserve(&from->input, held);
+    char *room = buffer_reserve(&from->input, held);
     if (room != NULL) {
         splice_take(&copy->splice, room);
-        bytes_added(&from->input, held);
+        buffer_added(&from->input, held);
     } else {
         from->read_end = UV_ENOMEM; /* the stream has a hole from here on */
     }
@@ -102,8 +102,8 @@ static int wait_for(lua_State *L, Copy *copy, Task *task, Stream *stream, ptrdif
     poller_exhausted(&stream->poller, events);
     hold_on(copy, task);
     copy->awaited = stream;
-    task_unlimit(task);
-    task_limit(task, limit);
+    task_clear_timeout(task);
+    task_set_timeout(task, limit);
     int status = poller_wait(&stream->poller, &task->waiter, events);
     if (status != 0) return fail(L, copy, task, stream, status);
     return task_wait(L, task, &copy_wait, copy);
@@ -116,12 +116,12 @@ static bool is_want(ptrdiff_t answer) {
 /* What each of the steps below makes of an answer: 0 to go on, or the call's results. */
 
 static int heed_write(lua_State *L, Copy *copy, Task *task, ptrdiff_t written) {
-    if (is_want(written)) return wait_for(L, copy, task, copy->to, written, copy->to->send_limit);
+    if (is_want(written)) return wait_for(L, copy, task, copy->to, written, copy->to->send_timeout);
     return written < 0 ? fail(L, copy, task, copy->to, (int)written) : 0;
 }
 
 static int heed_read(lua_State *L, Copy *copy, Task *task, ptrdiff_t count) {
-    if (is_want(count)) return wait_for(L, copy, task, copy->from, count, copy->from->recv_limit);
+    if (is_want(count)) return wait_for(L, copy, task, copy->from, count, copy->from->recv_timeout);
     if (count > 0)
         copy->from->received += (size_t)count;
     else
@@ -173,15 +173,15 @@ static ptrdiff_t pass_on(Copy *copy, size_t size) {
     const char *data = from->handle.loop->scratch;
     ptrdiff_t written = write_some(copy, data, size);
     size_t gone = written > 0 ? (size_t)written : 0;
-    if (bytes_append(&from->input, data + gone, size - gone)) return written;
+    if (buffer_append(&from->input, data + gone, size - gone)) return written;
     from->read_end = UV_ENOMEM;
     return 0;
 }
 
 static int send_held(lua_State *L, Copy *copy, Task *task) {
-    Bytes *input = &copy->from->input;
-    ptrdiff_t written = write_some(copy, bytes_data(input), bytes_length(input));
-    if (written > 0) bytes_drop(input, (size_t)written);
+    Buffer *input = &copy->from->input;
+    ptrdiff_t written = write_some(copy, buffer_data(input), buffer_length(input));
+    if (written > 0) buffer_drop(input, (size_t)written);
     return heed_write(L, copy, task, written);
 }
 
@@ -225,7 +225,7 @@ static int move(lua_State *L, Copy *copy, Task *task) {
     Stream *from = copy->from;
     int results = 0;
     while (results == 0) {
-        bool held = bytes_length(&from->input) > 0, spliced = copy->splice.held > 0;
+        bool held = buffer_length(&from->input) > 0, spliced = copy->splice.held > 0;
         if (copy->left == 0) return done(L, copy, task);
         if (!held && !spliced && from->read_end == 1) return done(L, copy, task);
         if (!held && !spliced && from->read_end != 0)

@@ -1,6 +1,6 @@
 /*
 ** Owns receiving: every call takes one item from the front of what has come
-** in, and waits until the item is whole. Floor 4.
+** in, and waits until the item is whole.
 */
 #include "stream/stream.h"
 
@@ -74,9 +74,9 @@ static ptrdiff_t find_delimited(lua_State *L, Stream *stream, const char *data, 
     size_t needle_size;
     const char *needle = lua_tolstring(L, DELIMITER, &needle_size);
     size_t from = stream->searched;
-    size_t place = from + bytes_find(data + from, size - from, needle, needle_size);
+    size_t place = from + buffer_find(data + from, size - from, needle, needle_size);
     if (place < size) return end_item(L, place, needle_size, taken);
-    stream->searched = bytes_unsearched(size, needle_size);
+    stream->searched = buffer_unsearched(size, needle_size);
     return stream->searched > (size_t)lua_tointeger(L, LIMIT) ? TOO_LONG : NOT_YET;
 }
 
@@ -109,21 +109,21 @@ static int fail(lua_State *L, Stream *stream, const Item *item, int status) {
 
 static int deliver(lua_State *L, Stream *stream, const char *data, size_t length, size_t taken) {
     lua_pushlstring(L, data, length);
-    bytes_drop(&stream->input, taken);
+    buffer_drop(&stream->input, taken);
     stream->searched = 0;
     return 1;
 }
 
 static int reached_end(lua_State *L, Stream *stream, const Item *item) {
-    size_t size = bytes_length(&stream->input);
+    size_t size = buffer_length(&stream->input);
     if (stream->read_end < 0) return fail(L, stream, item, stream->read_end);
-    if (item->takes_rest) return deliver(L, stream, bytes_data(&stream->input), size, size);
+    if (item->takes_rest) return deliver(L, stream, buffer_data(&stream->input), size, size);
     if (size == 0) {
         lua_pushnil(L);
         return 1;
     }
     fail(L, stream, item, ARSENAL_EOF);
-    deliver(L, stream, bytes_data(&stream->input), size, item->only_looks ? 0 : size);
+    deliver(L, stream, buffer_data(&stream->input), size, item->only_looks ? 0 : size);
     return 4;
 }
 
@@ -131,7 +131,7 @@ static int reached_end(lua_State *L, Stream *stream, const Item *item) {
 
 /* How much is worth asking for, and whether it goes to the stream's own memory at once. */
 static size_t ask_for(lua_State *L, const Stream *stream, const Item *item, bool *at_once) {
-    size_t have = bytes_length(&stream->input), ask = READ_SIZE;
+    size_t have = buffer_length(&stream->input), ask = READ_SIZE;
     *at_once = false;
     if (item == &chunk_item) return SCRATCH_SIZE;
     if (item == &some_item) {
@@ -159,7 +159,7 @@ static ptrdiff_t read_more(lua_State *L, Stream *stream, const Item *item, char 
                            bool *at_once) {
     size_t ask = ask_for(L, stream, item, at_once);
     *data = stream->handle.loop->scratch;
-    if (*at_once) *data = bytes_reserve(&stream->input, ask);
+    if (*at_once) *data = buffer_reserve(&stream->input, ask);
     if (*data == NULL) return UV_ENOMEM;
     ptrdiff_t count = stream->transport->read(stream->state, stream->poller.fd, *data, ask);
     if (count == TRANSPORT_WANTS_READ || (count < (ptrdiff_t)ask && has_emptied(stream, count)))
@@ -180,22 +180,22 @@ static int take_from_scratch(lua_State *L, Stream *stream, const Item *item, siz
     const char *data = stream->handle.loop->scratch;
     size_t taken = 0;
     ptrdiff_t length = NOT_YET;
-    if (bytes_length(&stream->input) == 0) length = item->find(L, stream, data, size, &taken);
+    if (buffer_length(&stream->input) == 0) length = item->find(L, stream, data, size, &taken);
     if (length >= 0) {
         lua_pushlstring(L, data, (size_t)length);
         stream->searched = 0;
         if (item->only_looks) taken = 0;
     }
-    if (!bytes_append(&stream->input, data + taken, size - taken))
+    if (!buffer_append(&stream->input, data + taken, size - taken))
         return luaL_error(L, "not enough memory");
     if (length == TOO_LONG) return fail(L, stream, item, ARSENAL_TOOLONG);
     return length >= 0;
 }
 
 static int take_from_input(lua_State *L, Stream *stream, const Item *item) {
-    size_t size = bytes_length(&stream->input), taken = 0;
+    size_t size = buffer_length(&stream->input), taken = 0;
     if (size == 0) return 0;
-    const char *data = bytes_data(&stream->input);
+    const char *data = buffer_data(&stream->input);
     ptrdiff_t length = item->find(L, stream, data, size, &taken);
     if (length >= 0) return deliver(L, stream, data, (size_t)length, item->only_looks ? 0 : taken);
     return length == TOO_LONG ? fail(L, stream, item, ARSENAL_TOOLONG) : 0;
@@ -208,7 +208,7 @@ static int wait_for(lua_State *L, Stream *stream, const Item *item, ptrdiff_t wa
         return 0;
     }
     stream->receiver = task;
-    return stream_wait(L, stream, task, &item->wait, wants, stream->recv_limit);
+    return stream_wait(L, stream, task, &item->wait, wants, stream->recv_timeout);
 }
 
 static int give_turn(lua_State *L, Stream *stream, const Item *item) {
@@ -231,7 +231,7 @@ static int receive(lua_State *L, const Item *item) {
             return wait_for(L, stream, item, TRANSPORT_WANTS_READ);
         ptrdiff_t count = read_more(L, stream, item, &data, &at_once);
         if (count > 0 && at_once) {
-            bytes_added(&stream->input, (size_t)count);
+            buffer_added(&stream->input, (size_t)count);
             results = take_from_input(L, stream, item);
         } else if (count > 0) {
             results = take_from_scratch(L, stream, item, (size_t)count);
@@ -247,12 +247,12 @@ static int receive(lua_State *L, const Item *item) {
 
 bool stream_probe(Stream *stream) {
     char *scratch = stream->handle.loop->scratch;
-    if (bytes_length(&stream->input) > 0) return true;
+    if (buffer_length(&stream->input) > 0) return true;
     if (stream->read_end != 0) return false;
     ptrdiff_t count = stream->transport->read(stream->state, stream->poller.fd, scratch, READ_SIZE);
     if (count > 0) {
         stream->received += (size_t)count;
-        if (!bytes_append(&stream->input, scratch, (size_t)count)) stream->read_end = UV_ENOMEM;
+        if (!buffer_append(&stream->input, scratch, (size_t)count)) stream->read_end = UV_ENOMEM;
     } else if (count == TRANSPORT_WANTS_READ || count == TRANSPORT_WANTS_WRITE) {
         poller_exhausted(&stream->poller, POLL_READ);
     } else {
@@ -441,7 +441,7 @@ static int unread(lua_State *L) {
     const char *data = lua_tolstring(L, 2, &size);
     if (!stream->handle.open) return stream_fail(L, stream, "unread", ARSENAL_CLOSED);
     if (stream->receiver != NULL) return stream_fail(L, stream, "unread", ARSENAL_BUSY);
-    if (!bytes_prepend(&stream->input, data, size)) return luaL_error(L, "not enough memory");
+    if (!buffer_prepend(&stream->input, data, size)) return luaL_error(L, "not enough memory");
     lua_pushboolean(L, true);
     return 1;
 }
@@ -456,7 +456,7 @@ int stream_is_quiet(lua_State *L) {
     bool in_use = stream->receiver != NULL || stream->sender != NULL;
     bool quiet = stream->handle.open && !stream->write_ended && !in_use;
     if (quiet && lua_toboolean(L, 2)) quiet = stream_probe(stream);
-    lua_pushboolean(L, quiet && stream->read_end == 0 && bytes_length(&stream->input) == 0);
+    lua_pushboolean(L, quiet && stream->read_end == 0 && buffer_length(&stream->input) == 0);
     return 1;
 }
 

@@ -1,6 +1,6 @@
 /*
 ** Owns sending: whole messages, one after another, straight to the kernel. A
-** message cut off part-way ends the write side. Floor 4.
+** message cut off part-way ends the write side.
 */
 #include "stream/stream.h"
 
@@ -26,7 +26,7 @@ void stream_pass_turn(Stream *stream) {
 
 void stream_close_senders(Stream *stream) {
     if (stream->sender != NULL) waiter_wake(&stream->sender->waiter, ARSENAL_CLOSED);
-    waiters_dismiss(&stream->senders, ARSENAL_CLOSED);
+    wait_queue_dismiss(&stream->senders, ARSENAL_CLOSED);
     if (stream->sender != NULL && stream->sender->object == stream) stream->sender->object = NULL;
     stream->sender = NULL;
 }
@@ -125,12 +125,12 @@ static int send_rest(lua_State *L, Stream *stream, Task *task) {
     while ((count = gather(L, task->progress, parts, &size)) > 0) {
         if (!(stream->poller.ready & POLL_WRITE))
             return stream_wait(L, stream, task, &send_wait, TRANSPORT_WANTS_WRITE,
-                               stream->send_limit);
+                               stream->send_timeout);
         if (task_spent(stream->handle.loop)) return task_pause(L, task, &send_wait, stream);
         ptrdiff_t written =
             stream->transport->write(stream->state, stream->poller.fd, parts, count);
         if (written == TRANSPORT_WANTS_READ || written == TRANSPORT_WANTS_WRITE)
-            return stream_wait(L, stream, task, &send_wait, written, stream->send_limit);
+            return stream_wait(L, stream, task, &send_wait, written, stream->send_timeout);
         if (written < 0) return end_message(L, stream, task->progress, (int)written);
         if ((size_t)written < size && stream->transport->short_is_empty)
             poller_exhausted(&stream->poller, POLL_WRITE);
@@ -162,7 +162,7 @@ bool stream_must_queue(Stream *stream, Task *task) {
         return false;
     }
     waiter_join(&task->waiter, &stream->senders, NULL);
-    task_limit(task, stream->send_limit);
+    task_set_timeout(task, stream->send_timeout);
     return true;
 }
 
@@ -245,7 +245,7 @@ static int end_now(lua_State *L, Stream *stream, Task *task) {
     if (!stream->write_ended) {
         status = stream->transport->end(stream->state, stream->poller.fd);
         if (status == TRANSPORT_WANTS_READ || status == TRANSPORT_WANTS_WRITE)
-            return stream_wait(L, stream, task, &end_wait, status, stream->send_limit);
+            return stream_wait(L, stream, task, &end_wait, status, stream->send_timeout);
     }
     stream->write_ended = true;
     stream_pass_turn(stream);

@@ -2,7 +2,6 @@
 ** Owns the change of a stream's transport: another one takes over the
 ** descriptor, and makes it ready in a handshake. Whoever fails at that closes
 ** the stream: what came over it could not be told from what is protected.
-** Floor 4.
 */
 #include "openers.h"
 
@@ -28,7 +27,7 @@ static int refuse(lua_State *L, const Stream *stream) {
     if (!stream->handle.open) return fail_upgrade(L, stream, ARSENAL_CLOSED, "closed");
     if (stream->receiver != NULL || stream->sender != NULL)
         return fail_upgrade(L, stream, ARSENAL_BUSY, "a task is sending or receiving there");
-    if (bytes_length(&stream->input) > 0)
+    if (buffer_length(&stream->input) > 0)
         return fail_upgrade(L, stream, ARSENAL_TLS, "bytes came in before it, unprotected");
     if (stream->read_end != 0 || stream->write_ended)
         return fail_upgrade(L, stream, UV_EPIPE, "one of its directions has ended");
@@ -122,7 +121,7 @@ static int handshake(lua_State *L) {
     if (!stream->handle.open) return fail(L, stream, ARSENAL_CLOSED);
     if (stream->receiver != NULL || stream->sender != NULL)
         return stream_fail(L, stream, "handshake", ARSENAL_BUSY);
-    task_limit(task, limit);
+    task_set_timeout(task, limit);
     stream->receiver = stream->sender = task;
     return proceed(L, stream, task);
 }
@@ -134,7 +133,7 @@ static const luaL_Reg functions[] = {
     {NULL, NULL},
 };
 
-void upgrade_open(lua_State *L) {
+void start_tls_open(lua_State *L) {
     lua_newtable(L);
     lua_createtable(L, 0, 1);
     lua_pushliteral(L, "k");

@@ -1,6 +1,6 @@
 /*
 ** Owns the stream object: how it comes to a descriptor, its options, and how
-** it is closed. Floor 4.
+** it is closed.
 */
 #include "stream/stream.h"
 
@@ -12,12 +12,12 @@
 
 static void describe(lua_State *L, const Handle *handle) {
     const Stream *stream = (const Stream *)handle;
-    endpoint_push_text(L, stream->poller.fd, END_LOCAL);
+    socket_name_push_text(L, stream->poller.fd, END_LOCAL);
     lua_pushliteral(L, " -> ");
     if (address_is_inet(&stream->remote)) /* the kernel forgets it at a reset */
         address_push(L, &stream->remote);
     else
-        endpoint_push_text(L, stream->poller.fd, END_REMOTE);
+        socket_name_push_text(L, stream->poller.fd, END_REMOTE);
     lua_concat(L, 3);
 }
 
@@ -49,7 +49,7 @@ static void close_stream(Handle *handle) {
         if (stream->read_end == 0) drain(stream, fd);
         socket_close(fd);
     }
-    bytes_free(&stream->input);
+    buffer_free(&stream->input);
 }
 
 /* --- select: a stream's natural receive --- */
@@ -58,7 +58,7 @@ static int watch(void *object, Waiter *waiter) {
     return poller_wait(&((Stream *)object)->poller, waiter, POLL_READ);
 }
 
-static const Source source = {stream_attempt, watch, NULL, NULL};
+static const Selectable source = {stream_attempt, watch, NULL, NULL};
 
 const HandleType stream_types[STREAM_FAMILIES] = {
     [STREAM_TCP] = {"tcp stream", "stream", KIND_TCP_STREAM, close_stream, describe, &source},
@@ -84,7 +84,7 @@ Stream *stream_new(lua_State *L, int family) {
     lua_pop(L, 1);
     Stream *stream = handle_new(L, &stream_types[family], sizeof *stream, 0);
     stream->transport = &transport_plain;
-    stream->recv_limit = stream->send_limit = FOREVER;
+    stream->recv_timeout = stream->send_timeout = FOREVER;
     stream->poller.fd = -1;
     return stream;
 }
@@ -99,7 +99,7 @@ int stream_wait(lua_State *L, Stream *stream, Task *task, const WaitKind *kind, 
                 uint64_t limit) {
     unsigned events = wants == TRANSPORT_WANTS_READ ? POLL_READ : POLL_WRITE;
     poller_exhausted(&stream->poller, events);
-    task_limit(task, limit);
+    task_set_timeout(task, limit);
     task->status = poller_wait(&stream->poller, &task->waiter, events);
     task->kind = kind;
     if (task->status != 0) return kind->step(L);
@@ -135,7 +135,7 @@ static int reset(lua_State *L) {
 */
 static int set_timeout(lua_State *L) {
     Stream *stream = stream_check(L, 1);
-    args_limits(L, 2, &stream->recv_limit, &stream->send_limit);
+    args_timeouts(L, 2, &stream->recv_timeout, &stream->send_timeout);
     if (!stream->handle.open) return stream_fail(L, stream, "set_timeout", ARSENAL_CLOSED);
     lua_pushboolean(L, true);
     return 1;
@@ -166,7 +166,7 @@ static int set_option(lua_State *L) {
 static int local_address(lua_State *L) {
     Stream *stream = stream_check(L, 1);
     if (!stream->handle.open) return stream_fail(L, stream, "local_address", ARSENAL_CLOSED);
-    int results = endpoint_push(L, stream->poller.fd, END_LOCAL);
+    int results = socket_name_push(L, stream->poller.fd, END_LOCAL);
     return results > 0 ? results : stream_fail(L, stream, "local_address", results);
 }
 
@@ -174,8 +174,8 @@ static int local_address(lua_State *L) {
 static int remote_address(lua_State *L) {
     Stream *stream = stream_check(L, 1);
     if (!stream->handle.open) return stream_fail(L, stream, "remote_address", ARSENAL_CLOSED);
-    if (address_is_inet(&stream->remote)) return endpoint_push_inet(L, &stream->remote);
-    int results = endpoint_push(L, stream->poller.fd, END_REMOTE);
+    if (address_is_inet(&stream->remote)) return socket_name_push_inet(L, &stream->remote);
+    int results = socket_name_push(L, stream->poller.fd, END_REMOTE);
     return results > 0 ? results : stream_fail(L, stream, "remote_address", results);
 }
 

@@ -1,9 +1,9 @@
 /*
 ** Streams: bytes in both directions over any transport. stream.c owns the
-** object, receive.c what comes in, send.c what goes out. Floor 4.
+** object, receive.c what comes in, send.c what goes out.
 */
-#ifndef ARSENAL_STREAM_H
-#define ARSENAL_STREAM_H
+#ifndef ARSENAL_STREAM_STREAM_H
+#define ARSENAL_STREAM_STREAM_H
 
 #include "base/address.h"
 #include "base/buffer.h"
@@ -21,17 +21,17 @@ typedef struct Stream { /* thousands of them are idle: each byte counts, and the
     Address remote; /* of no inet family: the kernel is asked */
     int read_end;   /* 0, 1 at the end of stream, or why nothing more can be read */
 
-    Bytes input;           /* read, and not yet received */
+    Buffer input;          /* read, and not yet received */
     size_t searched;       /* of it: the item being received does not end there */
     struct Task *receiver; /* the one that waits */
     struct Task *sender;   /* whose turn it is */
-    WaitList senders;      /* the turns after it */
+    WaitQueue senders;     /* the turns after it */
     bool write_ended;
     bool aborted;     /* closing is to reset the connection */
     bool torn;        /* a cancelled send had begun: nothing may follow it */
     uint32_t torn_at; /* the bytes of it that went out, at most 4 GiB */
     uint64_t received, sent;
-    uint64_t recv_limit, send_limit; /* nanoseconds for each call, or FOREVER */
+    uint64_t recv_timeout, send_timeout; /* nanoseconds for each call, or FOREVER */
 } Stream;
 
 extern const HandleType stream_types[STREAM_FAMILIES];

@@ -1,5 +1,5 @@
 /*
-** Owns the plain transport: the bytes are the descriptor's. Floor 3.
+** Owns the plain transport: the bytes are the descriptor's.
 */
 #include "stream/transport.h"
 

@@ -1,10 +1,10 @@
 /*
 ** Transports: how a stream's bytes reach its descriptor. A stream works on
 ** whatever implements this; the plain one is in transport.c, TLS lives in a
-** shared object of its own and includes nothing but this file. Floor 3.
+** shared object of its own and includes nothing but this file.
 */
-#ifndef ARSENAL_TRANSPORT_H
-#define ARSENAL_TRANSPORT_H
+#ifndef ARSENAL_STREAM_TRANSPORT_H
+#define ARSENAL_STREAM_TRANSPORT_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,7 +1,7 @@
 /*
 ** Owns channels: values handed from task to task, in order. One without room
 ** for items is a meeting point: a send ends when its value was received. Who
-** waits is served by who comes, so that nothing is ever under way. Floor 4.
+** waits is served by who comes, so that nothing is ever under way.
 */
 #include "openers.h"
 
@@ -18,8 +18,8 @@ enum { FIRST_ROOM = 8, MOST_KEPT = 1024 }; /* places in the ring */
 
 typedef struct Channel {
     Handle handle;
-    WaitList receivers;                   /* only while nothing is there to be received */
-    WaitList senders;                     /* only while there is no room */
+    WaitQueue receivers;                  /* only while nothing is there to be received */
+    WaitQueue senders;                    /* only while there is no room */
     unsigned capacity, room, head, count; /* the items are in a table: a ring of `room` places */
 } Channel;
 
@@ -31,11 +31,11 @@ static void describe(lua_State *L, const Handle *handle) {
 
 static void close_channel(Handle *handle) {
     Channel *channel = (Channel *)handle;
-    waiters_dismiss(&channel->receivers, ARSENAL_CLOSED);
-    waiters_dismiss(&channel->senders, ARSENAL_CLOSED);
+    wait_queue_dismiss(&channel->receivers, ARSENAL_CLOSED);
+    wait_queue_dismiss(&channel->senders, ARSENAL_CLOSED);
 }
 
-static const Source source;
+static const Selectable source;
 
 static const HandleType channel_type = {
     "channel", "channel", 0, close_channel, describe, &source,
@@ -106,14 +106,14 @@ static void take_from(lua_State *L, Waiter *sender) {
     lua_pushvalue(co, (int)sender->events);
     lua_xmove(co, L, 1);
     lua_pushboolean(co, true);
-    handover_done(sender, 1);
+    handoff_done(sender, 1);
 }
 
 /* [-0, +1 or more] receives if there is anything: it is on top. */
 static bool take(lua_State *L, Channel *channel) {
     bool has_items = channel->count > 0;
     if (has_items) take_first(L, channel);
-    Waiter *sender = handover_next(&channel->senders);
+    Waiter *sender = handoff_next(&channel->senders);
     if (sender != NULL) take_from(L, sender);
     if (sender != NULL && has_items) put(L, channel);
     return has_items || sender != NULL;
@@ -121,11 +121,11 @@ static bool take(lua_State *L, Channel *channel) {
 
 /* Sends the value at VALUE if there is anyone to receive it, or room for it. */
 static bool give(lua_State *L, Channel *channel) {
-    Waiter *receiver = handover_next(&channel->receivers);
+    Waiter *receiver = handoff_next(&channel->receivers);
     lua_pushvalue(L, VALUE);
     if (receiver != NULL) {
         lua_xmove(L, receiver->task->top, 1);
-        handover_done(receiver, 1);
+        handoff_done(receiver, 1);
     } else if (channel->count < channel->capacity) {
         put(L, channel);
     } else {
@@ -200,13 +200,13 @@ static int send_or_wait(lua_State *L, Channel *channel, Task *task) {
 static int go_on_receiving(lua_State *L) {
     Channel *channel = lua_touserdata(L, SELF);
     Task *task = channel->handle.loop->running;
-    return handover_came(task) ? 1 : receive_or_wait(L, channel, task);
+    return handoff_came(task) ? 1 : receive_or_wait(L, channel, task);
 }
 
 static int go_on_sending(lua_State *L) {
     Channel *channel = lua_touserdata(L, SELF);
     Task *task = channel->handle.loop->running;
-    return handover_came(task) ? 1 : send_or_wait(L, channel, task);
+    return handoff_came(task) ? 1 : send_or_wait(L, channel, task);
 }
 
 /* --- select --- */
@@ -219,8 +219,8 @@ static int attempt_send(lua_State *L) {
     return send_now(L, check(L));
 }
 
-static const Source sending = {attempt_send, watch_send, NULL, NULL};
-static const Source source = {attempt_recv, watch_recv, NULL, &sending};
+static const Selectable sending = {attempt_send, watch_send, NULL, NULL};
+static const Selectable source = {attempt_recv, watch_recv, NULL, &sending};
 
 /* --- the methods --- */
 

@@ -1,6 +1,6 @@
 /*
 ** Owns events: what has happened, or not yet, for any number of tasks. A timer
-** is one that time sets, and that is in the heap only while a task waits. Floor 4.
+** is one that time sets, and that is in the heap only while a task waits.
 */
 #include "openers.h"
 
@@ -11,13 +11,13 @@
 
 typedef struct Event {
     Handle handle;
-    WaitList waiters;
+    WaitQueue waiters;
     bool set;
     uint64_t deadline; /* a timer's; FOREVER for any other event */
     Timer timer;
 } Event;
 
-static const Source source;
+static const Selectable source;
 
 static void describe(lua_State *L, const Handle *handle) {
     const Event *event = (const Event *)handle;
@@ -26,8 +26,8 @@ static void describe(lua_State *L, const Handle *handle) {
 
 static void close_event(Handle *handle) {
     Event *event = (Event *)handle;
-    waiters_dismiss(&event->waiters, ARSENAL_CLOSED);
-    if (!handle->loop->closed) timers_clear(&handle->loop->timers, &event->timer);
+    wait_queue_dismiss(&event->waiters, ARSENAL_CLOSED);
+    if (!handle->loop->closed) timer_heap_clear(&handle->loop->timers, &event->timer);
 }
 
 enum { EVENT, TIMER, TYPES };
@@ -45,9 +45,9 @@ static Event *check(lua_State *L, int type) {
 static void set_event(Event *event) {
     Waiter *waiter;
     event->set = true;
-    while ((waiter = handover_next(&event->waiters)) != NULL) {
+    while ((waiter = handoff_next(&event->waiters)) != NULL) {
         lua_pushboolean(waiter->task->top, true);
-        handover_done(waiter, 1);
+        handoff_done(waiter, 1);
     }
 }
 
@@ -66,9 +66,9 @@ static int attempt_wait(lua_State *L) {
 
 static int watch(void *object, Waiter *waiter) {
     Event *event = object;
-    Timers *timers = &event->handle.loop->timers;
+    TimerHeap *timers = &event->handle.loop->timers;
     if (event->deadline != FOREVER && !timer_is_set(&event->timer) &&
-        !timers_set(timers, &event->timer, event->deadline))
+        !timer_heap_set(timers, &event->timer, event->deadline))
         return UV_ENOMEM;
     waiter_join(waiter, &event->waiters, NULL);
     return 0;
@@ -76,10 +76,10 @@ static int watch(void *object, Waiter *waiter) {
 
 static void unwatch(void *object) {
     Event *event = object;
-    if (event->waiters == NULL) timers_clear(&event->handle.loop->timers, &event->timer);
+    if (event->waiters == NULL) timer_heap_clear(&event->handle.loop->timers, &event->timer);
 }
 
-static const Source source = {attempt_wait, watch, unwatch, NULL};
+static const Selectable source = {attempt_wait, watch, unwatch, NULL};
 
 static void forget(Task *task) {
     unwatch(task->object);
@@ -107,7 +107,7 @@ static int wait_or_return(lua_State *L, Event *event, Task *task) {
 static int go_on(lua_State *L) {
     Event *event = lua_touserdata(L, 1);
     Task *task = event->handle.loop->running;
-    return handover_came(task) ? 1 : wait_or_return(L, event, task);
+    return handoff_came(task) ? 1 : wait_or_return(L, event, task);
 }
 
 static int wait(lua_State *L, int type) {

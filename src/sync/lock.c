@@ -1,7 +1,7 @@
 /*
 ** Owns mutexes and semaphores: permits that tasks hold one at a time, handed
 ** out in order. A permit is an object, which its holder's end, or the
-** collector, gives back at the latest. Floor 4.
+** collector, gives back at the latest.
 */
 #include "openers.h"
 
@@ -12,7 +12,7 @@
 
 typedef struct Lock {
     Handle handle;
-    WaitList waiters; /* only while no permit is free */
+    WaitQueue waiters; /* only while no permit is free */
     lua_Integer free;
 } Lock;
 
@@ -35,10 +35,10 @@ static void give(Lock *lock, Permit *permit) {
 /* To the first who waits, on whose stack a permit lies ready, or back. */
 static void release(Handle *handle) {
     Lock *lock = ((Permit *)handle)->lock;
-    Waiter *next = handover_next(&lock->waiters);
+    Waiter *next = handoff_next(&lock->waiters);
     if (next != NULL) {
         give(lock, lua_touserdata(next->task->top, PERMIT));
-        handover_done(next, 0);
+        handoff_done(next, 0);
     } else {
         lock->free++;
     }
@@ -79,7 +79,7 @@ static void describe(lua_State *L, const Handle *handle) {
 }
 
 static void close_lock(Handle *handle) {
-    waiters_dismiss(&((Lock *)handle)->waiters, ARSENAL_CLOSED);
+    wait_queue_dismiss(&((Lock *)handle)->waiters, ARSENAL_CLOSED);
 }
 
 static const HandleType types[TYPES] = {
@@ -131,7 +131,7 @@ static int take_or_wait(lua_State *L, Lock *lock, Task *task) {
 static int go_on(lua_State *L) {
     Lock *lock = lua_touserdata(L, SELF);
     Task *task = lock->handle.loop->running;
-    return handover_came(task) ? 1 : take_or_wait(L, lock, task);
+    return handoff_came(task) ? 1 : take_or_wait(L, lock, task);
 }
 
 static int acquire(lua_State *L, int type) {

@@ -2,7 +2,7 @@
 ** Owns select: it tries its cases from a random one on; where none is ready it
 ** waits on all, and tries again. A case may also be performed by who wakes it,
 ** and then has been: see handover.h. Of the cases it knows no more than their
-** sources. Floor 4.
+** sources.
 */
 #include "openers.h"
 
@@ -21,7 +21,7 @@ enum { USUAL_ROOM = 4, MOST_SPARES = 64, MOST_DESCRIBED = 4, MOST_CASES = 100000
 typedef struct Watch {
     Waiter waiter;
     void *object;
-    const Source *source;
+    const Selectable *source;
 } Watch;
 
 typedef struct Select {
@@ -137,13 +137,13 @@ static int wait_for_any(lua_State *L, Task *task) {
 /* [-0, +results] the results of a case's call, or -1 where it would wait. */
 static int attempt(lua_State *L, int index) {
     int top = lua_gettop(L);
-    const Source *source = lua_touserdata(L, slot(index, SOURCE));
+    const Selectable *source = lua_touserdata(L, slot(index, SOURCE));
     lua_pushcfunction(L, source->attempt);
     lua_pushvalue(L, slot(index, OBJECT));
     lua_pushvalue(L, slot(index, VALUE));
     lua_call(L, 2, LUA_MULTRET);
     int results = lua_gettop(L) - top;
-    if (results == 1 && source_has_no_results(L, -1)) {
+    if (results == 1 && selectable_has_no_results(L, -1)) {
         lua_pop(L, 1);
         return 0;
     }
@@ -216,7 +216,7 @@ static void describe(lua_State *L, Task *task) {
     const Select *select = task->object;
     lua_State *co = task->top;
     luaL_Buffer text;
-    if (!handover_is_possible(task)) {
+    if (!handoff_is_possible(task)) {
         lua_pushliteral(L, "selecting");
         return;
     }
@@ -252,14 +252,14 @@ static int wrong_case(lua_State *L, int index) {
 
 /* [-1, +3] the case on top as its object, value and source. */
 static void push_case(lua_State *L, int index) {
-    const Source *source = source_of(L, -1);
+    const Selectable *source = selectable_of(L, -1);
     if (source != NULL) {
         lua_pushnil(L);
     } else if (lua_istable(L, -1)) {
         lua_rawgeti(L, -1, 1);
         lua_rawgeti(L, -2, 2);
         lua_remove(L, -3);
-        source = source_of(L, -2);
+        source = selectable_of(L, -2);
         if (source != NULL) source = source->sending;
         if (source == NULL) bad_case(L, index, "nothing can be sent to its object");
         if (lua_isnil(L, -1)) bad_case(L, index, "its value is nil");
@@ -302,7 +302,7 @@ static int select_any(lua_State *L) {
     lua_replace(L, CASES);
     lua_pushboolean(L, timeout > 0);
     lua_replace(L, TIMEOUT);
-    task_limit(task, timeout);
+    task_set_timeout(task, timeout);
     if (task_spent(loop)) return task_pause(L, task, &select_wait, NULL);
     return try_all(L, task, random_below(loop, (int)n));
 }

@@ -1,5 +1,5 @@
 /*
-** Owns receiving datagrams: recvmmsg on Linux, else one at a time. Floor 3.
+** Owns receiving datagrams: recvmmsg on Linux, else one at a time.
 */
 #include "base/platform.h"
 
@@ -19,18 +19,18 @@ typedef struct Header {
 } Header;
 #endif
 
-struct Batch {
-    Header headers[BATCH_MOST];
-    struct iovec parts[BATCH_MOST];
-    Address from[BATCH_MOST];
-    char memory[BATCH_MOST][BATCH_DATAGRAM];
+struct RecvBatch {
+    Header headers[RECV_BATCH_MOST];
+    struct iovec parts[RECV_BATCH_MOST];
+    Address from[RECV_BATCH_MOST];
+    char memory[RECV_BATCH_MOST][RECV_BATCH_DATAGRAM];
 };
 
-Batch *batch_new(void) {
-    Batch *batch = malloc(sizeof *batch);
+RecvBatch *recv_batch_new(void) {
+    RecvBatch *batch = malloc(sizeof *batch);
     if (batch == NULL) return NULL;
-    for (int i = 0; i < BATCH_MOST; i++) {
-        batch->parts[i] = (struct iovec){batch->memory[i], BATCH_DATAGRAM};
+    for (int i = 0; i < RECV_BATCH_MOST; i++) {
+        batch->parts[i] = (struct iovec){batch->memory[i], RECV_BATCH_DATAGRAM};
         batch->headers[i] = (Header){.msg_hdr = {
                                          .msg_name = &batch->from[i],
                                          .msg_namelen = sizeof batch->from[i],
@@ -43,15 +43,15 @@ Batch *batch_new(void) {
 
 #ifdef __linux__
 
-static int receive(Batch *batch, int fd, bool *drained) {
-    int count = recvmmsg(fd, batch->headers, BATCH_MOST, 0, NULL);
-    *drained = count < BATCH_MOST;
+static int receive(RecvBatch *batch, int fd, bool *drained) {
+    int count = recvmmsg(fd, batch->headers, RECV_BATCH_MOST, 0, NULL);
+    *drained = count < RECV_BATCH_MOST;
     return count;
 }
 
 #else /* untested */
 
-static int receive(Batch *batch, int fd, bool *drained) {
+static int receive(RecvBatch *batch, int fd, bool *drained) {
     ssize_t size = recvmsg(fd, &batch->headers[0].msg_hdr, 0);
     *drained = size < 0;
     batch->headers[0].msg_len = (unsigned)size;
@@ -60,7 +60,7 @@ static int receive(Batch *batch, int fd, bool *drained) {
 
 #endif
 
-int batch_receive(Batch *batch, int fd, bool *drained) {
+int recv_batch_receive(RecvBatch *batch, int fd, bool *drained) {
     int count;
     do {
         count = receive(batch, fd, drained);
@@ -71,7 +71,7 @@ int batch_receive(Batch *batch, int fd, bool *drained) {
     return errno == EWOULDBLOCK ? UV_EAGAIN : -errno;
 }
 
-const char *batch_datagram(const Batch *batch, int i, size_t *size, Address *from) {
+const char *recv_batch_datagram(const RecvBatch *batch, int i, size_t *size, Address *from) {
     *size = batch->headers[i].msg_len;
     *from = batch->from[i];
     return batch->memory[i];

@@ -1,5 +1,5 @@
 /*
-** Owns every system call on sockets. Floor 3. POSIX only: a Windows version
+** Owns every system call on sockets. POSIX only: a Windows version
 ** has the same functions on SOCKETs.
 */
 #include "base/platform.h"
@@ -128,20 +128,20 @@ int socket_remote_address(int fd, Address *address) {
     return getpeername(fd, &address->any, &size) == 0 ? 0 : -errno;
 }
 
-int socket_bind_name(int fd, const UnixName *name) {
+int socket_bind_unix(int fd, const UnixAddress *name) {
     return bind(fd, (const struct sockaddr *)&name->address, name->size) == 0 ? 0 : -errno;
 }
 
-int socket_connect_name(int fd, const UnixName *name) {
+int socket_connect_unix(int fd, const UnixAddress *name) {
     return connect(fd, (const struct sockaddr *)&name->address, name->size) == 0 ? 0 : -errno;
 }
 
-int socket_local_name(int fd, UnixName *name) {
+int socket_local_unix(int fd, UnixAddress *name) {
     name->size = sizeof name->address;
     return getsockname(fd, (struct sockaddr *)&name->address, &name->size) == 0 ? 0 : -errno;
 }
 
-int socket_remote_name(int fd, UnixName *name) {
+int socket_remote_unix(int fd, UnixAddress *name) {
     name->size = sizeof name->address;
     return getpeername(fd, (struct sockaddr *)&name->address, &name->size) == 0 ? 0 : -errno;
 }
@@ -202,10 +202,10 @@ int socket_set(int fd, SocketOption option, int value) {
 /* --- sockets that were opened elsewhere --- */
 
 int socket_examine(int fd, SocketFacts *facts) {
-    UnixName name = {0};
+    UnixAddress name = {0};
     int listens = 0;
     socklen_t size = sizeof facts->type;
-    int status = socket_local_name(fd, &name);
+    int status = socket_local_unix(fd, &name);
     if (status != 0) return status;
     if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &facts->type, &size) != 0) return -errno;
     size = sizeof listens;

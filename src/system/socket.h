@@ -1,9 +1,9 @@
 /*
 ** Sockets: the system's calls on descriptors, all non-blocking; each result
-** below 0 is a status of error.h, UV_EAGAIN where it would block. Floor 3.
+** below 0 is a status of error.h, UV_EAGAIN where it would block.
 */
-#ifndef ARSENAL_SOCKET_H
-#define ARSENAL_SOCKET_H
+#ifndef ARSENAL_SYSTEM_SOCKET_H
+#define ARSENAL_SYSTEM_SOCKET_H
 
 #include "base/address.h"
 #include "base/unix_address.h"
@@ -35,10 +35,10 @@ int socket_end(int fd); /* ends our direction */
 int socket_local_address(int fd, Address *address);
 int socket_remote_address(int fd, Address *address);
 
-int socket_bind_name(int fd, const UnixName *name);
-int socket_connect_name(int fd, const UnixName *name); /* UV_EAGAIN: its backlog is full */
-int socket_local_name(int fd, UnixName *name);
-int socket_remote_name(int fd, UnixName *name);
+int socket_bind_unix(int fd, const UnixAddress *name);
+int socket_connect_unix(int fd, const UnixAddress *name); /* UV_EAGAIN: its backlog is full */
+int socket_local_unix(int fd, UnixAddress *name);
+int socket_remote_unix(int fd, UnixAddress *name);
 int socket_credentials(int fd, SocketCredentials *peer);
 
 typedef enum SocketOption {

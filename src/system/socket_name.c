@@ -1,5 +1,5 @@
 /*
-** Owns how the ends of a socket are told. Floor 4.
+** Owns how the ends of a socket are told.
 */
 #include "system/socket_name.h"
 
@@ -8,35 +8,35 @@
 #include <string.h>
 
 /* A Unix name has room for an inet address, too. */
-static int ask(int fd, End end, UnixName *name, Address *address) {
+static int ask(int fd, End end, UnixAddress *name, Address *address) {
     memset(name, 0, sizeof *name);
-    int status = end == END_LOCAL ? socket_local_name(fd, name) : socket_remote_name(fd, name);
+    int status = end == END_LOCAL ? socket_local_unix(fd, name) : socket_remote_unix(fd, name);
     memcpy(address, &name->address, sizeof *address);
     return status;
 }
 
-void endpoint_push_text(lua_State *L, int fd, End end) {
-    UnixName name;
+void socket_name_push_text(lua_State *L, int fd, End end) {
+    UnixAddress name;
     Address address;
     if (ask(fd, end, &name, &address) != 0)
         lua_pushliteral(L, "?");
     else if (address_is_inet(&address))
         address_push(L, &address);
     else
-        unix_name_push_text(L, &name);
+        unix_address_push_text(L, &name);
 }
 
-int endpoint_push(lua_State *L, int fd, End end) {
-    UnixName name;
+int socket_name_push(lua_State *L, int fd, End end) {
+    UnixAddress name;
     Address address;
     int status = ask(fd, end, &name, &address);
     if (status != 0) return status;
-    if (address_is_inet(&address)) return endpoint_push_inet(L, &address);
-    unix_name_push(L, &name);
+    if (address_is_inet(&address)) return socket_name_push_inet(L, &address);
+    unix_address_push(L, &name);
     return 1;
 }
 
-int endpoint_push_inet(lua_State *L, const Address *address) {
+int socket_name_push_inet(lua_State *L, const Address *address) {
     address_push_host(L, address);
     lua_pushinteger(L, address_port(address));
     return 2;

@@ -1,5 +1,5 @@
 /*
-** Owns the system calls of splices. Floor 3.
+** Owns the system calls of splices.
 */
 #ifdef __linux__
 #define _GNU_SOURCE

@@ -1,10 +1,9 @@
 /*
 ** Splices: a pipe through which the kernel passes bytes from one descriptor to
 ** another without copying them. Linux only; elsewhere none can be opened.
-** Floor 3.
 */
-#ifndef ARSENAL_SPLICE_H
-#define ARSENAL_SPLICE_H
+#ifndef ARSENAL_SYSTEM_SPLICE_H
+#define ARSENAL_SYSTEM_SPLICE_H
 
 #include <stddef.h>
 

@@ -1,7 +1,7 @@
 /*
 ** Owns the files of Unix sockets: binding, replacing a dead one, unlinking.
 ** Between two of ours that start at once a lock on the directory decides, so
-** that neither takes the other's file for dead before it listens. Floor 3.
+** that neither takes the other's file for dead before it listens.
 */
 #include "base/platform.h"
 
@@ -17,7 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-struct SocketFile {
+struct UnixSocketFile {
     dev_t device;
     ino_t inode;
     pid_t maker; /* a forked child has a copy of this, and must leave the file alone */
@@ -29,7 +29,7 @@ struct SocketFile {
 enum { LOCK_TRIES = 50, LOCK_PAUSE = 1 }; /* milliseconds */
 
 static int open_directory(const char *path) {
-    char directory[sizeof((SocketFile *)0)->path];
+    char directory[sizeof((UnixSocketFile *)0)->path];
     strcpy(directory, path);
     char *slash = strrchr(directory, '/');
     if (slash != NULL) slash[slash == directory] = '\0';
@@ -55,26 +55,26 @@ static bool is_socket(const char *path, struct stat *file) {
 }
 
 /* Whether the name is a socket's that nobody listens on any more. */
-static bool is_dead(const UnixName *name) {
+static bool is_dead(const UnixAddress *name) {
     struct stat file;
     if (!is_socket(name->address.sun_path, &file)) return false;
     int fd = socket_open(AF_UNIX, SOCK_STREAM);
     if (fd < 0) return false;
-    int status = socket_connect_name(fd, name);
+    int status = socket_connect_unix(fd, name);
     socket_close(fd);
     return status == UV_ECONNREFUSED;
 }
 
-static int bind_in_place(int fd, const UnixName *name, bool replace) {
-    int status = socket_bind_name(fd, name);
+static int bind_in_place(int fd, const UnixAddress *name, bool replace) {
+    int status = socket_bind_unix(fd, name);
     if (status != UV_EADDRINUSE || !replace || !is_dead(name)) return status;
     if (unlink(name->address.sun_path) != 0 && errno != ENOENT) return -errno;
-    return socket_bind_name(fd, name);
+    return socket_bind_unix(fd, name);
 }
 
 /* --- the file --- */
 
-static int remember(SocketFile *file, const char *path) {
+static int remember(UnixSocketFile *file, const char *path) {
     struct stat made;
     if (lstat(path, &made) != 0) return -errno;
     file->device = made.st_dev;
@@ -85,8 +85,8 @@ static int remember(SocketFile *file, const char *path) {
 }
 
 /* The descriptor's own mode is what bind starts from on Linux: the file is never more open than asked. */
-static int listen_on_path(int fd, const UnixName *name, int backlog,
-                          const SocketFileOptions *options, SocketFile *file) {
+static int listen_on_path(int fd, const UnixAddress *name, int backlog,
+                          const UnixSocketFileOptions *options, UnixSocketFile *file) {
     const char *path = name->address.sun_path;
     if (options->mode >= 0) fchmod(fd, (mode_t)options->mode);
     int status = bind_in_place(fd, name, options->replace);
@@ -99,14 +99,14 @@ static int listen_on_path(int fd, const UnixName *name, int backlog,
     return status;
 }
 
-int socket_file_listen(int fd, const UnixName *name, int backlog, const SocketFileOptions *options,
-                       SocketFile **file) {
+int unix_socket_file_listen(int fd, const UnixAddress *name, int backlog,
+                            const UnixSocketFileOptions *options, UnixSocketFile **file) {
     *file = NULL;
-    if (unix_name_is_abstract(name)) {
-        int status = socket_bind_name(fd, name);
+    if (unix_address_is_abstract(name)) {
+        int status = socket_bind_unix(fd, name);
         return status != 0 ? status : socket_listen(fd, backlog);
     }
-    SocketFile *made = calloc(1, sizeof *made);
+    UnixSocketFile *made = calloc(1, sizeof *made);
     if (made == NULL) return UV_ENOMEM;
     int lock = lock_directory(name->address.sun_path);
     int status = listen_on_path(fd, name, backlog, options, made);
@@ -118,7 +118,7 @@ int socket_file_listen(int fd, const UnixName *name, int backlog, const SocketFi
     return status;
 }
 
-void socket_file_remove(SocketFile *file) {
+void unix_socket_file_remove(UnixSocketFile *file) {
     struct stat now;
     if (getpid() == file->maker && is_socket(file->path, &now) && now.st_dev == file->device &&
         now.st_ino == file->inode)

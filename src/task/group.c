@@ -1,6 +1,6 @@
 /*
 ** Owns groups: how many tasks each has, and who waits for them. The policy is
-** in Lua: a group is made with a function that hears of failures. Floor 1.
+** in Lua: a group is made with a function that hears of failures.
 */
 #include "task/group.h"
 
@@ -14,9 +14,9 @@ struct Group {
     Scope scope;
     Loop *loop;
     unsigned active;
-    bool open;        /* its scope is on the stack of the task that opened it */
-    bool detached;    /* no task ever opens it: its scope is in the tree while tasks are active */
-    WaitList waiters; /* each for no more than waiter->events active ones */
+    bool open;         /* its scope is on the stack of the task that opened it */
+    bool detached;     /* no task ever opens it: its scope is in the tree while tasks are active */
+    WaitQueue waiters; /* each for no more than waiter->events active ones */
 };
 
 static const char group_name[] = "arsenal.group";
@@ -131,7 +131,7 @@ void group_task_ended(lua_State *L, Task *task, int object, int attachment) {
     }
     group->active--;
     if (group->detached && group->active == 0) scope_detach(&group->scope);
-    waiters_wake_satisfied(&group->waiters, group->active);
+    wait_queue_wake_satisfied(&group->waiters, group->active);
     unpin_unused(L, group);
 }
 

@@ -1,9 +1,9 @@
 /*
 ** Groups: scopes that own tasks. What a failure means is up to the Lua
-** function given to each. Floor 1.
+** function given to each.
 */
-#ifndef ARSENAL_GROUP_H
-#define ARSENAL_GROUP_H
+#ifndef ARSENAL_TASK_GROUP_H
+#define ARSENAL_TASK_GROUP_H
 
 #include "kernel/task.h"
 

@@ -1,7 +1,7 @@
 /*
 ** Owns time limits and shields: calls that run a function in a scope of its
 ** own. Their memory is the loop's, so that a coroutine closed by a stranger
-** leaves nothing behind that points into its stack. Floor 1.
+** leaves nothing behind that points into its stack.
 */
 #include "task/timeout.h"
 
@@ -14,44 +14,44 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-typedef struct Limit {
+typedef struct TimeoutScope {
     Scope scope;
     Timer timer;
-    struct Limit *next_free, *next;
-} Limit;
+    struct TimeoutScope *next_free, *next;
+} TimeoutScope;
 
-static void limit_passed(Timer *timer) {
-    scope_cancel(&((Limit *)((char *)timer - offsetof(Limit, timer)))->scope);
+static void timeout_passed(Timer *timer) {
+    scope_cancel(&((TimeoutScope *)((char *)timer - offsetof(TimeoutScope, timer)))->scope);
 }
 
-static Limit *limit_new(lua_State *L, Loop *loop) {
-    Limit *limit = loop->free_limits;
+static TimeoutScope *timeout_new(lua_State *L, Loop *loop) {
+    TimeoutScope *limit = loop->free_limits;
     if (limit != NULL) {
         loop->free_limits = limit->next_free;
         return limit;
     }
     limit = calloc(1, sizeof *limit);
     if (limit == NULL) luaL_error(L, "not enough memory");
-    limit->timer.fired = limit_passed;
+    limit->timer.fired = timeout_passed;
     limit->next = loop->limits;
     loop->limits = limit;
     return limit;
 }
 
-static void limit_leave(Loop *loop, Limit *limit) {
-    timers_clear(&loop->timers, &limit->timer);
+static void timeout_leave(Loop *loop, TimeoutScope *limit) {
+    timer_heap_clear(&loop->timers, &limit->timer);
     scope_leave(&limit->scope);
     limit->next_free = loop->free_limits;
     loop->free_limits = limit;
 }
 
-void limit_abandon(Scope *scope) {
-    limit_leave(scope->task->loop, (Limit *)scope);
+void timeout_abandon(Scope *scope) {
+    timeout_leave(scope->task->loop, (TimeoutScope *)scope);
 }
 
-void limits_free(Loop *loop) {
+void timeout_scopes_free(Loop *loop) {
     while (loop->limits != NULL) {
-        Limit *limit = loop->limits;
+        TimeoutScope *limit = loop->limits;
         loop->limits = limit->next;
         free(limit);
     }
@@ -62,10 +62,10 @@ enum { LIMIT_SECONDS = 1, LIMIT_HANDLER, LIMIT_FUNCTION };
 
 /* The function has ended: its results, its error, or that the time was up. */
 static int timeout_done(lua_State *L, int status, lua_KContext context) {
-    Limit *limit = (Limit *)context;
+    TimeoutScope *limit = (TimeoutScope *)context;
     Task *task = limit->scope.task;
     bool expired = limit->scope.cancelled;
-    limit_leave(task->loop, limit);
+    timeout_leave(task->loop, limit);
     if (status == LUA_OK || status == LUA_YIELD) return lua_gettop(L) - LIMIT_HANDLER;
     if (!expired || task->scope->doomed || !scope_is_cancellation(L, -1)) return task_rethrow(L);
     char reason[64];
@@ -75,8 +75,8 @@ static int timeout_done(lua_State *L, int status, lua_KContext context) {
 
 /* A shield's function has ended. */
 static int shield_done(lua_State *L, int status, lua_KContext context) {
-    Limit *limit = (Limit *)context;
-    limit_leave(limit->scope.task->loop, limit);
+    TimeoutScope *limit = (TimeoutScope *)context;
+    timeout_leave(limit->scope.task->loop, limit);
     if (status == LUA_OK || status == LUA_YIELD) return lua_gettop(L) - LIMIT_HANDLER;
     return task_rethrow(L);
 }
@@ -84,13 +84,13 @@ static int shield_done(lua_State *L, int status, lua_KContext context) {
 /* [seconds, handler, function, ...] */
 static int call(lua_State *L, Loop *loop, Task *task, int kind, uint64_t duration,
                 lua_KFunction done) {
-    Limit *limit = limit_new(L, loop);
+    TimeoutScope *limit = timeout_new(L, loop);
     scope_enter(&limit->scope, task->scope, task, kind);
     if (duration == 0) {
         scope_cancel(&limit->scope);
     } else if (duration != FOREVER &&
-               !timers_set(&loop->timers, &limit->timer, uv_hrtime() + duration)) {
-        limit_leave(loop, limit);
+               !timer_heap_set(&loop->timers, &limit->timer, uv_hrtime() + duration)) {
+        timeout_leave(loop, limit);
         return luaL_error(L, "not enough memory");
     }
     int n = lua_gettop(L) - LIMIT_FUNCTION;
@@ -133,6 +133,6 @@ static const luaL_Reg functions[] = {
     {NULL, NULL},
 };
 
-void limit_open(lua_State *L) {
+void timeout_open(lua_State *L) {
     luaL_setfuncs(L, functions, 0);
 }

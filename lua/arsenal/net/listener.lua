@@ -79,7 +79,7 @@ end
 
 -- A task for each time that a connection is readable; none in between.
 local function serve_readable(opened, listener, handler, max_connections, is_counted)
-  local lobby <close> = core.lobby_new()
+  local lobby <close> = core.idle_streams_new()
   remember(listener, opened, function() return lobby:count() end)
   local caller = opened:go(call_handlers, lobby, opened, is_counted, handler, listener)
   accept_all(listener, function(stream)
