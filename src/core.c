@@ -4,18 +4,26 @@
 */
 #include "base/platform.h"
 
-#include "kernel/coroutine.h"
-#include "net/datagram.h"
 #include "base/error.h"
-#include "task/group.h"
-#include "task/timeout.h"
-#include "net/listener.h"
-#include "kernel/task_result.h"
-#include "openers.h"
-#include "event/run.h"
+#include "base/openers.h"
 #include "debug/watchdog.h"
+#include "event/poller.h"
+#include "event/run.h"
+#include "event/turn.h"
+#include "kernel/cancellation.h"
+#include "kernel/coroutine.h"
+#include "kernel/loop.h"
+#include "kernel/public.h"
+#include "kernel/task_pool.h"
+#include "kernel/traceback.h"
+#include "net/accept_filter.h"
+#include "net/datagram.h"
+#include "net/listener.h"
+#include "object/handle.h"
 #include "stream/stream.h"
-#include "kernel/task.h"
+#include "task/group.h"
+#include "task/tasklib.h"
+#include "task/timeout.h"
 
 #include <lauxlib.h>
 #ifndef _WIN32
@@ -43,21 +51,53 @@ static void prepare_process(void) {
 }
 #endif
 
+/* The first three make what the others need. */
 static void (*const openers[])(lua_State *L) = {
-    error_open,    watchdog_open, loop_open,    handle_open,    scope_open,         task_open,
-    outcome_open,  timeout_open,  group_open,   run_open,       stream_open,        listener_open,
-    tcp_open,      dns_open,      fd_wait_open, coroutine_open, idle_streams_open,  inspect_open,
-    copy_open,     channel_open,  event_open,   lock_open,      select_open,        unix_open,
-    datagram_open, udp_open,      signal_open,  start_tls_open, accept_filter_open, adopt_open,
+    /* kernel, event */ loop_open,
+    poller_open,
+    public_open,
+    error_open,
+    cancellation_open,
+    traceback_open,
+    task_pool_open,
+    coroutine_open,
+    turn_open,
+    run_open,
+    /* object, task, sync */ handle_open,
+    tasklib_open,
+    timeout_open,
+    group_open,
+    channel_open,
+    event_open,
+    lock_open,
+    select_open,
+    /* stream, net */ stream_open,
+    copy_open,
+    start_tls_open,
+    listener_open,
+    accept_filter_open,
+    idle_streams_open,
+    tcp_open,
+    unix_open,
+    datagram_open,
+    udp_open,
+    dns_open,
+    adopt_open,
+    /* os, debug */ signal_open,
+    fd_wait_open,
+    inspect_open,
+    watchdog_open,
 };
 
+static const char core_key; /* registry: the module's table */
+
 EXPORT int luaopen_arsenal_core(lua_State *L) {
-    if (lua_getfield(L, LUA_REGISTRYINDEX, CORE_KEY) == LUA_TTABLE) return 1;
+    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &core_key) == LUA_TTABLE) return 1;
     prepare_process();
     lua_newtable(L);
     for (size_t i = 0; i < sizeof openers / sizeof *openers; i++)
         openers[i](L);
     lua_pushvalue(L, -1);
-    lua_setfield(L, LUA_REGISTRYINDEX, CORE_KEY);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &core_key);
     return 1;
 }

@@ -5,7 +5,7 @@ local core = require("arsenal.core")
 local dump = require("arsenal.debug.dump")
 local group = require("arsenal.task.group")
 local pool = require("arsenal.net.pool")
-local handover = require("arsenal.net.socket_activation")
+local socket_activation = require("arsenal.net.socket_activation")
 local proxy = require("arsenal.stream.proxy")
 local tcp = require("arsenal.net.tcp")
 local udp = require("arsenal.net.udp")
@@ -14,8 +14,7 @@ require("arsenal.stream.stream")
 require("arsenal.net.listener")
 
 -- One table for a Lua state, however often the module is required.
-local arsenal = core.face or {}
-core.face = arsenal
+local arsenal = core.module()
 
 arsenal._VERSION = "arsenal scm"
 
@@ -50,7 +49,7 @@ arsenal.semaphore = core.semaphore
 arsenal.signal = core.signal
 arsenal.wait_readable = core.wait_readable
 arsenal.wait_writable = core.wait_writable
-arsenal.listen_fds = handover.listen_fds
+arsenal.listen_fds = socket_activation.listen_fds
 
 arsenal.copy = core.copy
 arsenal.proxy = proxy.proxy

@@ -326,7 +326,7 @@ describe("a channel's close", function()
       collectgarbage()
       kit.turn_until(function() return task:status() == "failed" end)
     end)
-    assert.matches("closed by somebody else", told[1].err)
+    assert.matches("closed by user code", told[1].err)
   end))
 end)
 

@@ -52,6 +52,11 @@ int error_push(lua_State *L, int status, const char *what, ...) {
     return 3;
 }
 
+int error_raise_status(lua_State *L, int status, const char *what) {
+    lua_pushfstring(L, "%s: %s", what, error_words(status));
+    return lua_error(L);
+}
+
 static const char error_name[] = "arsenal.error";
 
 int error_raise_object(lua_State *L) {

@@ -33,6 +33,9 @@ int error_push_reason(lua_State *L, int status, const char *reason);
 const char *error_code(int status);
 const char *error_words(int status);
 
+/* Raises "<what>: <words of the status>" as a string. */
+int error_raise_status(lua_State *L, int status, const char *what);
+
 /* Raises the message and code at the two topmost slots as an error object. */
 int error_raise_object(lua_State *L);
 

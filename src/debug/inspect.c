@@ -1,9 +1,12 @@
 /*
 ** Owns what the loop tells about itself and its tasks.
 */
-#include "openers.h"
+#include "base/openers.h"
 
+#include "event/turn.h"
 #include "kernel/coroutine.h"
+#include "kernel/task.h"
+#include "kernel/task_describe.h"
 #include "object/handle.h"
 #include "object/handoff.h"
 #include "kernel/task_object.h"
@@ -26,7 +29,7 @@ static int stats(lua_State *L) {
     set_count(L, "waiting", (lua_Integer)loop->tasks - loop->ready - (loop->running != NULL));
     set_count(L, "timers", loop->timers.count);
     set_count(L, "turns", (lua_Integer)loop->turns);
-    lua_pushnumber(L, (lua_Number)loop_take_lag(loop) / 1e9);
+    lua_pushnumber(L, (lua_Number)turn_take_lag(loop) / 1e9);
     lua_setfield(L, -2, "lag");
     handle_push_counts(L, loop);
     lua_setfield(L, -2, "handles");
@@ -39,7 +42,7 @@ static int tasks(lua_State *L) {
     int n = 0;
     lua_createtable(L, (int)loop->tasks, 0);
     for (Task *task = tasks_next(loop, NULL); task != NULL; task = tasks_next(loop, task)) {
-        task_push(L, task);
+        task_object_push(L, task);
         lua_rawseti(L, -2, ++n);
     }
     return 1;
@@ -58,7 +61,7 @@ static lua_State *inner(const Task *task, lua_State *co) {
 
 /* task_traceback(task): from the innermost coroutine to its own; nil before it runs. */
 static int task_traceback_of(lua_State *L) {
-    const Task *task = task_check(L, 1)->task;
+    const Task *task = task_object_check(L, 1)->task;
     lua_pushnil(L);
     for (lua_State *co = outermost(task); co != NULL; co = inner(task, co)) {
         luaL_traceback(L, co, NULL, 0);
@@ -83,7 +86,7 @@ static void add_frames(luaL_Buffer *text, lua_State *co) {
 
 /* task_likeness(task): the same string for tasks whose tracebacks are the same, at less cost. */
 static int task_likeness(lua_State *L) {
-    const Task *task = task_check(L, 1)->task;
+    const Task *task = task_object_check(L, 1)->task;
     luaL_Buffer text;
     luaL_buffinit(L, &text);
     for (lua_State *co = outermost(task); co != NULL; co = inner(task, co))
@@ -94,7 +97,7 @@ static int task_likeness(lua_State *L) {
 
 /* task_start(task): "file:line" where it was started; nil if that is not known. */
 static int task_start(lua_State *L) {
-    Task *task = task_check(L, 1)->task;
+    Task *task = task_object_check(L, 1)->task;
     if (task == NULL)
         lua_pushnil(L);
     else
@@ -104,7 +107,7 @@ static int task_start(lua_State *L) {
 
 /* task_wait(task): what it waits for, in words; nil if it does not wait. */
 static int task_wait_of(lua_State *L) {
-    Task *task = task_check(L, 1)->task;
+    Task *task = task_object_check(L, 1)->task;
     return task != NULL && task_push_wait(L, task);
 }
 

@@ -1,13 +1,11 @@
 /*
-** Slow tasks: those that keep the loop for longer than a set time.
+** The watchdog: reports tasks that run for longer than a set time without
+** waiting.
 */
 #ifndef ARSENAL_DEBUG_WATCHDOG_H
 #define ARSENAL_DEBUG_WATCHDOG_H
 
-#include "kernel/task.h"
-
-/* In place of task_step while loop->watchdog_limit is set: tells a task that runs for longer. */
-void watchdog_resume(lua_State *L, Loop *loop, Task *task);
+#include <lua.h>
 
 void watchdog_open(lua_State *L); /* [-0, +0] adds its functions to the table on top */
 

@@ -1,15 +1,31 @@
 /*
-** The wakeup: how other threads and signal handlers reach the loop.
+** The inbox: how other threads and signal handlers reach a loop. Messages are
+** delivered in the loop's thread, in the order in which they were posted.
 */
 #ifndef ARSENAL_EVENT_INBOX_H
 #define ARSENAL_EVENT_INBOX_H
 
 #include "kernel/loop.h"
 
-/* Makes inbox_send possible. Returns 0 or a status. */
-int inbox_init(Loop *loop);
+typedef struct Inbox Inbox;
 
-/* Ends the poll that the loop is in, or the next one; from any thread or signal handler. */
-void inbox_send(Loop *loop);
+typedef struct InboxMessage {
+    void (*deliver)(struct InboxMessage *message); /* in the loop's thread; may free the message */
+    void (*discard)(struct InboxMessage *message); /* in any thread: the loop is closed; likewise */
+    struct InboxMessage *next;
+} InboxMessage;
+
+/* The loop's inbox, made by the first call; NULL: there was no memory or no descriptor for it. */
+Inbox *inbox_of(Loop *loop);
+
+/* Posts a message, from any thread that holds the inbox. */
+void inbox_post(Inbox *inbox, InboxMessage *message);
+
+/* Ends the poll that the loop is in, or the next one: from any thread, and from signal handlers. */
+void inbox_wake(Inbox *inbox);
+
+/* An inbox outlives its loop as long as anyone holds it. */
+void inbox_hold(Inbox *inbox);
+void inbox_release(Inbox *inbox);
 
 #endif

@@ -11,8 +11,9 @@
 ** process. A process that ignores SIGINT goes on ignoring it.
 */
 void interrupt_watch(Loop *loop);
-void interrupt_unwatch(Loop *loop); /* gives the signal back to whoever had it */
-/* Somebody else handles SIGINT meanwhile; each claim is ended by a disclaim. */
+void interrupt_unwatch(Loop *loop); /* what the process did with it before is in force again */
+
+/* While claims exist, signal objects handle SIGINT, not the loop; each claim is ended by a disclaim. */
 void interrupt_claim(void);
 void interrupt_disclaim(void);
 

@@ -3,14 +3,14 @@
 ** descriptor of ours. poller.c serves both implementations: poller_epoll.c is
 ** edge-triggered, for Linux, poller_uv.c stands on libuv, for everything else.
 **
-** `ready` tells what is worth trying before waiting: a new descriptor is
-** ready for all, an event sets it, and whoever finds that a call would block,
-** or reads less than was asked for, clears it.
+** `ready` says what is worth trying before waiting: a new descriptor is ready
+** for everything, an event sets it, and a call that would have blocked, or has
+** read less than was asked for, clears it.
 */
 #ifndef ARSENAL_EVENT_POLLER_H
 #define ARSENAL_EVENT_POLLER_H
 
-#include "kernel/task.h"
+#include "kernel/wait.h"
 
 #if defined(__linux__) && !defined(ARSENAL_POLLER_UV)
 #define POLLER_IS_EPOLL
@@ -50,14 +50,15 @@ static inline void poller_exhausted(Poller *poller, unsigned events) {
 /* Wakes all who wait with `status`, and takes the descriptor from the kernel's care; it stays open. */
 void poller_close(Poller *poller, int status);
 
-/* Each poller's own part of poller_close, and its news for poller.c. */
+/* Each implementation's own part of poller_close, and what it reports to poller.c. */
 void poller_forget(Poller *poller);
 void poller_happened(Poller *poller, unsigned events);
 
-/* The loop's part. Timeouts are in nanoseconds; FOREVER waits for an event. */
-int poll_open(Loop *loop);
+/* Waits for events, at most `timeout` nanoseconds; FOREVER: as long as it takes. */
 void poll_wait(Loop *loop, uint64_t timeout);
-void poll_free(Loop *loop);
 int poll_backend_fd(const Loop *loop);
+int poll_init(Loop *loop); /* sets loop->poll, which is freed with the loop; 0 or a status */
+
+void poller_open(lua_State *L); /* [-0, +0] gives the loop its poll */
 
 #endif

@@ -16,13 +16,24 @@
 enum { BATCH = 1024 };
 
 typedef struct Poll {
+    LoopPart part;
     int epoll;
     struct epoll_event events[BATCH];
 } Poll;
 
-int poll_open(Loop *loop) {
+static const char poll_key;
+
+static void poll_close(LoopPart *part, Loop *loop) {
+    Poll *poll = (Poll *)part;
+    close(poll->epoll);
+    free(poll);
+    loop->poll = NULL;
+}
+
+int poll_init(Loop *loop) {
     Poll *poll = malloc(sizeof *poll);
     if (poll == NULL) return UV_ENOMEM;
+    poll->part = (LoopPart){.key = &poll_key, .close = poll_close};
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL}; /* NULL: libuv's */
     poll->epoll = epoll_create1(EPOLL_CLOEXEC);
     if (poll->epoll < 0 ||
@@ -33,13 +44,8 @@ int poll_open(Loop *loop) {
         return status;
     }
     loop->poll = poll;
+    loop_add_part(loop, &poll->part);
     return 0;
-}
-
-void poll_free(Loop *loop) {
-    close(loop->poll->epoll);
-    free(loop->poll);
-    loop->poll = NULL;
 }
 
 int poll_backend_fd(const Loop *loop) {
@@ -47,7 +53,7 @@ int poll_backend_fd(const Loop *loop) {
 }
 
 /* Returns 0 or a status. */
-static int watch(Poller *poller, unsigned events) {
+static int epoll_watch(Poller *poller, unsigned events) {
     int operation = poller->watched == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
     events |= poller->watched | poller->watched_first;
     struct epoll_event event = {.events = EPOLLRDHUP | EPOLLET, .data.ptr = poller};
@@ -60,11 +66,11 @@ static int watch(Poller *poller, unsigned events) {
 
 int poller_wait(Poller *poller, Waiter *waiter, unsigned events) {
     if (events & ~(unsigned)poller->watched) {
-        int status = watch(poller, events);
+        int status = epoll_watch(poller, events);
         if (status != 0) return status;
     }
     waiter->events = events;
-    waiter_join(waiter, &poller->waiters, &poller->loop->sources);
+    waiter_join(waiter, &poller->waiters, &poller->loop->external_waiters);
     return 0;
 }
 
@@ -74,7 +80,7 @@ void poller_forget(Poller *poller) {
     poller->watched = 0;
 }
 
-static void wake(Poller *poller, uint32_t happened) {
+static void epoll_wake(Poller *poller, uint32_t happened) {
     unsigned events = 0;
     if (happened & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) events |= POLL_READ;
     if (happened & (EPOLLOUT | EPOLLHUP | EPOLLERR)) events |= POLL_WRITE;
@@ -83,7 +89,7 @@ static void wake(Poller *poller, uint32_t happened) {
 }
 
 /* Rounds up to milliseconds, so that no wait ends early. */
-static int to_milliseconds(uint64_t timeout) {
+static int epoll_milliseconds(uint64_t timeout) {
     if (timeout == FOREVER) return -1;
     return timeout > INT_MAX * UINT64_C(1000000) ? INT_MAX : (int)((timeout + 999999) / 1000000);
 }
@@ -95,13 +101,13 @@ void poll_wait(Loop *loop, uint64_t timeout) {
         uv_run(&loop->uv, UV_RUN_NOWAIT);
         if (loop->ready > 0) timeout = 0;
     }
-    int count = epoll_wait(poll->epoll, poll->events, BATCH, to_milliseconds(timeout));
+    int count = epoll_wait(poll->epoll, poll->events, BATCH, epoll_milliseconds(timeout));
     bool for_uv = false;
     for (int i = 0; i < count; i++) {
         if (poll->events[i].data.ptr == NULL)
             for_uv = true;
         else
-            wake(poll->events[i].data.ptr, poll->events[i].events);
+            epoll_wake(poll->events[i].data.ptr, poll->events[i].events);
     }
     if (for_uv) uv_run(&loop->uv, UV_RUN_NOWAIT);
 }

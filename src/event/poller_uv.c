@@ -19,43 +19,39 @@ typedef struct Watch {
     int armed; /* for libuv's events */
 } Watch;
 
-int poll_open(Loop *loop) {
+/* The poll is freed with the loop's other handles. */
+int poll_init(Loop *loop) {
     loop->poll = malloc(sizeof *loop->poll);
     if (loop->poll == NULL) return UV_ENOMEM;
     return uv_timer_init(&loop->uv, &loop->poll->alarm);
-}
-
-void poll_free(Loop *loop) {
-    loop->poll = NULL; /* libuv has freed it with the loop's other handles */
 }
 
 int poll_backend_fd(const Loop *loop) {
     return uv_backend_fd(&loop->uv);
 }
 
-static int to_uv(unsigned events) {
+static int uv_events_of(unsigned events) {
     return (events & POLL_READ ? UV_READABLE : 0) | (events & POLL_WRITE ? UV_WRITABLE : 0);
 }
 
-static unsigned wanted(const Poller *poller) {
+static unsigned uv_wanted(const Poller *poller) {
+    const WaitQueue *queue = &poller->waiters;
     unsigned events = 0;
-    const Waiter *waiter = poller->waiters;
-    if (waiter != NULL) do {
-            events |= waiter->events;
-            waiter = waiter->next;
-        } while (waiter != poller->waiters);
+    for (const Waiter *waiter = wait_queue_first(queue); waiter != NULL;
+         waiter = wait_queue_next(queue, waiter))
+        events |= waiter->events;
     return events;
 }
 
-static void happened(uv_poll_t *handle, int status, int uv_events);
+static void uv_happened(uv_poll_t *handle, int status, int uv_events);
 
-static int arm(Watch *watch, unsigned events) {
-    watch->armed = to_uv(events);
+static int uv_arm(Watch *watch, unsigned events) {
+    watch->armed = uv_events_of(events);
     if (events == 0) return uv_poll_stop(&watch->handle);
-    return uv_poll_start(&watch->handle, watch->armed, happened);
+    return uv_poll_start(&watch->handle, watch->armed, uv_happened);
 }
 
-static void happened(uv_poll_t *handle, int status, int uv_events) {
+static void uv_happened(uv_poll_t *handle, int status, int uv_events) {
     Watch *watch = (Watch *)handle;
     Poller *poller = watch->poller;
     unsigned events = POLL_READ | POLL_WRITE;
@@ -64,7 +60,7 @@ static void happened(uv_poll_t *handle, int status, int uv_events) {
     else
         events = (uv_events & UV_READABLE ? POLL_READ : 0u) |
                  (uv_events & UV_WRITABLE ? POLL_WRITE : 0u);
-    if (status == 0 && (events & ~wanted(poller))) arm(watch, wanted(poller));
+    if (status == 0 && (events & ~uv_wanted(poller))) uv_arm(watch, uv_wanted(poller));
     poller_happened(poller, events);
 }
 
@@ -83,13 +79,13 @@ int poller_wait(Poller *poller, Waiter *waiter, unsigned events) {
         watch->armed = 0;
         poller->watch = watch;
     }
-    unsigned all = wanted(poller) | events;
-    if (to_uv(all) & ~watch->armed) {
-        int status = arm(watch, all);
+    unsigned all = uv_wanted(poller) | events;
+    if (uv_events_of(all) & ~watch->armed) {
+        int status = uv_arm(watch, all);
         if (status != 0) return status;
     }
     waiter->events = events;
-    waiter_join(waiter, &poller->waiters, &poller->loop->sources);
+    waiter_join(waiter, &poller->waiters, &poller->loop->external_waiters);
     return 0;
 }
 
@@ -99,7 +95,7 @@ void poller_forget(Poller *poller) {
     poller->watch = NULL;
 }
 
-static void alarm_rang(uv_timer_t *alarm) {
+static void uv_alarm_rang(uv_timer_t *alarm) {
     (void)alarm;
 }
 
@@ -109,10 +105,10 @@ void poll_wait(Loop *loop, uint64_t timeout) {
         uv_run(&loop->uv, UV_RUN_NOWAIT);
         return;
     }
-    if (timeout != FOREVER) { /* a poll must not run a timer first and then sleep: see DESIGN */
+    if (timeout != FOREVER) {
+        /* uv_run may run a due timer first and sleep then: so the time is updated, and the timer repeats */
         uv_update_time(&loop->uv);
-        /* it repeats: libuv may run it, if this thread was held up, and sleep only then */
-        uv_timer_start(alarm, alarm_rang, timeout / 1000000 + 1, 1);
+        uv_timer_start(alarm, uv_alarm_rang, timeout / 1000000 + 1, 1);
     }
     uv_run(&loop->uv, UV_RUN_ONCE);
     uv_timer_stop(alarm);

@@ -6,14 +6,29 @@
 
 #include "base/error.h"
 #include "event/interrupt.h"
-#include "kernel/task_result.h"
 #include "event/quit.h"
+#include "event/turn.h"
+#include "kernel/public.h"
+#include "kernel/task.h"
+#include "kernel/task_describe.h"
 #include "kernel/task_object.h"
+#include "kernel/task_result.h"
 
 enum { MOST_DESCRIBED = 20 }; /* tasks that a deadlock report lists */
 
+/* Why a run ends before its tasks do; of two reasons the later one here is raised. */
+typedef enum StopReason { STOP_NONE, STOP_FAILURE, STOP_DEADLOCK, STOP_INTERRUPT } StopReason;
+
+typedef struct Run {
+    const TaskObject *first; /* the first task, at index 1 */
+    bool all;                /* runs until every task has ended, and not only the first */
+    StopReason reason;
+} Run;
+
+/* --- deadlocks --- */
+
 /* [-0, +1] */
-static void push_deadlock(lua_State *L, Loop *loop) {
+static void run_push_deadlock(lua_State *L, Loop *loop) {
     int first = lua_gettop(L) + 1;
     luaL_checkstack(L, MOST_DESCRIBED + LUA_MINSTACK, NULL);
     lua_pushfstring(L, "deadlock: each of the %d tasks waits, and nothing could wake one",
@@ -30,95 +45,97 @@ static void push_deadlock(lua_State *L, Loop *loop) {
     lua_concat(L, lua_gettop(L) - first + 1);
 }
 
-static void abandon_all(lua_State *L, Loop *loop) {
+static void run_abandon_all(lua_State *L, Loop *loop) {
     Task *task;
     while ((task = tasks_next(loop, NULL)) != NULL)
         task_abandon(L, task);
 }
 
-static void refuse_inside(lua_State *L, Loop *loop, const char *name) {
-    if (loop->running != NULL || loop->turning)
-        luaL_error(L, "arsenal.%s called inside a task: start another one with arsenal.go", name);
-    if (loop->closed) luaL_error(L, "arsenal.%s: the Lua state is being closed", name);
-}
+/* --- on_quit --- */
 
-/* [-0, +1] what the user wants to be called at SIGQUIT; false if that is nothing. */
-static bool push_on_quit(lua_State *L) {
-    lua_getfield(L, LUA_REGISTRYINDEX, CORE_KEY);
-    lua_getfield(L, -1, "face");
-    lua_getfield(L, -1, "on_quit");
-    lua_replace(L, -3);
-    lua_pop(L, 1);
-    return lua_toboolean(L, -1);
-}
-
-static bool wants_quit(lua_State *L) {
-    bool wants = push_on_quit(L);
+static bool run_wants_quit(lua_State *L) {
+    public_push(L, "on_quit");
+    bool wants = lua_toboolean(L, -1);
     lua_pop(L, 1);
     return wants;
 }
 
-static void call_on_quit(lua_State *L) {
-    bool wants = push_on_quit(L);
-    if (wants && lua_pcall(L, 0, 0, 0) == LUA_OK) return;
-    const char *text = lua_tostring(L, -1);
-    if (wants)
-        lua_writestringerror("arsenal: error in on_quit: %s\n", text ? text : "(not a string)");
-    lua_pop(L, 1);
+static void run_call_on_quit(lua_State *L) {
+    if (!run_wants_quit(L)) return;
+    public_push(L, "on_quit");
+    if (lua_pcall(L, 0, 0, 0) != LUA_OK) public_report_failure(L, "on_quit");
 }
 
-static bool has_failed(const TaskObject *object) {
-    return object->task == NULL && object->state == TASK_FAILED;
+/* --- running until something ends --- */
+
+static bool run_is_over(const Run *run, const Loop *loop) {
+    return run->all ? loop->tasks == 0 : run->first->task == NULL;
+}
+
+static bool run_first_has_failed(const Run *run) {
+    return run->first->task == NULL && run->first->state == TASK_FAILED;
+}
+
+/* Why the tasks should be stopped now. */
+static StopReason run_find_reason(const Run *run, Loop *loop) {
+    if (interrupt_taken(loop)) return STOP_INTERRUPT;
+    if (run->all && run->reason == STOP_NONE && run_first_has_failed(run)) return STOP_FAILURE;
+    return loop_is_stuck(loop) ? STOP_DEADLOCK : STOP_NONE;
+}
+
+/* Cancels the tasks. A second deadlock is of tasks that nothing wakes although they are cancelled. */
+static void run_stop(lua_State *L, Loop *loop, Run *run, StopReason reason) {
+    if (reason == STOP_DEADLOCK && run->reason >= STOP_DEADLOCK) {
+        run_abandon_all(L, loop);
+        return;
+    }
+    if (reason == STOP_DEADLOCK) run_push_deadlock(L, loop);
+    if (run->all || reason != STOP_DEADLOCK)
+        tasks_cancel_all(loop);
+    else
+        scope_cancel(&run->first->task->root);
+    if (reason > run->reason) run->reason = reason;
 }
 
 /* Turns, as long as there are tasks to run and no need to look at anything else. */
-static void make_turns(lua_State *L, Loop *loop, const TaskObject *first) {
+static void run_make_turns(lua_State *L, Loop *loop, const Run *run) {
     do
-        loop_brisk_turn(L, loop);
-    while (loop->ready > 0 && loop->unpolled < POLL_TASKS && first->task != NULL);
+        turn_briskly(L, loop);
+    while (!turn_poll_is_due(loop) && run->first->task != NULL);
 }
 
-/*
-** Runs the loop until the task at index 1, the first one, has ended, or, with
-** `all`, every task. Raises what ended it early: an interrupt, a deadlock.
-*/
-static void run_until_ended(lua_State *L, Loop *loop, bool all) {
-    const TaskObject *first = lua_touserdata(L, 1);
-    bool interrupted = false, failed = false, stuck = false;
+/* Raises what ended the run early: an interrupt, a deadlock. */
+static void run_until_over(lua_State *L, Loop *loop, bool all) {
+    Run run = {.first = lua_touserdata(L, 1), .all = all};
     luaL_checkstack(L, LUA_MINSTACK, NULL);
     interrupt_watch(loop);
-    if (all && wants_quit(L)) quit_watch(loop);
-    while (all ? loop->tasks > 0 : first->task != NULL) {
-        if (quit_taken(loop)) {
-            call_on_quit(L);
-        } else if (interrupt_taken(loop)) {
-            interrupted = true;
-            tasks_cancel_all(loop);
-        } else if (all && !failed && has_failed(first)) {
-            failed = true;
-            tasks_cancel_all(loop);
-        } else if (loop_is_stuck(loop) && !stuck) {
-            stuck = true;
-            push_deadlock(L, loop);
-            all ? tasks_cancel_all(loop) : scope_cancel(&first->task->root);
-        } else if (loop_is_stuck(loop)) {
-            abandon_all(L, loop);
-        } else {
-            make_turns(L, loop, first);
-        }
+    if (all && run_wants_quit(L)) quit_watch(loop);
+    while (!run_is_over(&run, loop)) {
+        if (quit_taken(loop)) run_call_on_quit(L);
+        StopReason reason = run_find_reason(&run, loop);
+        if (reason != STOP_NONE)
+            run_stop(L, loop, &run, reason);
+        else
+            run_make_turns(L, loop, &run);
     }
     interrupt_unwatch(loop);
     quit_unwatch(loop);
-    if (interrupted) lua_pushliteral(L, "interrupted");
-    if (interrupted || stuck) lua_error(L);
+    if (run.reason == STOP_INTERRUPT) lua_pushliteral(L, "interrupted");
+    if (run.reason >= STOP_DEADLOCK) lua_error(L);
+}
+
+static void run_refuse_inside(lua_State *L, Loop *loop, const char *name) {
+    if (loop->running != NULL || loop->turning)
+        luaL_error(L, "arsenal.%s called inside a task: start another one with arsenal.go", name);
+    if (loop->closed) luaL_error(L, "arsenal.%s: the Lua state is being closed", name);
 }
 
 /* [fn, ...] -> fn's results, from a task of its own */
 static int run_in_task(lua_State *L) {
     Loop *loop = loop_of(L);
     task_spawn_shown(L, loop, &loop->root, lua_gettop(L) - 1)->observed = true;
-    run_until_ended(L, loop, false);
-    return task_push_outcome(L, 1);
+    run_until_over(L, loop, false);
+    return task_push_result(L, 1);
 }
 
 int run_outside(lua_State *L) {
@@ -129,18 +146,21 @@ int run_outside(lua_State *L) {
     return run_in_task(L);
 }
 
+/* --- the functions --- */
+
 /*
 ** run(main, ...) runs main as the first task, and the loop until every task
 ** has ended. Returns main's results; raises main's error (a string with its
 ** traceback), "interrupted" after Ctrl-C, or a report of the deadlock.
 */
-static int run(lua_State *L) {
+static int run_function(lua_State *L) {
     Loop *loop = loop_of(L);
     task_check_function(L, 1);
-    refuse_inside(L, loop, "run");
+    run_refuse_inside(L, loop, "run");
     task_spawn_shown(L, loop, &loop->root, lua_gettop(L) - 1)->observed = true;
-    run_until_ended(L, loop, true);
-    if (!has_failed(lua_touserdata(L, 1))) return task_push_outcome(L, 1);
+    run_until_over(L, loop, true);
+    const TaskObject *first = lua_touserdata(L, 1);
+    if (first->state != TASK_FAILED) return task_push_result(L, 1);
     task_push_failure(L, 1);
     if (lua_type(L, -2) == LUA_TSTRING && lua_isstring(L, -1)) {
         lua_pushliteral(L, "\n");
@@ -153,36 +173,40 @@ static int run(lua_State *L) {
 }
 
 /*
-** run_once([timeout]) makes one turn: runs the tasks that are ready, then looks
+** run_once([timeout]) makes one turn: runs the tasks that are ready, then polls
 ** for events, waiting at most `timeout` seconds for one when no task is ready.
 ** Returns whether any task ran.
 */
 static int run_once(lua_State *L) {
     Loop *loop = loop_of(L);
     uint64_t timeout = args_duration(L, 1);
-    refuse_inside(L, loop, "run_once");
+    run_refuse_inside(L, loop, "run_once");
     if (loop_is_stuck(loop)) timeout = 0;
-    lua_pushboolean(L, loop_turn(L, loop, timeout) > 0);
+    lua_pushboolean(L, turn_once(L, loop, timeout) > 0);
     return 1;
 }
 
 /* stop() cancels every task; run returns once they have cleaned up. */
-static int stop(lua_State *L) {
+static int run_stop_all(lua_State *L) {
     tasks_cancel_all(loop_of(L));
     return 0;
 }
 
 /* outside(fn, ...): fn's results, from a task of its own, for a caller that is in none. */
-static int outside(lua_State *L) {
+static int run_outside_function(lua_State *L) {
     Loop *loop = loop_of(L);
-    refuse_inside(L, loop, "outside");
+    run_refuse_inside(L, loop, "outside");
     return run_in_task(L);
 }
 
-static const luaL_Reg functions[] = {
-    {"outside", outside}, {"run", run}, {"run_once", run_once}, {"stop", stop}, {NULL, NULL},
+static const luaL_Reg run_functions[] = {
+    {"outside", run_outside_function},
+    {"run", run_function},
+    {"run_once", run_once},
+    {"stop", run_stop_all},
+    {NULL, NULL},
 };
 
 void run_open(lua_State *L) {
-    luaL_setfuncs(L, functions, 0);
+    luaL_setfuncs(L, run_functions, 0);
 }

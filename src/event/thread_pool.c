@@ -1,48 +1,75 @@
 /*
-** Owns the threads that do what blocks. They are ours and not libuv's, since
+** Owns the threads that do what blocks. They are ours and not libuv's, because
 ** libuv joins its threads when the process exits, and a lookup may hang for a
-** minute. A thread is started when a job finds none idle, and stays.
+** minute. A thread is started when a job finds none idle, and stays. A job that
+** is done is a message to its loop's inbox.
 */
 #include "base/platform.h"
 
 #include "event/thread_pool.h"
 
-#include "event/inbox.h"
+#include "base/container_of.h"
 
 #include <stdlib.h>
 #ifndef _WIN32
 #include <dlfcn.h>
 #endif
 
-/* One for a loop; outlives it while jobs run. */
-typedef struct Offload {
-    Loop *loop; /* NULL once it is gone */
-    Job *done;
-    unsigned jobs; /* not yet collected or freed */
-} Offload;
-
 static uv_once_t once = UV_ONCE_INIT;
-static uv_mutex_t lock; /* guards all below, and every Offload and Job in a thread's reach */
+static uv_mutex_t lock; /* guards all below */
 static uv_cond_t work_came;
-static Job *first, *last; /* not begun */
+static Job *first, *last; /* the queue: jobs that have not started */
 static unsigned threads, idle, queued;
 static int setup_status;
 
+static const char pool_key;
+
 /* The threads run this module's code until the process ends: it must never be unloaded. */
-static void stay_loaded(void) {
+static void pool_stay_loaded(void) {
 #ifndef _WIN32
     Dl_info module;
     if (dladdr((void *)&once, &module)) dlopen(module.dli_fname, RTLD_NOW | RTLD_NODELETE);
 #endif
 }
 
-static void set_up(void) {
-    stay_loaded();
+static void pool_set_up(void) {
+    pool_stay_loaded();
     setup_status = uv_mutex_init(&lock);
     if (setup_status == 0) setup_status = uv_cond_init(&work_came);
 }
 
-static Job *take_first(void) {
+/* --- the end of a job: nothing touches it after this --- */
+
+static void pool_free_job(Job *job) {
+    Inbox *inbox = job->inbox;
+    job->free(job);
+    inbox_release(inbox);
+}
+
+static void pool_deliver(InboxMessage *message) {
+    Job *job = container_of(message, Job, message);
+    if (!job->forgotten) job->done(job);
+    pool_free_job(job);
+}
+
+static void pool_discard(InboxMessage *message) {
+    pool_free_job(container_of(message, Job, message));
+}
+
+/* --- the queue; the lock is held --- */
+
+static void pool_enqueue(Job *job) {
+    job->next = NULL;
+    if (last == NULL)
+        first = job;
+    else
+        last->next = job;
+    last = job;
+    queued++;
+    uv_cond_signal(&work_came);
+}
+
+static Job *pool_dequeue(void) {
     Job *job = first;
     first = job->next;
     if (first == NULL) last = NULL;
@@ -50,20 +77,35 @@ static Job *take_first(void) {
     return job;
 }
 
-/* A job that nobody waits for ends here; the others go to their loop. The lock is held. */
-static void finish(Job *job) {
-    Offload *offload = job->offload;
-    if (job->forgotten || offload->loop == NULL) {
-        job->free(job);
-        if (--offload->jobs == 0 && offload->loop == NULL) free(offload);
-    } else {
-        job->next = offload->done;
-        offload->done = job;
-        inbox_send(offload->loop);
+/* Takes all jobs for which `is_meant` out of the queue; returns them as a list. */
+static Job *pool_unlink(bool (*is_meant)(const Job *, const void *), const void *wanted) {
+    Job *taken = NULL, **link = &first;
+    last = NULL;
+    while (*link != NULL) {
+        Job *job = *link;
+        if (is_meant(job, wanted)) {
+            *link = job->next;
+            job->next = taken;
+            taken = job;
+            queued--;
+        } else {
+            last = job;
+            link = &job->next;
+        }
+    }
+    return taken;
+}
+
+static void pool_free_jobs(Job *job) {
+    for (Job *next; job != NULL; job = next) {
+        next = job->next;
+        pool_free_job(job);
     }
 }
 
-static void serve(void *unused) {
+/* --- the threads --- */
+
+static void pool_serve(void *unused) {
     (void)unused;
     uv_mutex_lock(&lock);
     for (;;) {
@@ -71,114 +113,64 @@ static void serve(void *unused) {
         while (first == NULL)
             uv_cond_wait(&work_came, &lock);
         idle--;
-        Job *job = take_first();
+        Job *job = pool_dequeue();
         uv_mutex_unlock(&lock);
         job->run(job);
+        inbox_post(job->inbox, &job->message);
         uv_mutex_lock(&lock);
-        finish(job);
     }
 }
 
-static int start_thread(void) {
+static int pool_start_thread(void) {
     uv_thread_t thread;
-    int status = uv_thread_create(&thread, serve, NULL);
+    int status = uv_thread_create(&thread, pool_serve, NULL);
     if (status == 0) threads++;
     return threads > 0 ? 0 : status;
 }
 
-static int get_offload(Loop *loop) {
-    int status = inbox_init(loop);
-    uv_once(&once, set_up);
-    if (status == 0) status = setup_status;
-    if (status == 0 && loop->offload == NULL) {
-        loop->offload = calloc(1, sizeof *loop->offload);
-        if (loop->offload == NULL) return UV_ENOMEM;
-        loop->offload->loop = loop;
-    }
-    return status;
+/* --- the loop's side --- */
+
+static bool pool_is_of_loop(const Job *job, const void *loop) {
+    return job->loop == loop;
+}
+
+static bool pool_is_job(const Job *job, const void *wanted) {
+    return job == wanted;
+}
+
+static void pool_close(LoopPart *part, Loop *loop) {
+    uv_mutex_lock(&lock);
+    Job *jobs = pool_unlink(pool_is_of_loop, loop);
+    uv_mutex_unlock(&lock);
+    pool_free_jobs(jobs);
+    free(part);
 }
 
 int thread_pool_submit(Loop *loop, Job *job) {
-    int status = get_offload(loop);
-    if (status != 0) return status;
+    Inbox *inbox = inbox_of(loop);
+    if (inbox == NULL || loop_need_part(loop, &pool_key, sizeof(LoopPart), pool_close) == NULL)
+        return UV_ENOMEM;
+    uv_once(&once, pool_set_up);
+    if (setup_status != 0) return setup_status;
+    job->loop = loop;
+    job->inbox = inbox;
+    job->forgotten = false;
+    job->message = (InboxMessage){.deliver = pool_deliver, .discard = pool_discard};
+    int status = 0;
     uv_mutex_lock(&lock);
-    if (idle <= queued && threads < OFFLOAD_THREADS) status = start_thread();
+    if (idle <= queued && threads < THREAD_POOL_THREADS) status = pool_start_thread();
     if (status == 0) {
-        job->offload = loop->offload;
-        job->loop = loop;
-        job->forgotten = false;
-        job->next = NULL;
-        job->offload->jobs++;
-        if (last == NULL)
-            first = job;
-        else
-            last->next = job;
-        last = job;
-        queued++;
-        uv_cond_signal(&work_came);
+        inbox_hold(inbox);
+        pool_enqueue(job);
     }
     uv_mutex_unlock(&lock);
     return status;
 }
 
-/* Unlinks the job from the list that starts at *link; whether it was there. */
-static bool unlink_job(Job **link, const Job *job) {
-    while (*link != NULL && *link != job)
-        link = &(*link)->next;
-    if (*link == NULL) return false;
-    *link = job->next;
-    return true;
-}
-
-/* The lock is held. */
-static void forget(Job *job) {
-    bool waits = unlink_job(&first, job);
-    if (waits) {
-        queued--;
-        last = first;
-        while (last != NULL && last->next != NULL)
-            last = last->next;
-    }
-    job->forgotten = true;
-    if (waits || unlink_job(&job->offload->done, job)) finish(job);
-}
-
 void thread_pool_forget(Job *job) {
+    job->forgotten = true;
     uv_mutex_lock(&lock);
-    forget(job);
+    Job *jobs = pool_unlink(pool_is_job, job);
     uv_mutex_unlock(&lock);
-}
-
-void thread_pool_collect(Loop *loop) {
-    Offload *offload = loop->offload;
-    if (offload == NULL) return;
-    uv_mutex_lock(&lock);
-    Job *job = offload->done;
-    offload->done = NULL;
-    for (Job *each = job; each != NULL; each = each->next)
-        offload->jobs--;
-    uv_mutex_unlock(&lock);
-    while (job != NULL) {
-        Job *next = job->next;
-        job->done(job);
-        job->free(job);
-        job = next;
-    }
-}
-
-void thread_pool_detach(Loop *loop) {
-    Offload *offload = loop->offload;
-    if (offload == NULL) return;
-    loop->offload = NULL;
-    uv_mutex_lock(&lock);
-    for (Job *job = first, *next; job != NULL; job = next) {
-        next = job->next;
-        if (job->offload == offload) forget(job);
-    }
-    while (offload->done != NULL)
-        forget(offload->done);
-    offload->loop = NULL;
-    bool unused = offload->jobs == 0;
-    uv_mutex_unlock(&lock);
-    if (unused) free(offload);
+    pool_free_jobs(jobs);
 }

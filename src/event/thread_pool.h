@@ -1,31 +1,31 @@
 /*
-** Offloading: work that blocks is done by threads of our own, which no exit
+** The thread pool: work that blocks is done by threads of our own, which no exit
 ** waits for.
 */
 #ifndef ARSENAL_EVENT_THREAD_POOL_H
 #define ARSENAL_EVENT_THREAD_POOL_H
 
-#include "kernel/loop.h"
+#include "event/inbox.h"
 
-enum { OFFLOAD_THREADS = 16 }; /* at most, for the whole process */
+enum { THREAD_POOL_THREADS = 16 }; /* at most, for the whole process */
 
 typedef struct Job {
     void (*run)(struct Job *job);  /* in a thread: touches nothing but the job */
     void (*done)(struct Job *job); /* in the loop's thread, unless it was forgotten */
     void (*free)(struct Job *job); /* the last call, in any thread */
-    struct Job *next;
-    struct Offload *offload;
-    Loop *loop; /* whoever submitted it */
+    Loop *loop;                    /* that it was submitted to */
+
+    /* the thread pool's own */
+    InboxMessage message;
+    Inbox *inbox;
+    struct Job *next; /* in the queue */
     bool forgotten;
 } Job;
 
 /* Takes the job, or returns a status. */
 int thread_pool_submit(Loop *loop, Job *job);
 
-/* Nobody waits for it any more: one that has not begun never does. */
+/* The caller gives the job up: if it has not started, it never runs. */
 void thread_pool_forget(Job *job);
-
-void thread_pool_collect(Loop *loop); /* the wakeup's: calls `done` for what is done */
-void thread_pool_detach(Loop *loop);  /* the loop is going: its jobs are forgotten */
 
 #endif

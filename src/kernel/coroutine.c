@@ -4,9 +4,7 @@
 */
 #include "kernel/coroutine.h"
 
-#include "kernel/task.h"
-
-#include <lauxlib.h>
+#include "kernel/wait.h"
 
 /* What a resume leaves on the stack of L: results, or an error. */
 enum { FAILED = -1, SUSPENDED = -2 };
@@ -16,7 +14,7 @@ enum { FAILED = -1, SUSPENDED = -2 };
 ** that were moved to L, FAILED with the error there, or SUSPENDED: the whole
 ** task waits, and L is to yield.
 */
-static int resume_once(lua_State *L, Task *task, lua_State *co, int arguments) {
+static int coroutine_resume_once(lua_State *L, Task *task, lua_State *co, int arguments) {
     int count;
     int status = lua_resume(co, L, arguments, &count);
     if (status == LUA_YIELD && task != NULL && task->state != TASK_RUNNING) return SUSPENDED;
@@ -35,57 +33,57 @@ static int resume_once(lua_State *L, Task *task, lua_State *co, int arguments) {
 }
 
 /* The task that L runs in, if a wait of the coroutine may suspend it; a stranger's L is none. */
-static Task *task_around(lua_State *L, lua_State *co) {
+static Task *coroutine_find_task(lua_State *L, lua_State *co) {
     Task *task = loop_of(L)->running;
     if (task == NULL || task->top != L || !lua_isyieldable(L)) return NULL;
     task->top = co;
     return task;
 }
 
-static int start(lua_State *L, lua_State *co, int first_argument, Task **task) {
+static int coroutine_start(lua_State *L, lua_State *co, int first_argument, Task **task) {
     int arguments = lua_gettop(L) - first_argument + 1;
     *task = NULL;
     if (!lua_checkstack(co, arguments)) {
         lua_pushliteral(L, "too many arguments to resume");
         return FAILED;
     }
-    *task = task_around(L, co);
+    *task = coroutine_find_task(L, co);
     lua_xmove(L, co, arguments);
-    return resume_once(L, *task, co, arguments);
+    return coroutine_resume_once(L, *task, co, arguments);
 }
 
 /* --- resume --- */
 
-static int finish_resume(lua_State *L, Task *task, int count);
+static int coroutine_finish_resume(lua_State *L, Task *task, int count);
 
-static int resume_continued(lua_State *L, int status, lua_KContext context) {
+static int coroutine_resume_continued(lua_State *L, int status, lua_KContext context) {
     Task *task = (Task *)context;
     (void)status;
     lua_settop(L, 1);
-    if (!task->resuming) return task_refuse_stranger(L, task, resume_continued);
-    return finish_resume(L, task, resume_once(L, task, lua_tothread(L, 1), 0));
+    if (!task->resuming) return task_refuse_resume(L, task, coroutine_resume_continued);
+    return coroutine_finish_resume(L, task, coroutine_resume_once(L, task, lua_tothread(L, 1), 0));
 }
 
-static int finish_resume(lua_State *L, Task *task, int count) {
-    if (count == SUSPENDED) return lua_yieldk(L, 0, (lua_KContext)task, resume_continued);
+static int coroutine_finish_resume(lua_State *L, Task *task, int count) {
+    if (count == SUSPENDED) return lua_yieldk(L, 0, (lua_KContext)task, coroutine_resume_continued);
     lua_pushboolean(L, count >= 0);
     lua_replace(L, 1); /* in place of the coroutine, below the results or the error */
     return lua_gettop(L);
 }
 
 /* coroutine.resume(co, ...) as Lua's, but for waits inside, which suspend the whole task. */
-static int resume(lua_State *L) {
+static int coroutine_resume(lua_State *L) {
     lua_State *co = lua_tothread(L, 1);
     Task *task;
     if (co == NULL) return luaL_typeerror(L, 1, "coroutine");
-    int count = start(L, co, 2, &task);
-    return finish_resume(L, task, count);
+    int count = coroutine_start(L, co, 2, &task);
+    return coroutine_finish_resume(L, task, count);
 }
 
 /* --- wrap --- */
 
 /* [-1, ...] raises the coroutine's error as Lua's wrap does. */
-static int raise_error(lua_State *L, lua_State *co) {
+static int coroutine_raise_error(lua_State *L, lua_State *co) {
     int status = lua_status(co);
     if (status != LUA_OK && status != LUA_YIELD) { /* it died: its pending variables are closed */
         status = lua_resetthread(co);
@@ -102,36 +100,36 @@ static int raise_error(lua_State *L, lua_State *co) {
     return lua_error(L);
 }
 
-static int finish_wrap(lua_State *L, Task *task, int count);
+static int coroutine_finish_wrap(lua_State *L, Task *task, int count);
 
-static int wrap_continued(lua_State *L, int status, lua_KContext context) {
+static int coroutine_wrap_continued(lua_State *L, int status, lua_KContext context) {
     Task *task = (Task *)context;
     (void)status;
     lua_settop(L, 0);
-    if (!task->resuming) return task_refuse_stranger(L, task, wrap_continued);
+    if (!task->resuming) return task_refuse_resume(L, task, coroutine_wrap_continued);
     lua_State *co = lua_tothread(L, lua_upvalueindex(1));
-    return finish_wrap(L, task, resume_once(L, task, co, 0));
+    return coroutine_finish_wrap(L, task, coroutine_resume_once(L, task, co, 0));
 }
 
-static int finish_wrap(lua_State *L, Task *task, int count) {
-    if (count == SUSPENDED) return lua_yieldk(L, 0, (lua_KContext)task, wrap_continued);
-    if (count == FAILED) return raise_error(L, lua_tothread(L, lua_upvalueindex(1)));
+static int coroutine_finish_wrap(lua_State *L, Task *task, int count) {
+    if (count == SUSPENDED) return lua_yieldk(L, 0, (lua_KContext)task, coroutine_wrap_continued);
+    if (count == FAILED) return coroutine_raise_error(L, lua_tothread(L, lua_upvalueindex(1)));
     return count;
 }
 
-static int wrapped(lua_State *L) {
+static int coroutine_wrapped(lua_State *L) {
     Task *task;
-    int count = start(L, lua_tothread(L, lua_upvalueindex(1)), 1, &task);
-    return finish_wrap(L, task, count);
+    int count = coroutine_start(L, lua_tothread(L, lua_upvalueindex(1)), 1, &task);
+    return coroutine_finish_wrap(L, task, count);
 }
 
 /* coroutine.wrap(fn) as Lua's, with this resume. */
-static int wrap(lua_State *L) {
+static int coroutine_wrap(lua_State *L) {
     luaL_checktype(L, 1, LUA_TFUNCTION);
     lua_State *co = lua_newthread(L);
     lua_pushvalue(L, 1);
     lua_xmove(L, co, 1);
-    lua_pushcclosure(L, wrapped, 1);
+    lua_pushcclosure(L, coroutine_wrapped, 1);
     return 1;
 }
 
@@ -141,13 +139,13 @@ lua_State *coroutine_inner(lua_State *co) {
     return wrapped_one != NULL ? wrapped_one : lua_tothread(co, 1);
 }
 
-static const luaL_Reg functions[] = {
-    {"resume", resume},
-    {"wrap", wrap},
+static const luaL_Reg coroutine_functions[] = {
+    {"resume", coroutine_resume},
+    {"wrap", coroutine_wrap},
     {NULL, NULL},
 };
 
 void coroutine_open(lua_State *L) {
-    luaL_newlib(L, functions);
+    luaL_newlib(L, coroutine_functions);
     lua_setfield(L, -2, "coroutine");
 }

@@ -1,91 +1,69 @@
 /*
-** Owns the memory and the coroutines of tasks. The memory is Lua's, so that it
-** outlives every finalizer, and is never moved or given back before the state's
-** end; a coroutine is pinned for as long as its task has it.
+** Owns the memory of tasks, and pins their coroutines. The memory is Lua's, so
+** that it outlives every finalizer, and is never moved or given back before the
+** state's end.
 */
 #include "kernel/task_pool.h"
 
-#include "kernel/task.h"
+#include "kernel/task_body.h"
+#include "kernel/task_object.h"
 
-#include <lauxlib.h>
-
-enum {
-    CHUNK = 32,       /* tasks made at once */
-    MOST_IDLE = 1024, /* coroutines kept for coming tasks */
-    ROOM = 7,         /* slots of a coroutine's stack up to the function: see task.c */
-};
+enum { CHUNK = 32 }; /* tasks made at once */
 
 static const char pins_key; /* registry: coroutines by slot, and the chunks by address */
 
-static void push_on(Task **list, Task *task) {
-    task->waiter.next = (Waiter *)*list;
-    *list = task;
+static void pool_add(Loop *loop, Task *task) {
+    task->next_unused = loop->unused_tasks;
+    loop->unused_tasks = task;
 }
 
-static Task *pop_from(Task **list) {
-    Task *task = *list;
-    *list = (Task *)task->waiter.next;
-    return task;
-}
-
-/* [-0, +0] */
-static void make_chunk(lua_State *L, Loop *loop) {
-    lua_rawgetp(L, LUA_REGISTRYINDEX, &pins_key);
+/* [-0, +0] Each task's places in the tables are made with it, so that taking it needs no memory there. */
+static void pool_grow(lua_State *L, Loop *loop) {
     Task *chunk = lua_newuserdatauv(L, CHUNK * sizeof *chunk, 0);
+    uint32_t first = loop->task_slots + 1;
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &pins_key);
+    for (uint32_t slot = first; slot < first + CHUNK; slot++) {
+        task_object_reserve(L, slot);
+        lua_pushboolean(L, false);
+        lua_rawseti(L, -2, slot);
+    }
+    lua_insert(L, -2);
     lua_rawsetp(L, -2, chunk);
     lua_pop(L, 1);
-    for (unsigned i = CHUNK; i-- > 0;) {
-        chunk[i] = (Task){.loop = loop, .slot = loop->task_slots + i + 1};
-        chunk[i].waiter.task = &chunk[i];
-        push_on(&loop->bare_tasks, &chunk[i]);
-    }
     loop->task_slots += CHUNK;
+    for (unsigned i = CHUNK; i-- > 0;) {
+        chunk[i] = (Task){.loop = loop, .slot = first + i, .state = TASK_DONE};
+        task_init_wait(&chunk[i]);
+        pool_add(loop, &chunk[i]);
+    }
 }
 
 /* [-1, +0] pins the value on top in the task's slot. */
-static void pin(lua_State *L, const Task *task) {
+static void pool_pin(lua_State *L, const Task *task) {
     lua_rawgetp(L, LUA_REGISTRYINDEX, &pins_key);
     lua_insert(L, -2);
     lua_rawseti(L, -2, task->slot);
     lua_pop(L, 1);
 }
 
-/* [-0, +0] gives a task without one a coroutine. Finalizers that run meanwhile may take tasks, too. */
-static void make_coroutine(lua_State *L, Loop *loop) {
+/* Making the coroutine may run finalizers, which may start tasks; nothing after that does. */
+Task *task_pool_take(lua_State *L, Loop *loop, int n) {
     lua_State *co = lua_newthread(L);
-    if (loop->bare_tasks == NULL) make_chunk(L, loop);
-    Task *task = loop->bare_tasks;
-    pin(L, task);
-    task->L = co;
-    pop_from(&loop->bare_tasks);
-    push_on(&loop->idle_tasks, task);
-    loop->idle_count++;
-}
-
-Task *task_pool_prepare(lua_State *L, Loop *loop, int n) {
-    if (loop->idle_tasks == NULL) make_coroutine(L, loop);
-    Task *task = loop->idle_tasks;
-    if (n + ROOM > LUA_MINSTACK && !lua_checkstack(task->L, n + ROOM))
+    if (n + BODY_ROOM > LUA_MINSTACK && !lua_checkstack(co, n + BODY_ROOM))
         luaL_error(L, "too many arguments for a task");
+    if (loop->unused_tasks == NULL) pool_grow(L, loop);
+    Task *task = loop->unused_tasks;
+    loop->unused_tasks = task->next_unused;
+    pool_pin(L, task);
+    task->L = co;
     return task;
 }
 
-void task_pool_take(Loop *loop) {
-    pop_from(&loop->idle_tasks);
-    loop->idle_count--;
-}
-
-void task_pool_return(lua_State *L, Task *task, bool reusable) {
-    Loop *loop = task->loop;
-    if (reusable && loop->idle_count < MOST_IDLE) {
-        push_on(&loop->idle_tasks, task);
-        loop->idle_count++;
-        return;
-    }
+void task_pool_return(lua_State *L, Task *task) {
     task->L = NULL;
-    push_on(&loop->bare_tasks, task);
     lua_pushboolean(L, false);
-    pin(L, task);
+    pool_pin(L, task);
+    pool_add(task->loop, task);
 }
 
 void task_pool_open(lua_State *L) {

@@ -1,60 +1,73 @@
 /*
-** Waiters: a task's place in the list of those who wait for one thing. Lists
-** are FIFO; leaving one takes constant time.
+** Wait queues: the tasks that wait for one thing, first come, first served. A
+** waiter is a task's place in one; leaving it takes constant time.
 */
 #ifndef ARSENAL_KERNEL_WAIT_QUEUE_H
 #define ARSENAL_KERNEL_WAIT_QUEUE_H
 
+#include "base/container_of.h"
+#include "base/list.h"
+
 #include <stdbool.h>
-#include <stddef.h>
 
 struct Task;
 
+typedef struct WaitQueue {
+    List waiters;
+} WaitQueue;
+
 typedef struct Waiter {
-    struct Waiter *next, *previous; /* a ring */
-    struct Waiter **list;           /* whose first it may be; NULL: it waits nowhere */
-    struct Task *task;              /* NULL: it is a CallbackWaiter's */
-    unsigned events;                /* what it waits for, in a list that serves several */
-    bool served;                    /* whoever woke it did its call: see handover.h */
-    unsigned *sources; /* counts the waiters that the world outside may wake, or NULL */
+    ListNode node;
+    WaitQueue *queue;       /* NULL: it waits nowhere */
+    struct Task *task;      /* NULL: it belongs to a CallbackWaiter */
+    union {                 /* which one counts is up to the owner of the queue */
+        unsigned events;    /* what it waits for: see wait_queue_wake_events */
+        unsigned threshold; /* the count that it waits for: see wait_queue_wake_at */
+        int value;          /* where on the task's stack the value is that it offers */
+    };
+    bool served;       /* its call was made by the task that woke it: see handoff.h */
+    unsigned *counter; /* counts the waiters that something outside may wake, or NULL */
 } Waiter;
 
-/* Waits without a task: `called` is told instead, once the waiter has left its list. */
+/* A waiter without a task: on a wake-up it leaves its queue, then `woken` is called. */
 typedef struct CallbackWaiter {
-    Waiter waiter; /* first */
-    void (*called)(struct CallbackWaiter *callback_waiter);
+    Waiter waiter;
+    void (*woken)(struct CallbackWaiter *callback);
 } CallbackWaiter;
 
-typedef Waiter *WaitQueue; /* the first, NULL when empty */
-
-static inline void waiter_join(Waiter *waiter, WaitQueue *list, unsigned *sources) {
-    Waiter *first = *list;
-    waiter->list = list;
-    waiter->sources = sources;
-    waiter->served = false;
-    if (sources != NULL) ++*sources;
-    if (first == NULL) {
-        *list = waiter->next = waiter->previous = waiter;
-    } else {
-        waiter->next = first;
-        waiter->previous = first->previous;
-        first->previous->next = waiter;
-        first->previous = waiter;
-    }
+static inline Waiter *waiter_of(ListNode *node) {
+    return container_of(node, Waiter, node);
 }
 
+static inline bool wait_queue_is_empty(const WaitQueue *queue) {
+    return queue->waiters.first == NULL;
+}
+
+/* The one that has waited longest; NULL when the queue is empty. */
+static inline Waiter *wait_queue_first(const WaitQueue *queue) {
+    return wait_queue_is_empty(queue) ? NULL : waiter_of(queue->waiters.first);
+}
+
+static inline Waiter *wait_queue_next(const WaitQueue *queue, const Waiter *waiter) {
+    ListNode *next = list_next(&queue->waiters, &waiter->node);
+    return next == NULL ? NULL : waiter_of(next);
+}
+
+static inline void waiter_join(Waiter *waiter, WaitQueue *queue, unsigned *counter) {
+    waiter->queue = queue;
+    waiter->counter = counter;
+    waiter->served = false;
+    if (counter != NULL) ++*counter;
+    list_append(&queue->waiters, &waiter->node);
+}
+
+/* Does nothing for a waiter that waits nowhere. */
 static inline void waiter_leave(Waiter *waiter) {
-    WaitQueue *list = waiter->list;
-    if (list == NULL) return;
-    waiter->list = NULL;
-    if (waiter->sources != NULL) --*waiter->sources;
-    if (waiter->next == waiter) {
-        *list = NULL;
-    } else {
-        if (*list == waiter) *list = waiter->next;
-        waiter->next->previous = waiter->previous;
-        waiter->previous->next = waiter->next;
-    }
+    WaitQueue *queue = waiter->queue;
+    if (queue == NULL) return;
+    waiter->queue = NULL;
+    if (waiter->counter != NULL) --*waiter->counter;
+    list_remove(&queue->waiters, &waiter->node);
 }
 
 #endif

@@ -4,7 +4,7 @@
 */
 #include "base/platform.h"
 
-#include "openers.h"
+#include "base/openers.h"
 
 #include "net/datagram.h"
 #include "system/socket_name.h"

@@ -10,6 +10,7 @@
 #include "system/socket_name.h"
 #include "base/error.h"
 #include "event/run.h"
+#include "kernel/public.h"
 #include "system/socket.h"
 
 #include <limits.h>
@@ -158,22 +159,43 @@ static void put_in_queue(Datagram *socket, const char *data, size_t size, const 
     buffer_added(&socket->queue, sizeof header + size);
 }
 
+/* What all sockets of the loop receive into, made when the first one does. */
+typedef struct BatchPart {
+    LoopPart part;
+    RecvBatch *batch;
+} BatchPart;
+
+static const char batch_key;
+
+static void datagram_close_batch(LoopPart *part, Loop *loop) {
+    (void)loop;
+    free(((BatchPart *)part)->batch);
+    free(part);
+}
+
+static RecvBatch *datagram_batch(Loop *loop) {
+    BatchPart *part = loop_need_part(loop, &batch_key, sizeof *part, datagram_close_batch);
+    if (part == NULL) return NULL;
+    if (part->batch == NULL) part->batch = recv_batch_new();
+    return part->batch;
+}
+
 static int take_from_kernel(lua_State *L, Datagram *socket, const Call *call) {
     Loop *loop = socket->handle.loop;
     bool drained;
     size_t size;
     Address from;
-    if (loop->batch == NULL && (loop->batch = recv_batch_new()) == NULL)
-        return luaL_error(L, "not enough memory");
-    int count = recv_batch_receive(loop->batch, socket->poller.fd, &drained);
+    RecvBatch *batch = datagram_batch(loop);
+    if (batch == NULL) return luaL_error(L, "not enough memory");
+    int count = recv_batch_receive(batch, socket->poller.fd, &drained);
     if (drained) exhausted(socket, POLL_READ);
     if (count < 0) return count == UV_EAGAIN ? 0 : fail(L, socket, call, count);
     socket->received += (unsigned)count;
     for (int i = 1; i < count; i++) {
-        const char *data = recv_batch_datagram(loop->batch, i, &size, &from);
+        const char *data = recv_batch_datagram(batch, i, &size, &from);
         put_in_queue(socket, data, size, &from);
     }
-    const char *data = recv_batch_datagram(loop->batch, 0, &size, &from);
+    const char *data = recv_batch_datagram(batch, 0, &size, &from);
     return deliver(L, socket, call, data, size, &from);
 }
 
@@ -315,9 +337,7 @@ static int return_all(lua_State *L, int status, lua_KContext context) {
 
 /* A name is looked up by a function of udp.lua, which calls send_to with what it finds. */
 static int send_to_name(lua_State *L, const Datagram *socket) {
-    lua_getfield(L, LUA_REGISTRYINDEX, CORE_KEY);
-    lua_getfield(L, -1, "send_to_name");
-    lua_replace(L, -2);
+    public_push_registered(L, "send_to_name");
     lua_insert(L, SELF);
     lua_pushstring(L, socket->family == AF_INET ? "inet" : NULL); /* which names are of use */
     lua_callk(L, PORT + 1, LUA_MULTRET, 0, return_all);

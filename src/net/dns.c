@@ -4,13 +4,13 @@
 */
 #include "base/platform.h"
 
-#include "openers.h"
+#include "base/openers.h"
 
 #include "base/address.h"
 #include "base/error.h"
 #include "event/thread_pool.h"
 #include "event/run.h"
-#include "kernel/task.h"
+#include "kernel/wait.h"
 
 #include <errno.h>
 #include <lauxlib.h>
@@ -131,8 +131,21 @@ static void free_answer(Answer *answer) {
     free(answer);
 }
 
+/* The lookups of a loop that are in flight. */
+typedef struct DnsPart {
+    LoopPart part;
+    Lookup *lookups;
+} DnsPart;
+
+static const char dns_key;
+
+static void dns_close(LoopPart *part, Loop *loop) {
+    (void)loop;
+    free(part);
+}
+
 static void leave_flight(Lookup *lookup) {
-    Lookup **link = &lookup->job.loop->lookups;
+    Lookup **link = &((DnsPart *)loop_part(lookup->job.loop, &dns_key))->lookups;
     while (*link != lookup)
         link = &(*link)->next;
     *link = lookup->next;
@@ -141,8 +154,8 @@ static void leave_flight(Lookup *lookup) {
 static void looked_up(Job *job) {
     Lookup *lookup = (Lookup *)job;
     leave_flight(lookup);
-    while (lookup->waiters != NULL) {
-        Waiter *waiter = lookup->waiters;
+    Waiter *waiter;
+    while ((waiter = wait_queue_first(&lookup->waiters)) != NULL) {
         Question *question = waiter->task->object;
         question->lookup = NULL;
         question->answer = lookup->answer;
@@ -163,7 +176,7 @@ static void forget_question(Question *question) {
     Answer *answer = question->answer;
     question->lookup = NULL;
     question->answer = NULL;
-    if (lookup != NULL && lookup->waiters == NULL) {
+    if (lookup != NULL && wait_queue_is_empty(&lookup->waiters)) {
         leave_flight(lookup);
         thread_pool_forget(&lookup->job);
     }
@@ -182,7 +195,9 @@ static int question_gc(lua_State *L) {
 
 /* Joins an identical lookup in flight, or starts one. Returns a status. */
 static int ask(Loop *loop, const char *host, int family, Lookup **asked) {
-    for (Lookup *lookup = loop->lookups; lookup != NULL; lookup = lookup->next) {
+    DnsPart *part = loop_need_part(loop, &dns_key, sizeof *part, dns_close);
+    if (part == NULL) return UV_ENOMEM;
+    for (Lookup *lookup = part->lookups; lookup != NULL; lookup = lookup->next) {
         if (lookup->family != family || strcmp(lookup->host, host) != 0) continue;
         *asked = lookup;
         return 0;
@@ -199,8 +214,8 @@ static int ask(Loop *loop, const char *host, int family, Lookup **asked) {
         free(lookup);
         return status;
     }
-    lookup->next = loop->lookups;
-    loop->lookups = lookup;
+    lookup->next = part->lookups;
+    part->lookups = lookup;
     *asked = lookup;
     return 0;
 }
@@ -234,7 +249,7 @@ static int wait_for(lua_State *L, Task *task, const char *verb, const WaitKind *
     int status = ask(task->loop, lua_tostring(L, HOST), family, &question->lookup);
     if (status != 0) return fail(L, verb, status);
     task_set_timeout(task, limit);
-    waiter_join(&task->waiter, &question->lookup->waiters, &task->loop->sources);
+    waiter_join(&task->waiter, &question->lookup->waiters, &task->loop->external_waiters);
     return task_wait(L, task, kind, question);
 }
 

@@ -2,7 +2,7 @@
 ** Owns streams between two calls of their handler, for serve's `when =
 ** "readable"`: no task waits for them, only a few bytes of ours do.
 */
-#include "openers.h"
+#include "base/openers.h"
 
 #include "base/error.h"
 #include "event/run.h"
@@ -15,7 +15,7 @@ typedef struct IdleStreams {
     unsigned count;     /* streams that it looks after, those whose handler runs included */
     WaitQueue ready;    /* guests with something to read, or closed */
     WaitQueue takers;   /* tasks that wait for one of those */
-    WaitQueue counters; /* tasks that wait until no more than waiter->events streams are left */
+    WaitQueue counters; /* tasks that wait until no more than waiter->threshold streams are left */
 } IdleStreams;
 
 /* A stream that waits. */
@@ -52,7 +52,7 @@ static void dismiss(lua_State *L, IdleStreams *lobby, Stream *stream) {
     lua_pushnil(L);
     pin(L, stream);
     lobby->count--;
-    wait_queue_wake_satisfied(&lobby->counters, lobby->count);
+    wait_queue_wake_at(&lobby->counters, lobby->count);
 }
 
 /* --- waiting --- */
@@ -60,7 +60,8 @@ static void dismiss(lua_State *L, IdleStreams *lobby, Stream *stream) {
 static void guest_called(CallbackWaiter *callback_waiter) {
     Guest *guest = (Guest *)callback_waiter;
     waiter_join(&guest->callback_waiter.waiter, &guest->lobby->ready, NULL);
-    if (guest->lobby->takers != NULL) waiter_wake(guest->lobby->takers, 0);
+    Waiter *taker = wait_queue_first(&guest->lobby->takers);
+    if (taker != NULL) waiter_wake(taker, 0);
 }
 
 /* After a call of its handler: false when there will be no other. */
@@ -82,7 +83,7 @@ static bool is_worth_a_call(Stream *stream) {
 static int seat(IdleStreams *lobby, Stream *stream) {
     Guest *guest = malloc(sizeof *guest);
     if (guest == NULL) return UV_ENOMEM;
-    *guest = (Guest){.callback_waiter.called = guest_called, .lobby = lobby, .stream = stream};
+    *guest = (Guest){.callback_waiter.woken = guest_called, .lobby = lobby, .stream = stream};
     int status = 0;
     if (buffer_length(&stream->input) > 0)
         guest_called(&guest->callback_waiter);
@@ -110,8 +111,9 @@ static int lobby_add(lua_State *L) {
 
 /* The first guest whose stream is worth its handler's call, or NULL. */
 static Stream *first_ready(lua_State *L, IdleStreams *lobby) {
-    while (lobby->ready != NULL) {
-        Guest *guest = (Guest *)lobby->ready;
+    Waiter *first;
+    while ((first = wait_queue_first(&lobby->ready)) != NULL) {
+        Guest *guest = (Guest *)first;
         Stream *stream = guest->stream;
         waiter_leave(&guest->callback_waiter.waiter);
         free(guest);
@@ -137,7 +139,7 @@ static int take_step(lua_State *L) {
         push_pinned(L, stream);
         return 1;
     }
-    waiter_join(&task->waiter, &lobby->takers, &lobby->loop->sources);
+    waiter_join(&task->waiter, &lobby->takers, &lobby->loop->external_waiters);
     return task_wait(L, task, &take_wait, lobby);
 }
 
@@ -163,7 +165,7 @@ static int lobby_wait(lua_State *L) {
     Task *task = task_enter(L, lobby->loop);
     if (task == NULL) return run_outside(L);
     if (lobby->count <= enough) return 0;
-    task->waiter.events = enough;
+    task->waiter.threshold = enough;
     waiter_join(&task->waiter, &lobby->counters, NULL);
     return task_wait(L, task, &count_wait, lobby);
 }

@@ -58,8 +58,8 @@ Listener *listener_new(lua_State *L, int family, int stream_family) {
 }
 
 void listener_wake(Listener *listener) {
-    wait_queue_wake(&listener->pausing, POLL_READ, 0);
-    wait_queue_wake(&listener->poller.waiters, POLL_READ, 0);
+    wait_queue_wake(&listener->pausing, 0);
+    wait_queue_wake_events(&listener->poller.waiters, POLL_READ);
 }
 
 void listener_adopt(Listener *listener, int fd) {
@@ -125,14 +125,13 @@ static int watch(void *object, Waiter *waiter) {
     Listener *listener = object;
     if (!timer_is_set(&listener->pause) && !is_full(listener))
         return poller_wait(&listener->poller, waiter, POLL_READ);
-    waiter->events = POLL_READ;
     waiter_join(waiter, &listener->pausing, NULL);
     return 0;
 }
 
 static void pause_passed(Timer *timer) {
     Listener *listener = (Listener *)((char *)timer - offsetof(Listener, pause));
-    wait_queue_wake(&listener->pausing, POLL_READ, 0);
+    wait_queue_wake(&listener->pausing, 0);
 }
 
 /* For want of descriptors or memory: nobody accepts for a while. */

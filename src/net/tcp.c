@@ -2,7 +2,7 @@
 ** Owns what is TCP's own: listening on an address, and one attempt to connect
 ** to one. Names, races and options' defaults are in Lua.
 */
-#include "openers.h"
+#include "base/openers.h"
 
 #include "base/error.h"
 #include "net/listener.h"

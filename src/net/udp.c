@@ -2,7 +2,7 @@
 ** Owns what is UDP's own: making sockets, their options, and multicast groups.
 ** Names and options' defaults are in Lua.
 */
-#include "openers.h"
+#include "base/openers.h"
 
 #include "net/datagram.h"
 #include "base/error.h"

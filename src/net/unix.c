@@ -2,7 +2,7 @@
 ** Owns what is the Unix family's own: listening on a name, one attempt to
 ** connect to one, and who the peer is.
 */
-#include "openers.h"
+#include "base/openers.h"
 
 #include "base/error.h"
 #include "net/listener.h"

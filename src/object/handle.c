@@ -6,52 +6,72 @@
 
 #include "base/error.h"
 
+#include <stdlib.h>
 #include <string.h>
 
-static const char types_key; /* registry: list of types by kind, as light userdata */
+static const char names_key; /* registry: list of types' names by kind */
+static const char mark_key;  /* in a metatable: its userdata are handles */
 
-Handle *handle_test(lua_State *L, int index) {
-    Handle *handle = lua_touserdata(L, index);
-    int top = lua_gettop(L);
-    if (lua_type(L, index) != LUA_TUSERDATA || !lua_getmetatable(L, index)) return NULL;
-    bool is_ours = lua_rawlen(L, index) >= sizeof *handle &&
-                   lua_rawgetp(L, LUA_REGISTRYINDEX, handle->type) == LUA_TTABLE &&
-                   lua_rawequal(L, -1, -2);
-    lua_settop(L, top);
-    return is_ours ? handle : NULL;
+/* The loop's count of open objects by kind. */
+typedef struct HandleCounts {
+    LoopPart part;
+    unsigned open[HANDLE_KINDS];
+} HandleCounts;
+
+static const char counts_key;
+
+static HandleCounts *handle_counts(const Loop *loop) {
+    return loop_part(loop, &counts_key);
 }
 
-static Handle *check_any(lua_State *L) {
+static void handle_close_counts(LoopPart *part, Loop *loop) {
+    (void)loop;
+    free(part);
+}
+
+static void handle_count(const Handle *handle, int change) {
+    if (handle->loop->closed) return;
+    handle_counts(handle->loop)->open[handle->type->kind] += (unsigned)change;
+}
+
+Handle *handle_test(lua_State *L, int index) {
+    if (lua_type(L, index) != LUA_TUSERDATA || !lua_getmetatable(L, index)) return NULL;
+    bool is_handle = lua_rawgetp(L, -1, &mark_key) == LUA_TBOOLEAN;
+    lua_pop(L, 2);
+    return is_handle ? lua_touserdata(L, index) : NULL;
+}
+
+static Handle *handle_check_any(lua_State *L) {
     Handle *handle = handle_test(L, 1);
     if (handle == NULL) luaL_typeerror(L, 1, "arsenal object");
     return handle;
 }
 
-/* object:close() frees what it holds, and wakes whoever waits on it with "CLOSED". Again: nothing. */
-static int close_method(lua_State *L) {
-    handle_close(check_any(L));
+/* object:close() frees what it holds, and wakes the tasks that wait on it with "CLOSED". A second call does nothing. */
+static int handle_close_method(lua_State *L) {
+    handle_close(handle_check_any(L));
     lua_pushboolean(L, true);
     return 1;
 }
 
-static int finalize(lua_State *L) {
-    handle_close(check_any(L));
+static int handle_finalize(lua_State *L) {
+    handle_close(handle_check_any(L));
     return 0;
 }
 
-static int to_string(lua_State *L) {
-    handle_push_name(L, check_any(L));
+static int handle_tostring(lua_State *L) {
+    handle_push_name(L, handle_check_any(L));
     return 1;
 }
 
 void handle_define(lua_State *L, const HandleType *type) {
     static const luaL_Reg common[] = {
-        {"__close", close_method},
-        {"__gc", finalize},
-        {"__tostring", to_string},
+        {"__close", handle_close_method},
+        {"__gc", handle_finalize},
+        {"__tostring", handle_tostring},
         {NULL, NULL},
     };
-    lua_pushcfunction(L, close_method);
+    lua_pushcfunction(L, handle_close_method);
     lua_setfield(L, -2, "close");
     lua_newtable(L);
     luaL_setfuncs(L, common, 0);
@@ -60,13 +80,10 @@ void handle_define(lua_State *L, const HandleType *type) {
     lua_pushvalue(L, -2);
     lua_setfield(L, -2, "__index");
     if (type->source != NULL) selectable_attach(L, type->source);
+    lua_pushboolean(L, true);
+    lua_rawsetp(L, -2, &mark_key);
     lua_rawsetp(L, LUA_REGISTRYINDEX, type);
-    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &types_key) == LUA_TNIL) {
-        lua_newtable(L);
-        lua_pushvalue(L, -1);
-        lua_rawsetp(L, LUA_REGISTRYINDEX, &types_key);
-        lua_replace(L, -2);
-    }
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &names_key);
     lua_pushstring(L, type->name);
     lua_rawseti(L, -2, type->kind);
     lua_pop(L, 1);
@@ -85,13 +102,13 @@ void *handle_new(lua_State *L, const HandleType *type, size_t size, int values) 
 
 void handle_opened(Handle *handle) {
     handle->open = true;
-    handle->loop->handles[handle->type->kind]++;
+    handle_count(handle, 1);
 }
 
 void handle_close(Handle *handle) {
     if (!handle->open) return;
     handle->open = false;
-    handle->loop->handles[handle->type->kind]--;
+    handle_count(handle, -1);
     handle->type->close(handle);
 }
 
@@ -101,9 +118,9 @@ void handle_become(lua_State *L, int index, const HandleType *type) {
     lua_rawgetp(L, LUA_REGISTRYINDEX, type);
     lua_setmetatable(L, -2);
     lua_pop(L, 1);
-    handle->loop->handles[handle->type->kind]--;
-    handle->loop->handles[type->kind]++;
+    handle_count(handle, -1);
     handle->type = type;
+    handle_count(handle, 1);
 }
 
 void handle_push_name(lua_State *L, const Handle *handle) {
@@ -122,10 +139,10 @@ int handle_fail(lua_State *L, const Handle *handle, const char *verb, int status
 
 void handle_push_counts(lua_State *L, const Loop *loop) {
     lua_newtable(L);
-    lua_rawgetp(L, LUA_REGISTRYINDEX, &types_key);
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &names_key);
     for (int kind = 1; kind < HANDLE_KINDS; kind++) {
         if (lua_rawgeti(L, -1, kind) == LUA_TSTRING) {
-            lua_pushinteger(L, loop->handles[kind]);
+            lua_pushinteger(L, handle_counts(loop)->open[kind]);
             lua_settable(L, -4);
         } else {
             lua_pop(L, 1);
@@ -135,17 +152,17 @@ void handle_push_counts(lua_State *L, const Loop *loop) {
 }
 
 /* class(value) "stream", "listener", ... for an object of ours, else nil. */
-static int class_of(lua_State *L) {
+static int handle_class(lua_State *L) {
     Handle *handle = handle_test(L, 1);
     lua_pushstring(L, handle != NULL ? handle->type->class : NULL);
     return 1;
 }
 
-static const luaL_Reg functions[] = {
-    {"class", class_of},
-    {NULL, NULL},
-};
-
 void handle_open(lua_State *L) {
-    luaL_setfuncs(L, functions, 0);
+    if (!loop_need_part(loop_of(L), &counts_key, sizeof(HandleCounts), handle_close_counts))
+        luaL_error(L, "not enough memory");
+    lua_newtable(L);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &names_key);
+    lua_pushcfunction(L, handle_class);
+    lua_setfield(L, -2, "class");
 }

@@ -23,12 +23,13 @@ enum { /* what HandleType.kind counts; 0 is none: objects that hold nothing of t
        KIND_TLS_LISTENER,
        KIND_DATAGRAM,
        KIND_SIGNAL,
+       HANDLE_KINDS,
 };
 
 typedef struct HandleType {
     const char *name;              /* "tcp stream" */
     const char *class;             /* "stream": what a bad argument's message says is expected */
-    unsigned kind;                 /* in the loop's count of open ones */
+    unsigned kind;                 /* under which open ones are counted */
     void (*close)(Handle *handle); /* an open one, and at once */
     void (*describe)(lua_State *L, const Handle *handle); /* [-0, +1] what comes after the name */
     const Selectable *source;                             /* what it is in a select, or NULL */

@@ -16,9 +16,9 @@ bool handoff_is_possible(const Task *task) {
     return false;
 }
 
-Waiter *handoff_next(WaitQueue *list) {
-    while (*list != NULL) {
-        Waiter *waiter = *list;
+Waiter *handoff_next(WaitQueue *queue) {
+    Waiter *waiter;
+    while ((waiter = wait_queue_first(queue)) != NULL) {
         if (waiter->task->state == TASK_WAITING) {
             if (handoff_is_possible(waiter->task)) return waiter;
             waiter_wake(waiter, ARSENAL_CLOSED); /* the loop finds out */

@@ -6,7 +6,7 @@
 */
 #include "base/platform.h"
 
-#include "openers.h"
+#include "base/openers.h"
 
 #include "base/error.h"
 #include "event/poller.h"
@@ -110,8 +110,20 @@ static int init_poll(Loop *loop, Foreign *foreign) {
 
 /* --- the descriptors that are waited on --- */
 
+typedef struct FdWaitPart {
+    LoopPart part;
+    Foreign *foreign;
+} FdWaitPart;
+
+static const char fd_wait_key;
+
+static void fd_wait_close(LoopPart *part, Loop *loop) {
+    (void)loop;
+    free(part);
+}
+
 static void drop(Foreign *foreign) {
-    Foreign **link = &foreign->loop->foreign;
+    Foreign **link = &((FdWaitPart *)loop_part(foreign->loop, &fd_wait_key))->foreign;
     while (*link != foreign)
         link = &(*link)->next;
     *link = foreign->next;
@@ -136,15 +148,20 @@ static void look_after(Timer *timer) {
 }
 
 static Foreign *find(Loop *loop, int fd) {
-    Foreign *foreign = loop->foreign;
+    const FdWaitPart *part = loop_part(loop, &fd_wait_key);
+    Foreign *foreign = part == NULL ? NULL : part->foreign;
     while (foreign != NULL && foreign->fd != fd)
         foreign = foreign->next;
     return foreign;
 }
 
 static int make(Loop *loop, int fd, Foreign **made) {
+    FdWaitPart *part = loop_need_part(loop, &fd_wait_key, sizeof *part, fd_wait_close);
     Foreign *foreign = calloc(1, sizeof *foreign);
-    if (foreign == NULL) return UV_ENOMEM;
+    if (part == NULL || foreign == NULL) {
+        free(foreign);
+        return UV_ENOMEM;
+    }
     foreign->loop = loop;
     foreign->fd = fd;
     foreign->timer.fired = look_after;
@@ -154,8 +171,8 @@ static int make(Loop *loop, int fd, Foreign **made) {
         free(foreign);
         return status;
     }
-    foreign->next = loop->foreign;
-    loop->foreign = foreign;
+    foreign->next = part->foreign;
+    part->foreign = foreign;
     *made = foreign;
     if (timer_heap_set(&loop->timers, &foreign->timer, uv_hrtime() + LOOK_AFTER)) return 0;
     drop(foreign);
@@ -172,13 +189,11 @@ static int get(Loop *loop, int fd, Foreign **found) {
 /* --- polling --- */
 
 static unsigned wanted(const Foreign *foreign) {
+    const WaitQueue *queue = &foreign->waiters;
     unsigned events = 0;
-    Waiter *waiter = foreign->waiters;
-    if (waiter == NULL) return 0;
-    do {
+    for (const Waiter *waiter = wait_queue_first(queue); waiter != NULL;
+         waiter = wait_queue_next(queue, waiter))
         events |= waiter->events;
-        waiter = waiter->next;
-    } while (waiter != foreign->waiters);
     return events;
 }
 
@@ -187,18 +202,15 @@ static unsigned wanted(const Foreign *foreign) {
 ** to wait again, unless a task is about to poll for them.
 */
 static void wake(Foreign *foreign) {
-    if (foreign->waiters == NULL) return;
-    Waiter *waiter = foreign->waiters, *last = waiter->previous;
-    for (bool done = false; !done;) {
-        Waiter *next = waiter->next; /* the woken leave the list */
+    Waiter *next;
+    for (Waiter *waiter = wait_queue_first(&foreign->waiters); waiter != NULL; waiter = next) {
         Task *task = waiter->task;
         bool ready = (waiter->events & foreign->ready) != 0;
-        done = waiter == last;
+        next = wait_queue_next(&foreign->waiters, waiter); /* a woken one leaves the queue */
         if (ready || !foreign->arming) {
             task->progress = ready;
             if (waiter_wake(waiter, 0)) task->object = NULL;
         }
-        waiter = next;
     }
 }
 
@@ -212,7 +224,7 @@ static void happened(uv_poll_t *handle, int status, int uv_events) {
     foreign->armed = false;
     foreign->ready |= events;
     wake(foreign);
-    if (foreign->waiters == NULL) drop(foreign);
+    if (wait_queue_is_empty(&foreign->waiters)) drop(foreign);
 }
 
 /* Polls for what is waited for, and looks at once. The running task's waiter is among them. */
@@ -253,7 +265,7 @@ static int push_true(lua_State *L) {
 
 static void leave(Foreign *foreign, Task *task) {
     waiter_leave(&task->waiter);
-    if (foreign->waiters == NULL) drop(foreign);
+    if (wait_queue_is_empty(&foreign->waiters)) drop(foreign);
 }
 
 static int go_on(lua_State *L);
@@ -275,7 +287,7 @@ static int wait_on(lua_State *L, Task *task, unsigned events) {
     if (status == UV_EPERM) return push_true(L); /* a regular file, which never blocks */
     if (status != 0) return fail(L, events, status);
     task->waiter.events = events;
-    waiter_join(&task->waiter, &foreign->waiters, &task->loop->sources);
+    waiter_join(&task->waiter, &foreign->waiters, &task->loop->external_waiters);
     status = arm(foreign);
     bool ready = (foreign->ready & events) != 0;
     if (status == 0 && !ready) return task_wait(L, task, &descriptor_wait, foreign);
@@ -292,7 +304,7 @@ static int go_on(lua_State *L) {
     unsigned events = task->waiter.events;
     if (task->status == ARSENAL_TIMEOUT) {
         Foreign *foreign = find(loop, (int)lua_tointeger(L, FD));
-        if (foreign != NULL && foreign->waiters == NULL) drop(foreign);
+        if (foreign != NULL && wait_queue_is_empty(&foreign->waiters)) drop(foreign);
     }
     if (task->status != 0) return fail(L, events, task->status);
     return task->progress ? push_true(L) : wait_on(L, task, events);

@@ -6,13 +6,13 @@
 */
 #include "base/platform.h"
 
-#include "openers.h"
+#include "base/openers.h"
 
 #include "base/error.h"
 #include "object/handle.h"
 #include "event/interrupt.h"
 #include "event/run.h"
-#include "kernel/task.h"
+#include "kernel/wait.h"
 
 #include <lauxlib.h>
 #include <signal.h>
@@ -110,7 +110,7 @@ static void arrived(uv_signal_t *handle, int number) {
     (void)number;
     if (signal->names[watch->index].pending == 0)
         signal->names[watch->index].pending = ++signal->arrivals;
-    wait_queue_wake(&signal->waiters, 1, 0);
+    wait_queue_wake(&signal->waiters, 0);
 }
 
 static int start(Signal *signal, unsigned index) {
@@ -184,8 +184,7 @@ static int attempt(lua_State *L);
 
 static int join_waiters(void *object, Waiter *waiter) {
     Signal *signal = object;
-    waiter->events = 1;
-    waiter_join(waiter, &signal->waiters, &signal->handle.loop->sources);
+    waiter_join(waiter, &signal->waiters, &signal->handle.loop->external_waiters);
     return 0;
 }
 

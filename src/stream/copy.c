@@ -3,7 +3,7 @@
 ** Lua never sees. What was read and not sent stays in the stream that it came
 ** from, so that a copy which breaks off loses nothing.
 */
-#include "openers.h"
+#include "base/openers.h"
 
 #include "base/error.h"
 #include "event/run.h"

@@ -15,8 +15,8 @@ enum { PARTS = 64 }; /* strings handed to the kernel at once */
 
 void stream_pass_turn(Stream *stream) {
     stream->sender = NULL;
-    while (stream->sender == NULL && stream->senders != NULL) {
-        Waiter *next = stream->senders;
+    Waiter *next;
+    while (stream->sender == NULL && (next = wait_queue_first(&stream->senders)) != NULL) {
         if (waiter_wake(next, 0))
             stream->sender = next->task;
         else

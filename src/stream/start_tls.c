@@ -3,7 +3,7 @@
 ** descriptor, and makes it ready in a handshake. Whoever fails at that closes
 ** the stream: what came over it could not be told from what is protected.
 */
-#include "openers.h"
+#include "base/openers.h"
 
 #include "base/error.h"
 #include "event/run.h"

@@ -3,7 +3,7 @@
 ** for items is a meeting point: a send ends when its value was received. Who
 ** waits is served by who comes, so that nothing is ever under way.
 */
-#include "openers.h"
+#include "base/openers.h"
 
 #include "base/error.h"
 #include "object/handle.h"
@@ -103,7 +103,7 @@ static void take_first(lua_State *L, Channel *channel) {
 /* [-0, +1] takes the value of a sender that waits, which has sent it then. */
 static void take_from(lua_State *L, Waiter *sender) {
     lua_State *co = sender->task->top;
-    lua_pushvalue(co, (int)sender->events);
+    lua_pushvalue(co, sender->value);
     lua_xmove(co, L, 1);
     lua_pushboolean(co, true);
     handoff_done(sender, 1);
@@ -174,7 +174,7 @@ static int watch_recv(void *object, Waiter *waiter) {
     return 0;
 }
 
-/* waiter->events is where the value is on its coroutine's stack. */
+/* waiter->value is where the value is on its coroutine's stack. */
 static int watch_send(void *object, Waiter *waiter) {
     waiter_join(waiter, &((Channel *)object)->senders, NULL);
     return 0;
@@ -192,7 +192,7 @@ static int send_or_wait(lua_State *L, Channel *channel, Task *task) {
     if (task_spent(task->loop)) return task_pause(L, task, &send_wait, channel);
     int results = send_now(L, channel);
     if (results > 0) return results;
-    task->waiter.events = VALUE;
+    task->waiter.value = VALUE;
     watch_send(channel, &task->waiter);
     return task_wait(L, task, &send_wait, channel);
 }

@@ -2,7 +2,7 @@
 ** Owns events: what has happened, or not yet, for any number of tasks. A timer
 ** is one that time sets, and that is in the heap only while a task waits.
 */
-#include "openers.h"
+#include "base/openers.h"
 
 #include "base/error.h"
 #include "object/handle.h"
@@ -76,7 +76,8 @@ static int watch(void *object, Waiter *waiter) {
 
 static void unwatch(void *object) {
     Event *event = object;
-    if (event->waiters == NULL) timer_heap_clear(&event->handle.loop->timers, &event->timer);
+    if (wait_queue_is_empty(&event->waiters))
+        timer_heap_clear(&event->handle.loop->timers, &event->timer);
 }
 
 static const Selectable source = {attempt_wait, watch, unwatch, NULL};

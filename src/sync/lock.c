@@ -3,7 +3,7 @@
 ** out in order. A permit is an object, which its holder's end, or the
 ** collector, gives back at the latest.
 */
-#include "openers.h"
+#include "base/openers.h"
 
 #include "base/error.h"
 #include "object/handle.h"

@@ -4,14 +4,15 @@
 ** and then has been: see handover.h. Of the cases it knows no more than their
 ** sources.
 */
-#include "openers.h"
+#include "base/openers.h"
 
 #include "base/error.h"
 #include "object/handoff.h"
 #include "event/run.h"
+#include "kernel/order.h"
 #include "object/selectable.h"
 
-#include <lauxlib.h>
+#include <stdlib.h>
 
 /* The stack: then, for each case, its object, its value or nil, and its source. */
 enum { CASES = 1, TIMEOUT, SELECT, FIRST, OBJECT = 0, VALUE, SOURCE, SLOTS };
@@ -32,6 +33,18 @@ typedef struct Select {
 
 static const char select_name[] = "arsenal.select";
 static const char spares_key; /* registry: list of those that no call uses */
+
+typedef struct SelectPart {
+    LoopPart part;
+    unsigned spares; /* in that list */
+} SelectPart;
+
+static const char select_key;
+
+static void select_close(LoopPart *part, Loop *loop) {
+    (void)loop;
+    free(part);
+}
 
 static int slot(int index, int which) {
     return FIRST + SLOTS * index + which;
@@ -71,9 +84,10 @@ static int select_gc(lua_State *L) {
 
 /* [-0, +1] a select for n cases, of the spare ones if it is like the others. */
 static Select *take_select(lua_State *L, Loop *loop, int n) {
-    if (n <= USUAL_ROOM && loop->spare_selects > 0) {
+    SelectPart *part = loop_part(loop, &select_key);
+    if (n <= USUAL_ROOM && part->spares > 0) {
         lua_rawgetp(L, LUA_REGISTRYINDEX, &spares_key);
-        lua_rawgeti(L, -1, loop->spare_selects--);
+        lua_rawgeti(L, -1, part->spares--);
         lua_remove(L, -2);
         return lua_touserdata(L, -1);
     }
@@ -87,10 +101,11 @@ static Select *take_select(lua_State *L, Loop *loop, int n) {
 
 /* The select at SELECT waits no more. */
 static void leave_select(lua_State *L, Loop *loop, const Select *select) {
-    if (select->room != USUAL_ROOM || loop->spare_selects == MOST_SPARES) return;
+    SelectPart *part = loop_part(loop, &select_key);
+    if (select->room != USUAL_ROOM || part->spares == MOST_SPARES) return;
     lua_rawgetp(L, LUA_REGISTRYINDEX, &spares_key);
     lua_pushvalue(L, SELECT);
-    lua_rawseti(L, -2, ++loop->spare_selects);
+    lua_rawseti(L, -2, ++part->spares);
     lua_pop(L, 1);
     lua_pushnil(L);
     lua_replace(L, SELECT);
@@ -104,7 +119,7 @@ static int fail(lua_State *L, int index, int status) {
 
 static void watch_init(lua_State *L, Watch *watch, Task *task, int index) {
     *watch = (Watch){.waiter.task = task,
-                     .waiter.events = (unsigned)slot(index, VALUE),
+                     .waiter.value = slot(index, VALUE),
                      .object = lua_touserdata(L, slot(index, OBJECT)),
                      .source = lua_touserdata(L, slot(index, SOURCE))};
 }
@@ -157,14 +172,9 @@ static int finish(lua_State *L, int index, int results) {
     return results + 1;
 }
 
-/* Where a round begins: any case, so that each has its chance (Marsaglia's xorshift). */
-static int random_below(Loop *loop, int n) {
-    uint32_t x = loop->random;
-    x ^= x << 13;
-    x ^= x >> 17;
-    x ^= x << 5;
-    loop->random = x;
-    return (int)(((uint64_t)x * (unsigned)n) >> 32);
+/* Where a round begins: any case, so that each has its chance. */
+static int select_start(Loop *loop, int n) {
+    return (int)order_choose(loop, (unsigned)n);
 }
 
 /* Performs the first case that is ready, or waits. */
@@ -188,7 +198,7 @@ static int find_fired(const Select *select, bool *served) {
     for (int i = 0; i < select->count && !*served; i++) {
         const Waiter *waiter = &select->cases[i].waiter;
         *served = waiter->served;
-        if (waiter->list == NULL && (fired < 0 || *served)) fired = i;
+        if (waiter->queue == NULL && (fired < 0 || *served)) fired = i;
     }
     return fired;
 }
@@ -206,7 +216,7 @@ static int go_on(lua_State *L) {
         if (task->status == ARSENAL_TIMEOUT)
             return error_push_reason(L, ARSENAL_TIMEOUT, "select: timed out");
     }
-    return try_all(L, task, fired >= 0 ? fired : random_below(task->loop, n));
+    return try_all(L, task, fired >= 0 ? fired : select_start(task->loop, n));
 }
 
 /* --- the description of a wait --- */
@@ -304,7 +314,7 @@ static int select_any(lua_State *L) {
     lua_replace(L, TIMEOUT);
     task_set_timeout(task, timeout);
     if (task_spent(loop)) return task_pause(L, task, &select_wait, NULL);
-    return try_all(L, task, random_below(loop, (int)n));
+    return try_all(L, task, select_start(loop, (int)n));
 }
 
 static const luaL_Reg functions[] = {
@@ -313,7 +323,8 @@ static const luaL_Reg functions[] = {
 };
 
 void select_open(lua_State *L) {
-    loop_of(L)->random = (uint32_t)uv_hrtime() | 1;
+    if (loop_need_part(loop_of(L), &select_key, sizeof(SelectPart), select_close) == NULL)
+        luaL_error(L, "not enough memory");
     luaL_newmetatable(L, select_name);
     lua_pushcfunction(L, select_gc);
     lua_setfield(L, -2, "__gc");

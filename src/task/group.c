@@ -1,70 +1,253 @@
 /*
-** Owns groups: how many tasks each has, and who waits for them. The policy is
-** in Lua: a group is made with a function that hears of failures.
+** Owns groups: how many tasks each has, and who waits for them. A group is
+** opened, run and left in one call, so that no error can leave its scope
+** behind. The policy is in Lua: a group is made with a function that is called
+** for each failure.
 */
 #include "task/group.h"
 
 #include "base/error.h"
-#include "kernel/task_result.h"
 #include "event/run.h"
-
-#include <lauxlib.h>
+#include "kernel/cancellation.h"
+#include "kernel/task.h"
+#include "kernel/task_result.h"
+#include "kernel/traceback.h"
 
 struct Group {
+    TaskOwner owner;
     Scope scope;
+    Scope drain; /* the shield in which the last tasks are waited for */
     Loop *loop;
     unsigned active;
-    bool open;         /* its scope is on the stack of the task that opened it */
-    bool detached;     /* no task ever opens it: its scope is in the tree while tasks are active */
-    WaitQueue waiters; /* each for no more than waiter->events active ones */
+    enum {
+        GROUP_OPEN,     /* its scope is on the stack of the task that opened it */
+        GROUP_LEFT,     /* the call that opened it has ended */
+        GROUP_DETACHED, /* belongs to no task: its scope is in the tree while tasks are active */
+    } state;
+    bool has_failed;   /* its function */
+    bool was_cut;      /* a cancellation has ended the wait for its tasks */
+    WaitQueue waiters; /* each waits until no more tasks are active than its threshold */
 };
 
 static const char group_name[] = "arsenal.group";
 static const char pins_key; /* registry: groups by address, while they are open or have tasks */
 
 /* [-1, +0] pins the object on top, or, when it is nil, unpins. */
-static void pin(lua_State *L, Group *group) {
+static void group_pin(lua_State *L, Group *group) {
     lua_rawgetp(L, LUA_REGISTRYINDEX, &pins_key);
     lua_insert(L, -2);
     lua_rawsetp(L, -2, group);
     lua_pop(L, 1);
 }
 
-static void unpin_unused(lua_State *L, Group *group) {
-    if (group->open || group->active > 0) return;
+static void group_unpin_unused(lua_State *L, Group *group) {
+    if (group->state == GROUP_OPEN || group->active > 0) return;
     lua_pushnil(L);
-    pin(L, group);
+    group_pin(L, group);
 }
 
-/* open(failed): a group inside the running task; failed(err, traceback, task, attachment). */
-static int group_new(lua_State *L) {
-    Loop *loop = loop_of(L);
+/* --- failures and ends --- */
+
+/* [-n, +0] calls failed(err, traceback, task, attachment), of which no error leaves. */
+static bool group_tell(lua_State *L, Group *group, int n) {
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &pins_key);
+    lua_rawgetp(L, -1, group);
+    lua_getiuservalue(L, -1, 1);
+    lua_replace(L, -3);
+    lua_pop(L, 1);
+    lua_insert(L, -n - 1);
+    return lua_pcall(L, n, 0, 0) == LUA_OK;
+}
+
+static void group_tell_of_task(lua_State *L, Group *group, int object, int attachment) {
+    task_push_failure(L, object);
+    lua_pushvalue(L, object);
+    attachment != 0 ? lua_pushvalue(L, attachment) : lua_pushnil(L);
+    if (group_tell(L, group, 4)) return;
+    lua_pushnil(L);
+    lua_pushvalue(L, object);
+    task_report(L);
+}
+
+static void group_task_ended(lua_State *L, Task *task, int object, int attachment) {
+    Group *group = container_of(task->owner, Group, owner);
+    if (task->state == TASK_FAILED && object != 0) group_tell_of_task(L, group, object, attachment);
+    if (attachment != 0 && luaL_getmetafield(L, attachment, "__close") != LUA_TNIL) {
+        lua_pushvalue(L, attachment);
+        lua_call(L, 1, 0);
+    }
+    group->active--;
+    if (group->state == GROUP_DETACHED && group->active == 0) scope_detach(&group->scope);
+    wait_queue_wake_at(&group->waiters, group->active);
+    group_unpin_unused(L, group);
+}
+
+/* --- leaving --- */
+
+static void group_leave(Group *group) {
+    if (group->active > 0) {
+        scope_cancel(&group->scope);
+        scope_move_children(&group->scope, &group->loop->root);
+    }
+    scope_leave(&group->scope);
+    group->state = GROUP_LEFT;
+}
+
+static void group_abandon(Scope *scope) {
+    group_leave(container_of(scope, Group, scope));
+}
+
+static const ScopeType group_type = {false, group_abandon};
+static const ScopeType drain_type = {true, scope_leave};
+
+/* --- waiting --- */
+
+static int group_wait_step(lua_State *L) {
+    (void)L;
+    return 0;
+}
+
+static void group_describe_wait(lua_State *L, Task *task) {
+    const Group *group = task->object;
+    lua_pushfstring(L, "waiting for the %d tasks of a group", (int)group->active);
+}
+
+static const WaitKind group_wait_kind = {group_wait_step, NULL, group_describe_wait};
+
+/* wait(group, n): waits until no more than n of its tasks are active. */
+static int group_wait(lua_State *L) {
+    Group *group = group_check(L, 1);
+    unsigned enough = (unsigned)luaL_optinteger(L, 2, 0);
+    Task *task = task_enter(L, group->loop);
+    if (task == NULL) return run_outside(L);
+    if (group->active <= enough) return 0;
+    task->waiter.threshold = enough;
+    waiter_join(&task->waiter, &group->waiters, NULL);
+    return task_wait(L, task, &group_wait_kind, group);
+}
+
+/* --- opening, running and leaving one --- */
+
+/* [-0, +1] a group whose failures are told to the function at `failed`. */
+static Group *group_make(lua_State *L, int failed, int state) {
+    Group *group = lua_newuserdatauv(L, sizeof *group, 1);
+    *group = (Group){.loop = loop_of(L), .owner = {group_task_ended}, .scope.type = &group_type};
+    group->state = state;
+    luaL_setmetatable(L, group_name);
+    lua_pushvalue(L, failed);
+    lua_setiuservalue(L, -2, 1);
+    return group;
+}
+
+/* The stack of a run: then the function and its arguments, and later its results, or error and traceback. */
+enum { RUN_GROUP = 1, RUN_HANDLER, RUN_FUNCTION };
+
+static bool group_is_success(int status) {
+    return status == LUA_OK || status == LUA_YIELD;
+}
+
+/* [-1, +0] the error on top, and its traceback, take the place of all results. */
+static void group_fail(lua_State *L, Group *group) {
+    group->has_failed = true;
+    lua_copy(L, -1, RUN_FUNCTION);
+    lua_settop(L, RUN_FUNCTION);
+    traceback_push(L);
+    lua_pushvalue(L, RUN_FUNCTION);
+    lua_pushvalue(L, RUN_FUNCTION + 1);
+    group_tell(L, group, 2);
+    lua_settop(L, RUN_FUNCTION + 1);
+}
+
+/* Whether the group was cancelled, whether its function has succeeded, and then what is on the stack. */
+static int group_end_run(lua_State *L, Group *group) {
+    const Scope *around = group->loop->running->scopes.innermost;
+    if (group->was_cut && around->doomed) {
+        group->has_failed = true;
+        lua_settop(L, RUN_HANDLER);
+        cancellation_push(L, around);
+    }
+    lua_pushboolean(L, group->scope.cancelled);
+    lua_replace(L, RUN_GROUP);
+    lua_pushboolean(L, !group->has_failed);
+    lua_replace(L, RUN_HANDLER);
+    return lua_gettop(L);
+}
+
+/* All tasks have ended, unless an error has cut the wait for them short. */
+static int group_drained(lua_State *L, int status, lua_KContext context) {
+    Group *group = (Group *)context;
+    if (!group_is_success(status)) group_fail(L, group);
+    scope_leave(&group->drain);
+    group_leave(group);
+    group_unpin_unused(L, group);
+    return group_end_run(L, group);
+}
+
+/* The tasks have ended, or the wait for them was cut off: then they are cancelled. */
+static int group_waited(lua_State *L, int status, lua_KContext context) {
+    Group *group = (Group *)context;
+    Task *task = group->loop->running;
+    if (!group_is_success(status)) {
+        group->was_cut = cancellation_is(L, -1);
+        group->was_cut ? lua_pop(L, 1) : group_fail(L, group);
+    }
+    if (group->was_cut || group->has_failed) scope_cancel(&group->scope);
+    scope_abandon_inner(&group->scope);
+    scope_enter(&group->drain, &group->scope, &task->scopes, &drain_type);
+    status = LUA_OK;
+    if (group->active > 0) {
+        lua_pushcfunction(L, group_wait);
+        lua_pushvalue(L, RUN_GROUP);
+        status = lua_pcallk(L, 1, 0, RUN_HANDLER, context, group_drained);
+    }
+    return group_drained(L, status, context);
+}
+
+/* The function has ended: waits for the tasks, until a cancellation from outside cuts that off. */
+static int group_body_done(lua_State *L, int status, lua_KContext context) {
+    Group *group = (Group *)context;
+    if (!lua_checkstack(L, LUA_MINSTACK)) {
+        lua_settop(L, RUN_FUNCTION - 1);
+        lua_pushliteral(L, "too many results of a group's function");
+        status = LUA_ERRRUN;
+    }
+    if (!group_is_success(status)) group_fail(L, group);
+    status = LUA_OK;
+    if (!group->has_failed && group->active > 0) {
+        lua_pushcfunction(L, group_wait);
+        lua_pushvalue(L, RUN_GROUP);
+        status = lua_pcallk(L, 1, 0, RUN_HANDLER, context, group_waited);
+    }
+    return group_waited(L, status, context);
+}
+
+/*
+** run(failed, fn, ...): calls fn(group, ...) in a new group inside the running
+** task, and waits for all its tasks; failed(err, traceback, task, attachment) is
+** called for each failure, that of fn without a task. Returns whether the group
+** was cancelled, and true and fn's results, or false, its error and traceback.
+*/
+static int group_run(lua_State *L) {
     luaL_checktype(L, 1, LUA_TFUNCTION);
-    Task *task = task_enter(L, loop);
+    luaL_checktype(L, 2, LUA_TFUNCTION);
+    Task *task = task_enter(L, loop_of(L));
     if (task == NULL) return luaL_error(L, "a group is opened inside a task");
-    Group *group = lua_newuserdatauv(L, sizeof *group, 1);
-    *group = (Group){.loop = loop};
-    luaL_setmetatable(L, group_name);
-    lua_pushvalue(L, 1);
-    lua_setiuservalue(L, -2, 1);
-    lua_pushvalue(L, -1);
-    pin(L, group);
-    group->open = true;
-    scope_enter(&group->scope, task->scope, task, SCOPE_GROUP);
-    return 1;
+    Group *group = group_make(L, 1, GROUP_OPEN);
+    lua_replace(L, RUN_GROUP);
+    lua_pushcfunction(L, traceback_handler);
+    lua_insert(L, RUN_HANDLER);
+    lua_pushvalue(L, RUN_GROUP);
+    lua_insert(L, RUN_FUNCTION + 1);
+    lua_pushvalue(L, RUN_GROUP);
+    group_pin(L, group);
+    scope_enter(&group->scope, task->scopes.innermost, &task->scopes, &group_type);
+    lua_KContext context = (lua_KContext)group;
+    int n = lua_gettop(L) - RUN_FUNCTION;
+    int status = lua_pcallk(L, n, LUA_MULTRET, RUN_HANDLER, context, group_body_done);
+    return group_body_done(L, status, context);
 }
 
-/* detached(failed): the same for no call: it can be cancelled, and takes tasks anew after that. */
-static int group_detached(lua_State *L) {
-    Loop *loop = loop_of(L);
-    luaL_checktype(L, 1, LUA_TFUNCTION);
-    Group *group = lua_newuserdatauv(L, sizeof *group, 1);
-    *group = (Group){.loop = loop, .detached = true, .scope.kind = SCOPE_GROUP};
-    luaL_setmetatable(L, group_name);
-    lua_pushvalue(L, 1);
-    lua_setiuservalue(L, -2, 1);
-    return 1;
-}
+/* --- what C and Lua build on groups --- */
 
 Group *group_check(lua_State *L, int index) {
     return luaL_checkudata(L, index, group_name);
@@ -78,12 +261,21 @@ void group_cancel_tasks(Group *group) {
     if (group->active > 0) scope_cancel(&group->scope);
 }
 
+/* detached(failed): a group that belongs to no task; it can be used again after a cancel. */
+static int group_detached(lua_State *L) {
+    luaL_checktype(L, 1, LUA_TFUNCTION);
+    group_make(L, 1, GROUP_DETACHED);
+    return 1;
+}
+
 /* group:go(fn, ...) starts a task that ends before the group does. */
 static int group_go(lua_State *L) {
     Group *group = group_check(L, 1);
     task_check_function(L, 2);
-    if (!group->open) return luaL_error(L, "cannot start a task in a group that has ended");
-    task_spawn_shown(L, group->loop, &group->scope, lua_gettop(L) - 2)->group = group;
+    if (group->state != GROUP_OPEN)
+        return luaL_error(L, "cannot start a task in a group that has ended");
+    Task *task = task_spawn_shown(L, group->loop, &group->scope, lua_gettop(L) - 2);
+    task->owner = &group->owner;
     group->active++;
     return 1;
 }
@@ -91,12 +283,14 @@ static int group_go(lua_State *L) {
 /* start(group, attachment, fn, ...): the same; the attachment is closed when the task ends. */
 static int group_start(lua_State *L) {
     Group *group = group_check(L, 1);
-    if (group->detached) {
+    bool is_detached = group->state == GROUP_DETACHED;
+    if (is_detached) {
         lua_pushvalue(L, 1);
-        pin(L, group);
+        group_pin(L, group);
     }
-    task_spawn(L, group->loop, &group->scope, lua_gettop(L) - 3, 2)->group = group;
-    if (group->detached && group->active == 0) scope_attach(&group->scope, &group->loop->root);
+    Task *task = task_spawn(L, group->loop, &group->scope, lua_gettop(L) - 3, 2);
+    task->owner = &group->owner;
+    if (is_detached && group->active == 0) scope_attach(&group->scope, &group->loop->root);
     group->active++;
     return 0;
 }
@@ -104,83 +298,8 @@ static int group_start(lua_State *L) {
 /* group:cancel() ends all of it: the tasks, and the function that opened it. */
 static int group_cancel(lua_State *L) {
     Group *group = group_check(L, 1);
-    if (group->open) scope_cancel(&group->scope);
+    if (group->state == GROUP_OPEN) scope_cancel(&group->scope);
     return 0;
-}
-
-/* failed(err, traceback, task, attachment), of which no error leaves. */
-static void tell_of_failure(lua_State *L, Group *group, int object, int attachment) {
-    lua_rawgetp(L, LUA_REGISTRYINDEX, &pins_key);
-    lua_rawgetp(L, -1, group);
-    lua_getiuservalue(L, -1, 1);
-    task_push_failure(L, object);
-    lua_pushvalue(L, object);
-    attachment != 0 ? lua_pushvalue(L, attachment) : lua_pushnil(L);
-    if (lua_pcall(L, 4, 0, 0) == LUA_OK) return;
-    lua_pushnil(L);
-    lua_pushvalue(L, object);
-    task_report(L);
-}
-
-void group_task_ended(lua_State *L, Task *task, int object, int attachment) {
-    Group *group = task->group;
-    if (task->state == TASK_FAILED && object != 0) tell_of_failure(L, group, object, attachment);
-    if (attachment != 0 && luaL_getmetafield(L, attachment, "__close") != LUA_TNIL) {
-        lua_pushvalue(L, attachment);
-        lua_call(L, 1, 0);
-    }
-    group->active--;
-    if (group->detached && group->active == 0) scope_detach(&group->scope);
-    wait_queue_wake_satisfied(&group->waiters, group->active);
-    unpin_unused(L, group);
-}
-
-static int wait_step(lua_State *L) {
-    (void)L;
-    return 0;
-}
-
-static void describe_wait(lua_State *L, Task *task) {
-    Group *group = task->object;
-    lua_pushfstring(L, "waiting for the %d tasks of a group", (int)group->active);
-}
-
-static const WaitKind group_wait_kind = {wait_step, NULL, describe_wait};
-
-/* wait(group, n): waits until no more than n of its tasks are active. */
-static int group_wait(lua_State *L) {
-    Group *group = group_check(L, 1);
-    unsigned enough = (unsigned)luaL_checkinteger(L, 2);
-    Task *task = task_enter(L, group->loop);
-    if (task == NULL) return run_outside(L);
-    if (group->active <= enough) return 0;
-    task->waiter.events = enough;
-    waiter_join(&task->waiter, &group->waiters, NULL);
-    return task_wait(L, task, &group_wait_kind, group);
-}
-
-/* is_cancelled(group): whether the group itself was, and not only what it is in. */
-static int group_is_cancelled(lua_State *L) {
-    lua_pushboolean(L, group_check(L, 1)->scope.cancelled);
-    return 1;
-}
-
-/* leave(group): its scope is left; no task of it is active. */
-static int group_leave(lua_State *L) {
-    Group *group = group_check(L, 1);
-    group->open = false;
-    scope_leave(&group->scope);
-    unpin_unused(L, group);
-    return 0;
-}
-
-void group_abandon(Scope *scope) {
-    Group *group = (Group *)scope;
-    Task *owner = scope->task;
-    scope_cancel(scope);
-    scope_leave(scope);
-    scope_move_children(scope, &owner->loop->root);
-    group->open = false;
 }
 
 static int group_active(lua_State *L) {
@@ -189,26 +308,23 @@ static int group_active(lua_State *L) {
 }
 
 static int group_tostring(lua_State *L) {
-    Group *group = group_check(L, 1);
+    const Group *group = group_check(L, 1);
     lua_pushfstring(L, "group of %d tasks", (int)group->active);
     return 1;
 }
 
-static const luaL_Reg methods[] = {
+static const luaL_Reg group_methods[] = {
     {"go", group_go},
     {"cancel", group_cancel},
     {NULL, NULL},
 };
 
-/* what Lua's part of groups is built on */
-static const luaL_Reg functions[] = {
-    {"group_new", group_new},
+static const luaL_Reg group_functions[] = {
+    {"group_run", group_run},
     {"group_detached", group_detached},
     {"group_start", group_start},
     {"group_wait", group_wait},
     {"group_cancel", group_cancel},
-    {"group_is_cancelled", group_is_cancelled},
-    {"group_leave", group_leave},
     {"group_active", group_active},
     {NULL, NULL},
 };
@@ -217,13 +333,13 @@ void group_open(lua_State *L) {
     luaL_newmetatable(L, group_name);
     lua_pushcfunction(L, group_tostring);
     lua_setfield(L, -2, "__tostring");
-    luaL_newlibtable(L, methods);
-    luaL_setfuncs(L, methods, 0);
+    luaL_newlibtable(L, group_methods);
+    luaL_setfuncs(L, group_methods, 0);
     lua_pushvalue(L, -1);
     lua_setfield(L, -3, "__index");
     lua_setfield(L, -3, "group_methods");
     lua_pop(L, 1);
     lua_newtable(L);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &pins_key);
-    luaL_setfuncs(L, functions, 0);
+    luaL_setfuncs(L, group_functions, 0);
 }

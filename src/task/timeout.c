@@ -1,16 +1,17 @@
 /*
 ** Owns time limits and shields: calls that run a function in a scope of its
-** own. Their memory is the loop's, so that a coroutine closed by a stranger
+** own. Their memory is the loop's, so that a coroutine closed by user code
 ** leaves nothing behind that points into its stack.
 */
 #include "task/timeout.h"
 
 #include "base/error.h"
-#include "kernel/task_result.h"
 #include "event/run.h"
+#include "kernel/cancellation.h"
+#include "kernel/clock.h"
 #include "kernel/task.h"
+#include "kernel/traceback.h"
 
-#include <lauxlib.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -20,82 +21,132 @@ typedef struct TimeoutScope {
     struct TimeoutScope *next_free, *next;
 } TimeoutScope;
 
+/* All scopes ever made; those that no call uses are in a list of their own. */
+typedef struct TimeoutPart {
+    LoopPart part;
+    TimeoutScope *all, *free;
+} TimeoutPart;
+
+static const char part_key;
+
+/* --- the scopes --- */
+
+static void timeout_close(LoopPart *loop_part, Loop *loop) {
+    TimeoutPart *part = (TimeoutPart *)loop_part;
+    (void)loop;
+    while (part->all != NULL) {
+        TimeoutScope *scope = part->all;
+        part->all = scope->next;
+        free(scope);
+    }
+    free(part);
+}
+
 static void timeout_passed(Timer *timer) {
-    scope_cancel(&((TimeoutScope *)((char *)timer - offsetof(TimeoutScope, timer)))->scope);
+    scope_cancel(&container_of(timer, TimeoutScope, timer)->scope);
 }
 
 static TimeoutScope *timeout_new(lua_State *L, Loop *loop) {
-    TimeoutScope *limit = loop->free_limits;
-    if (limit != NULL) {
-        loop->free_limits = limit->next_free;
-        return limit;
+    TimeoutPart *part = loop_need_part(loop, &part_key, sizeof *part, timeout_close);
+    TimeoutScope *timeout = part != NULL ? part->free : NULL;
+    if (timeout != NULL) {
+        part->free = timeout->next_free;
+        return timeout;
     }
-    limit = calloc(1, sizeof *limit);
-    if (limit == NULL) luaL_error(L, "not enough memory");
-    limit->timer.fired = timeout_passed;
-    limit->next = loop->limits;
-    loop->limits = limit;
-    return limit;
+    if (part != NULL) timeout = calloc(1, sizeof *timeout);
+    if (timeout == NULL) luaL_error(L, "not enough memory");
+    timeout->timer.fired = timeout_passed;
+    timeout->next = part->all;
+    part->all = timeout;
+    return timeout;
 }
 
-static void timeout_leave(Loop *loop, TimeoutScope *limit) {
-    timer_heap_clear(&loop->timers, &limit->timer);
-    scope_leave(&limit->scope);
-    limit->next_free = loop->free_limits;
-    loop->free_limits = limit;
+static void timeout_leave(TimeoutScope *timeout) {
+    Loop *loop = container_of(timeout->scope.stack, Task, scopes)->loop;
+    TimeoutPart *part = loop_part(loop, &part_key);
+    timer_heap_clear(&loop->timers, &timeout->timer);
+    scope_leave(&timeout->scope);
+    timeout->next_free = part->free;
+    part->free = timeout;
 }
 
-void timeout_abandon(Scope *scope) {
-    timeout_leave(scope->task->loop, (TimeoutScope *)scope);
+static void timeout_abandon(Scope *scope) {
+    timeout_leave(container_of(scope, TimeoutScope, scope));
 }
 
-void timeout_scopes_free(Loop *loop) {
-    while (loop->limits != NULL) {
-        TimeoutScope *limit = loop->limits;
-        loop->limits = limit->next;
-        free(limit);
+static const ScopeType timeout_type = {false, timeout_abandon};
+static const ScopeType shield_type = {true, timeout_abandon};
+
+/* --- calling a function in one --- */
+
+enum { CALL_SECONDS = 1, CALL_HANDLER, CALL_FUNCTION }; /* the stack of a call */
+
+/* [seconds, handler, function, ...] */
+static int timeout_call(lua_State *L, Task *task, const ScopeType *type, uint64_t duration,
+                        lua_KFunction done) {
+    Loop *loop = task->loop;
+    TimeoutScope *timeout = timeout_new(L, loop);
+    scope_enter(&timeout->scope, task->scopes.innermost, &task->scopes, type);
+    if (duration == 0) {
+        scope_cancel(&timeout->scope);
+    } else if (duration != FOREVER &&
+               !timer_heap_set(&loop->timers, &timeout->timer, clock_deadline(loop, duration))) {
+        timeout_leave(timeout);
+        return luaL_error(L, "not enough memory");
     }
-    loop->free_limits = NULL;
+    int n = lua_gettop(L) - CALL_FUNCTION;
+    int status = lua_pcallk(L, n, LUA_MULTRET, CALL_HANDLER, (lua_KContext)timeout, done);
+    return done(L, status, (lua_KContext)timeout);
 }
 
-enum { LIMIT_SECONDS = 1, LIMIT_HANDLER, LIMIT_FUNCTION };
+static bool timeout_has_results(int status) {
+    return status == LUA_OK || status == LUA_YIELD;
+}
 
-/* The function has ended: its results, its error, or that the time was up. */
-static int timeout_done(lua_State *L, int status, lua_KContext context) {
-    TimeoutScope *limit = (TimeoutScope *)context;
-    Task *task = limit->scope.task;
-    bool expired = limit->scope.cancelled;
-    timeout_leave(task->loop, limit);
-    if (status == LUA_OK || status == LUA_YIELD) return lua_gettop(L) - LIMIT_HANDLER;
-    if (!expired || task->scope->doomed || !scope_is_cancellation(L, -1)) return task_rethrow(L);
+/* Leaves the scope. Whether the cancellation on top is one for lack of time in this very scope. */
+static bool timeout_has_expired(lua_State *L, TimeoutScope *timeout, int status) {
+    const ScopeStack *stack = timeout->scope.stack;
+    bool was_cancelled = timeout->scope.cancelled;
+    timeout_leave(timeout);
+    return !timeout_has_results(status) && was_cancelled && !stack->innermost->doomed &&
+           cancellation_is(L, -1);
+}
+
+static int timeout_push_failure(lua_State *L) {
     char reason[64];
-    snprintf(reason, sizeof reason, "timed out after %.14gs", lua_tonumber(L, LIMIT_SECONDS));
+    snprintf(reason, sizeof reason, "timed out after %.14gs", lua_tonumber(L, CALL_SECONDS));
     return error_push_reason(L, ARSENAL_TIMEOUT, reason);
 }
 
-/* A shield's function has ended. */
-static int shield_done(lua_State *L, int status, lua_KContext context) {
-    TimeoutScope *limit = (TimeoutScope *)context;
-    timeout_leave(limit->scope.task->loop, limit);
-    if (status == LUA_OK || status == LUA_YIELD) return lua_gettop(L) - LIMIT_HANDLER;
-    return task_rethrow(L);
+static int timeout_done(lua_State *L, int status, lua_KContext context) {
+    if (timeout_has_expired(L, (TimeoutScope *)context, status)) return timeout_push_failure(L);
+    return timeout_has_results(status) ? lua_gettop(L) - CALL_HANDLER : traceback_pass_on(L);
 }
 
-/* [seconds, handler, function, ...] */
-static int call(lua_State *L, Loop *loop, Task *task, int kind, uint64_t duration,
-                lua_KFunction done) {
-    TimeoutScope *limit = timeout_new(L, loop);
-    scope_enter(&limit->scope, task->scope, task, kind);
-    if (duration == 0) {
-        scope_cancel(&limit->scope);
-    } else if (duration != FOREVER &&
-               !timer_heap_set(&loop->timers, &limit->timer, uv_hrtime() + duration)) {
-        timeout_leave(loop, limit);
-        return luaL_error(L, "not enough memory");
-    }
-    int n = lua_gettop(L) - LIMIT_FUNCTION;
-    int status = lua_pcallk(L, n, LUA_MULTRET, LIMIT_HANDLER, (lua_KContext)limit, done);
-    return done(L, status, (lua_KContext)limit);
+static int timeout_within_done(lua_State *L, int status, lua_KContext context) {
+    bool has_expired = timeout_has_expired(L, (TimeoutScope *)context, status);
+    if (!has_expired && !timeout_has_results(status)) return traceback_pass_on(L);
+    lua_pushboolean(L, has_expired);
+    lua_replace(L, CALL_HANDLER);
+    if (!has_expired) return lua_gettop(L) - CALL_SECONDS;
+    lua_settop(L, CALL_HANDLER);
+    return 1 + timeout_push_failure(L);
+}
+
+static int timeout_shield_done(lua_State *L, int status, lua_KContext context) {
+    timeout_leave((TimeoutScope *)context);
+    return timeout_has_results(status) ? lua_gettop(L) - CALL_HANDLER : traceback_pass_on(L);
+}
+
+/* (seconds, fn, ...) */
+static int timeout_begin(lua_State *L, lua_KFunction done) {
+    uint64_t duration = args_duration(L, 1);
+    task_check_function(L, 2);
+    Task *task = task_enter(L, loop_of(L));
+    if (task == NULL) return run_outside(L);
+    lua_pushcfunction(L, traceback_handler);
+    lua_insert(L, CALL_HANDLER);
+    return timeout_call(L, task, &timeout_type, duration, done);
 }
 
 /*
@@ -103,36 +154,38 @@ static int call(lua_State *L, Loop *loop, Task *task, int kind, uint64_t duratio
 ** once a cancellation for lack of time has left it. A limit of 0 lets fn run
 ** to its first wait; an inner limit never outlives an outer one.
 */
-static int timeout(lua_State *L) {
-    Loop *loop = loop_of(L);
-    uint64_t duration = args_duration(L, 1);
-    task_check_function(L, 2);
-    Task *task = task_enter(L, loop);
-    if (task == NULL) return run_outside(L);
-    lua_pushcfunction(L, task_traceback);
-    lua_insert(L, LIMIT_HANDLER);
-    return call(L, loop, task, SCOPE_LIMIT, duration, timeout_done);
+static int timeout_function(lua_State *L) {
+    return timeout_begin(L, timeout_done);
+}
+
+/*
+** within(seconds, fn, ...): false and fn's results; or true, nil, message,
+** "TIMEOUT" where the time of this very call ran out. For callers that have to
+** tell that from a "TIMEOUT" which fn returns.
+*/
+static int timeout_within(lua_State *L) {
+    return timeout_begin(L, timeout_within_done);
 }
 
 /* shield(fn, ...) runs fn to its end, and returns its results, although the task is cancelled. */
-static int shield(lua_State *L) {
-    Loop *loop = loop_of(L);
+static int timeout_shield(lua_State *L) {
     task_check_function(L, 1);
-    Task *task = task_enter(L, loop);
+    Task *task = task_enter(L, loop_of(L));
     if (task == NULL) return run_outside(L);
     lua_pushnil(L);
-    lua_insert(L, LIMIT_SECONDS);
-    lua_pushcfunction(L, task_traceback);
-    lua_insert(L, LIMIT_HANDLER);
-    return call(L, loop, task, SCOPE_SHIELD, FOREVER, shield_done);
+    lua_insert(L, CALL_SECONDS);
+    lua_pushcfunction(L, traceback_handler);
+    lua_insert(L, CALL_HANDLER);
+    return timeout_call(L, task, &shield_type, FOREVER, timeout_shield_done);
 }
 
-static const luaL_Reg functions[] = {
-    {"timeout", timeout},
-    {"shield", shield},
+static const luaL_Reg timeout_functions[] = {
+    {"timeout", timeout_function},
+    {"within", timeout_within},
+    {"shield", timeout_shield},
     {NULL, NULL},
 };
 
 void timeout_open(lua_State *L) {
-    luaL_setfuncs(L, functions, 0);
+    luaL_setfuncs(L, timeout_functions, 0);
 }

@@ -64,8 +64,7 @@ end
 
 -- One call of the handler of a connection that is readable.
 local function call_once(lobby, is_counted, stream, handler, listener)
-  local ok, result = xpcall(handler, core.traceback, stream, listener)
-  local traceback = not ok and core.last_traceback()
+  local ok, result, traceback = core.pcall(handler, stream, listener)
   if not ok or result == false then stream:close() end
   lobby:add(stream)
   if not ok and not is_counted(result, stream) then return core.rethrow(result, traceback) end
@@ -92,7 +91,7 @@ local function serve_readable(opened, listener, handler, max_connections, is_cou
 end
 
 -- Re-raises what ended the accepting, or returns true after a close.
-local function finish(groups, opened, traceback, ok, err)
+local function finish(groups, opened, ok, err, traceback)
   groups[opened] = nil
   if ok then return true end
   return core.rethrow(err, traceback)
@@ -118,10 +117,10 @@ function Listener:serve(handler, options)
     return serve(new, self, handler, options.max_connections, is_counted)
   end
   local function failed(err, traceback, task, stream)
-    if task and not (stream and is_counted(err, stream)) then core.face.on_error(err, traceback, task) end
+    if task and not (stream and is_counted(err, stream)) then core.module().on_error(err, traceback, task) end
   end
-  local _, traceback, ok, err = group.run(failed, body)
-  return finish(serving[self], opened, traceback, ok, err)
+  local _, ok, err, traceback = group.run(failed, body)
+  return finish(serving[self], opened, ok, err, traceback)
 end
 
 ---Stops accepting, waits at most `grace` seconds for the running handlers, then

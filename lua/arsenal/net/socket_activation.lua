@@ -2,7 +2,7 @@
 
 local core = require("arsenal.core")
 
-local handover = {}
+local socket_activation = {}
 
 local function split(names)
   local list = {}
@@ -20,7 +20,7 @@ end
 ---listeners of TCP and Unix, UDP sockets. The descriptors are the objects'. An empty
 ---list where there are none, and the next time: the environment's variables are taken.
 ---@return arsenal.HandedOver[]
-function handover.listen_fds()
+function socket_activation.listen_fds()
   local first, count, names = core.handed_over()
   local list, given = {}, split(names)
   for i = 1, count do
@@ -31,4 +31,4 @@ function handover.listen_fds()
   return list
 end
 
-return handover
+return socket_activation

@@ -90,12 +90,12 @@ function udp.connect(host, port, options)
   return connect_to_first(addresses, port, options)
 end
 
--- What send_to does with a host that is no numeric address.
-function core.send_to_name(socket, data, host, port, family)
+-- socket:send_to with a host that is a name.
+core.register("send_to_name", function(socket, data, host, port, family)
   local addresses, message, code = endpoint.resolve("send_to", host, port, { family = family })
   if not addresses then return nil, message, code end
   return socket:send_to(data, addresses[1].address, port)
-end
+end)
 
 ---Makes an object of an open socket: a UDP socket. The
 ---descriptor is the object's from then on; after a failure it still is the caller's.

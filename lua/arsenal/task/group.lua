@@ -11,30 +11,10 @@ local Group = core.group_methods
 -- The failures of groups made by arsenal.group, in the order of their coming.
 local failures_of = setmetatable({}, { __mode = "k" })
 
--- The body has ended: waits for the tasks. A cancellation from outside that
--- cuts this wait short counts as one of the body.
-local function finish(self, failed, ok, ...)
-  local traceback = not ok and core.last_traceback()
-  if not ok then failed(..., traceback) end
-  local cut = ok and not pcall(core.group_wait, self, 0)
-  local cancelled = core.group_is_cancelled(self)
-  if not ok then core.group_cancel(self) end
-  core.shield(core.group_wait, self, 0)
-  core.group_leave(self)
-  local alive, cancellation = true, nil
-  if cut then alive, cancellation = pcall(core.check_cancelled) end
-  if not alive then return cancelled, nil, false, cancellation end
-  return cancelled, traceback, ok, ...
-end
-
--- Calls body(group, ...) in a new group, whose failures go to `failed(err,
--- traceback, task, attachment)`, that of the body without a task, and waits for
--- all its tasks. Returns whether the group was cancelled, the traceback of the
--- body's error, and what xpcall returns of the body.
-function group.run(failed, body, ...)
-  local self = core.group_new(failed)
-  return finish(self, failed, xpcall(body, core.traceback, self, ...))
-end
+-- Calls body(group, ...) in a new group, whose failures go to `failed(err, traceback, task, attachment)`, that of the
+-- body without a task, and waits for all its tasks. Returns whether the group was cancelled, and true and the body's
+-- results, or false, its error and the error's traceback.
+group.run = core.group_run
 
 local function words(value)
   local ok, text = pcall(tostring, value)
@@ -42,7 +22,7 @@ local function words(value)
 end
 
 -- The first failure's traceback, and the others behind it.
-local function tell(failures)
+local function describe(failures)
   local lines = { failures[1].traceback }
   for i = 2, #failures do
     local failure = failures[i]
@@ -54,12 +34,12 @@ local function tell(failures)
 end
 
 -- The results of arsenal.group, from the failures and what group.run returned.
-local function outcome(failures, cancelled, traceback, ok, ...)
-  if failures[1] then return core.rethrow(failures[1].error, tell(failures)) end
+local function conclude(failures, cancelled, ok, ...)
+  if failures[1] then return core.rethrow(failures[1].error, describe(failures)) end
   if ok then return ... end
   core.check_cancelled()
   if cancelled then return nil, "group was cancelled", "CANCELLED" end
-  return core.rethrow((...), traceback)
+  return core.rethrow(...)
 end
 
 ---Calls `fn(group, ...)` and waits for every task that was started by
@@ -82,7 +62,7 @@ function group.group(fn, ...)
     failures_of[self] = failures
     return fn(self, ...)
   end
-  return outcome(failures, group.run(failed, body, ...))
+  return conclude(failures, group.run(failed, body, ...))
 end
 
 ---The errors of the group so far, in the order of their coming: the first is the

@@ -328,7 +328,7 @@ end
 
 -- A handshake's failure is counted; an error is a bug, of an sni function.
 local function told(err, traceback, task)
-  core.face.on_error(err, traceback, task)
+  core.module().on_error(err, traceback, task)
 end
 
 ---Listens as tcp.listen does, for clients that speak TLS. Handshakes run beside

@@ -2,8 +2,8 @@
 ** The openers of the files that nothing else builds on: each adds its functions
 ** to the table on top of the stack, [-0, +0]. core.c calls them.
 */
-#ifndef ARSENAL_OPENERS_H
-#define ARSENAL_OPENERS_H
+#ifndef ARSENAL_BASE_OPENERS_H
+#define ARSENAL_BASE_OPENERS_H
 
 #include <lua.h>
 

@@ -1,0 +1,155 @@
+/*
+** Owns the handlers of signals that a running loop takes.
+*/
+#include "base/platform.h"
+
+#include "event/signal_watch.h"
+
+#include <stdlib.h>
+
+static uv_once_t once = UV_ONCE_INIT;
+static uv_mutex_t lock;                /* guards every watch, except what handlers read */
+static _Atomic(SignalWatch *) watches; /* those that have ever been begun */
+static atomic_int handling;            /* handlers that are running */
+
+static void watch_make_lock(void) {
+    uv_mutex_init(&lock);
+}
+
+static void watch_enter(void) {
+    uv_once(&once, watch_make_lock);
+    uv_mutex_lock(&lock);
+}
+
+static void watch_signal_came(int number) {
+    atomic_fetch_add(&handling, 1);
+    for (SignalWatch *watch = atomic_load(&watches); watch != NULL; watch = watch->next) {
+        if (watch->number != number) continue;
+        Inbox *inbox = atomic_load(&watch->inbox);
+        atomic_store(&watch->came, true);
+        if (inbox != NULL) inbox_wake(inbox);
+    }
+    atomic_fetch_sub(&handling, 1);
+}
+
+#ifdef _WIN32 /* there, too, the handler is reset before it is called */
+
+static bool watch_install(SignalWatch *watch) {
+    watch->previous = signal(watch->number, watch_signal_came);
+    bool is_left_alone =
+        watch->previous == SIG_IGN || (watch->only_default && watch->previous != SIG_DFL);
+    if (is_left_alone) signal(watch->number, watch->previous);
+    return !is_left_alone && watch->previous != SIG_ERR;
+}
+
+static void watch_uninstall(SignalWatch *watch) {
+    signal(watch->number, watch->previous);
+}
+
+#else
+
+static bool watch_install(SignalWatch *watch) {
+    struct sigaction action = {
+        .sa_handler = watch_signal_came,
+        .sa_flags = watch->only_once ? (int)SA_RESETHAND : SA_RESTART,
+    };
+    if (sigaction(watch->number, NULL, &watch->previous) != 0) return false;
+    bool is_default = watch->previous.sa_handler == SIG_DFL;
+    if (watch->previous.sa_handler == SIG_IGN || (watch->only_default && !is_default)) return false;
+    return sigaction(watch->number, &action, NULL) == 0;
+}
+
+/* A handler that somebody else has installed meanwhile stays. */
+static void watch_uninstall(SignalWatch *watch) {
+    struct sigaction now;
+    if (sigaction(watch->number, NULL, &now) != 0) return;
+    bool was_used = watch->only_once && now.sa_handler == SIG_DFL;
+    if (was_used || now.sa_handler == watch_signal_came)
+        sigaction(watch->number, &watch->previous, NULL);
+}
+
+#endif
+
+/* --- the lock is held --- */
+
+static void watch_take(SignalWatch *watch) {
+    atomic_store(&watch->inbox, watch->loop_inbox);
+    watch->is_ours = watch_install(watch);
+}
+
+/* A handler may be about to wake the inbox in another thread: it is let finish. */
+static void watch_give_back(SignalWatch *watch) {
+    if (watch->is_ours) watch_uninstall(watch);
+    watch->is_ours = false;
+    atomic_store(&watch->inbox, NULL);
+    while (atomic_load(&handling) > 0)
+        continue;
+}
+
+static void watch_register(SignalWatch *watch) {
+    SignalWatch *known = atomic_load(&watches);
+    while (known != NULL && known != watch)
+        known = known->next;
+    if (known != NULL) return;
+    watch->next = atomic_load(&watches);
+    atomic_store(&watches, watch);
+}
+
+/* --- the functions --- */
+
+typedef struct WatchPart {
+    LoopPart part;
+    SignalWatch *watch;
+} WatchPart;
+
+static void watch_loop_closed(LoopPart *part, Loop *loop) {
+    signal_watch_end(((WatchPart *)part)->watch, loop);
+    free(part);
+}
+
+void signal_watch_begin(SignalWatch *watch, Loop *loop) {
+    Inbox *inbox = inbox_of(loop);
+    if (inbox == NULL) return;
+    WatchPart *part = loop_need_part(loop, watch, sizeof *part, watch_loop_closed);
+    if (part == NULL) return;
+    part->watch = watch;
+    watch_enter();
+    if (watch->loop == NULL) {
+        watch_register(watch);
+        watch->loop = loop;
+        watch->loop_inbox = inbox;
+        atomic_store(&watch->came, false);
+        if (watch->claims == 0) watch_take(watch);
+        if (watch->claims == 0 && !watch->is_ours) watch->loop = NULL;
+    }
+    uv_mutex_unlock(&lock);
+}
+
+void signal_watch_end(SignalWatch *watch, const Loop *loop) {
+    watch_enter();
+    if (watch->loop == loop) {
+        watch_give_back(watch);
+        watch->loop = NULL;
+    }
+    uv_mutex_unlock(&lock);
+}
+
+void signal_watch_claim(SignalWatch *watch) {
+    watch_enter();
+    if (watch->claims++ == 0) watch_give_back(watch);
+    uv_mutex_unlock(&lock);
+}
+
+void signal_watch_disclaim(SignalWatch *watch) {
+    watch_enter();
+    if (--watch->claims == 0 && watch->loop != NULL) watch_take(watch);
+    uv_mutex_unlock(&lock);
+}
+
+bool signal_watch_taken(SignalWatch *watch, const Loop *loop) {
+    if (!atomic_load_explicit(&watch->came, memory_order_relaxed)) return false;
+    watch_enter();
+    bool is_ours = watch->loop == loop && atomic_exchange(&watch->came, false);
+    uv_mutex_unlock(&lock);
+    return is_ours;
+}

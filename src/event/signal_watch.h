@@ -1,0 +1,46 @@
+/*
+** Signal watches: a signal of the process that one loop at a time takes while
+** it runs. Signals are the process's, so all of this is behind one lock.
+*/
+#ifndef ARSENAL_EVENT_SIGNAL_WATCH_H
+#define ARSENAL_EVENT_SIGNAL_WATCH_H
+
+#include "event/inbox.h"
+
+#include <signal.h>
+#include <stdatomic.h>
+
+#ifdef _WIN32
+typedef void (*SignalAction)(int number);
+#else
+typedef struct sigaction SignalAction;
+#endif
+
+typedef struct SignalWatch {
+    int number;
+    bool only_default; /* left alone if the process does anything but the default with it */
+    bool only_once;    /* the second one does what it did before the watch */
+
+    /* signal_watch.c's own */
+    atomic_bool came;
+    _Atomic(Inbox *) inbox; /* of the loop, while the handler is ours */
+    Loop *loop;             /* that the signal is for, and its inbox; or NULL */
+    Inbox *loop_inbox;
+    SignalAction previous;
+    bool is_ours;    /* the handler, and `previous` is what was there */
+    unsigned claims; /* signal objects handle the signal meanwhile */
+    struct SignalWatch *next;
+} SignalWatch;
+
+/* Until signal_watch_end the signal is for the loop; nothing where another loop has it, or it is ignored. */
+void signal_watch_begin(SignalWatch *watch, Loop *loop);
+void signal_watch_end(SignalWatch *watch, const Loop *loop);
+
+/* While claims exist, signal objects handle the signal, and not the loop. */
+void signal_watch_claim(SignalWatch *watch);
+void signal_watch_disclaim(SignalWatch *watch);
+
+/* Whether one came for this loop since the last call. */
+bool signal_watch_taken(SignalWatch *watch, const Loop *loop);
+
+#endif

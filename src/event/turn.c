@@ -1,0 +1,100 @@
+/*
+** Owns the turn, and the time that tasks keep the loop from polling.
+*/
+#include "event/turn.h"
+
+#include "event/poller.h"
+#include "kernel/clock.h"
+#include "kernel/task.h"
+
+static void turn_fire_timers(Loop *loop) {
+    if (loop->timers.count == 0) return;
+    uint64_t now = clock_now(loop);
+    Timer *timer;
+    while ((timer = timer_heap_take_due(&loop->timers, now)) != NULL)
+        timer->fired(timer);
+}
+
+uint64_t turn_idle_time(const Loop *loop) {
+    if (loop->ready > 0) return 0;
+    if (loop->timers.count == 0) return FOREVER;
+    uint64_t now = clock_now(loop), next = loop->timers.heap[1]->deadline;
+    return next > now ? next - now : 0;
+}
+
+/* --- lag: measured from the first time on that it is asked for --- */
+
+static void turn_measure_lag(Loop *loop) {
+    uint64_t unpolled = clock_now(loop) - loop->polled_at;
+    if (unpolled > loop->lag) loop->lag = unpolled;
+}
+
+uint64_t turn_take_lag(Loop *loop) {
+    if (loop->polled_at != 0) turn_measure_lag(loop);
+    uint64_t lag = loop->lag;
+    loop->lag = 0;
+    loop->polled_at = clock_now(loop);
+    return lag;
+}
+
+/* --- turning --- */
+
+static void turn_poll(Loop *loop, uint64_t timeout) {
+    uint64_t idle = turn_idle_time(loop);
+    if (loop->polled_at != 0) turn_measure_lag(loop);
+    poll_wait(loop, idle < timeout ? idle : timeout);
+    turn_fire_timers(loop);
+    if (loop->polled_at != 0) loop->polled_at = clock_now(loop);
+    loop->unpolled = 0;
+}
+
+unsigned turn_once(lua_State *L, Loop *loop, uint64_t timeout) {
+    loop->turning = true;
+    if (loop->polled_at != 0) loop->polled_at = clock_now(loop); /* the caller may have slept */
+    unsigned ran = tasks_run(L, loop);
+    turn_poll(loop, timeout);
+    loop->turning = false;
+    loop->turns++;
+    return ran;
+}
+
+void turn_briskly(lua_State *L, Loop *loop) {
+    loop->turning = true;
+    if (turn_poll_is_due(loop)) turn_poll(loop, FOREVER);
+    loop->unpolled += tasks_run(L, loop);
+    loop->turning = false;
+    loop->turns++;
+}
+
+/* backend_timeout(): seconds until the next timer; 0 if a task is ready; nil: only an event gives work. */
+static int turn_backend_timeout(lua_State *L) {
+    uint64_t idle = turn_idle_time(loop_of(L));
+    if (idle == FOREVER)
+        lua_pushnil(L);
+    else
+        lua_pushnumber(L, (lua_Number)idle / 1e9);
+    return 1;
+}
+
+/* backend_fd(): a descriptor that is readable when run_once has something to do. */
+static int turn_backend_fd(lua_State *L) {
+    lua_pushinteger(L, poll_backend_fd(loop_of(L)));
+    return 1;
+}
+
+/* now(): seconds on the monotonic clock, since an arbitrary moment. */
+static int turn_now(lua_State *L) {
+    lua_pushnumber(L, (lua_Number)clock_now(loop_of(L)) / 1e9);
+    return 1;
+}
+
+static const luaL_Reg turn_functions[] = {
+    {"backend_fd", turn_backend_fd},
+    {"backend_timeout", turn_backend_timeout},
+    {"now", turn_now},
+    {NULL, NULL},
+};
+
+void turn_open(lua_State *L) {
+    luaL_setfuncs(L, turn_functions, 0);
+}

@@ -1,0 +1,92 @@
+/*
+** Owns the error that a cancellation is, and the reasons that scopes were
+** cancelled for.
+*/
+#include "kernel/cancellation.h"
+
+#include "base/error.h"
+
+#include <lauxlib.h>
+
+static const char cancellation_name[] = "arsenal.cancellation";
+static const char plain_key;   /* registry: the one error without a reason */
+static const char reasons_key; /* registry: the errors that have one, by scope */
+
+/* [-0, +1] */
+static void cancellation_make(lua_State *L, const char *message) {
+    lua_createtable(L, 0, 3);
+    lua_pushstring(L, message);
+    lua_setfield(L, -2, "message");
+    lua_pushstring(L, error_code(ARSENAL_CANCELLED));
+    lua_setfield(L, -2, "code");
+    luaL_setmetatable(L, cancellation_name);
+}
+
+void cancellation_set_reason(lua_State *L, Scope *scope, int index) {
+    index = lua_absindex(L, index);
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &reasons_key);
+    const char *reason = luaL_tolstring(L, index, NULL);
+    cancellation_make(L, lua_pushfstring(L, "%s: %s", error_words(ARSENAL_CANCELLED), reason));
+    lua_pushvalue(L, index);
+    lua_setfield(L, -2, "reason");
+    lua_rawsetp(L, -4, scope);
+    lua_pop(L, 3);
+    scope->has_reason = true;
+}
+
+void cancellation_drop_reason(lua_State *L, Scope *scope) {
+    if (!scope->has_reason) return;
+    scope->has_reason = false;
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &reasons_key);
+    lua_pushnil(L);
+    lua_rawsetp(L, -2, scope);
+    lua_pop(L, 1);
+}
+
+void cancellation_push(lua_State *L, const Scope *scope) {
+    const Scope *cause = scope_cause(scope);
+    if (cause->has_reason) {
+        lua_rawgetp(L, LUA_REGISTRYINDEX, &reasons_key);
+        lua_rawgetp(L, -1, cause);
+        lua_remove(L, -2);
+    } else {
+        lua_rawgetp(L, LUA_REGISTRYINDEX, &plain_key);
+    }
+}
+
+int cancellation_raise(lua_State *L, const Scope *scope) {
+    cancellation_push(L, scope);
+    return lua_error(L);
+}
+
+bool cancellation_is(lua_State *L, int index) {
+    if (!lua_istable(L, index) || !lua_getmetatable(L, index)) return false;
+    bool is = luaL_getmetatable(L, cancellation_name) == LUA_TTABLE && lua_rawequal(L, -1, -2);
+    lua_pop(L, 2);
+    return is;
+}
+
+/* is_cancelled(err): whether a caught error is a cancellation. */
+static int cancellation_test(lua_State *L) {
+    luaL_checkany(L, 1);
+    lua_pushboolean(L, cancellation_is(L, 1));
+    return 1;
+}
+
+static int cancellation_tostring(lua_State *L) {
+    lua_getfield(L, 1, "message");
+    return 1;
+}
+
+void cancellation_open(lua_State *L) {
+    luaL_newmetatable(L, cancellation_name);
+    lua_pushcfunction(L, cancellation_tostring);
+    lua_setfield(L, -2, "__tostring");
+    lua_pop(L, 1);
+    cancellation_make(L, error_words(ARSENAL_CANCELLED));
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &plain_key);
+    lua_newtable(L);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &reasons_key);
+    lua_pushcfunction(L, cancellation_test);
+    lua_setfield(L, -2, "is_cancelled");
+}

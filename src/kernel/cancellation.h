@@ -1,0 +1,23 @@
+/*
+** Cancellations: the errors that a wait in a cancelled scope raises.
+*/
+#ifndef ARSENAL_KERNEL_CANCELLATION_H
+#define ARSENAL_KERNEL_CANCELLATION_H
+
+#include "kernel/scope.h"
+
+#include <lua.h>
+
+/* The cancellation that dooms `scope`: [-0, +1] pushes it; raises it. */
+void cancellation_push(lua_State *L, const Scope *scope);
+int cancellation_raise(lua_State *L, const Scope *scope);
+
+bool cancellation_is(lua_State *L, int index); /* whether the value there is such an error */
+
+/* [-0, +0] From now on the cancellations of `scope` have the value at `index` as their reason. */
+void cancellation_set_reason(lua_State *L, Scope *scope, int index);
+void cancellation_drop_reason(lua_State *L, Scope *scope);
+
+void cancellation_open(lua_State *L); /* [-0, +0] adds its functions to the table on top */
+
+#endif

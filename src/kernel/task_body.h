@@ -1,0 +1,19 @@
+/*
+** The stack of a task's coroutine, from its bottom.
+*/
+#ifndef ARSENAL_KERNEL_TASK_BODY_H
+#define ARSENAL_KERNEL_TASK_BODY_H
+
+enum {
+    BODY_TASK = 1,   /* a light userdata */
+    BODY_ATTACHMENT, /* what the task's owner looks after, or nil */
+    BODY_STARTER,    /* the function that started the task */
+    BODY_LINE,       /* and the line there */
+    BODY_HANDLER,    /* the message handler */
+    BODY_FUNCTION,   /* the task's function, and then its arguments */
+};
+
+/* Slots that a coroutine needs besides the arguments: C's function comes first. */
+enum { BODY_ROOM = BODY_FUNCTION + 1 };
+
+#endif

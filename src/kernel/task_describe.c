@@ -1,0 +1,84 @@
+/*
+** Owns how tasks look in words. What they say is found on their coroutines, so
+** that starting a task costs no description.
+*/
+#include "kernel/task_describe.h"
+
+#include "kernel/task_body.h"
+#include "kernel/task_object.h"
+
+/* The outermost frame of a coroutine that runs something. */
+static void describe_find_bottom(lua_State *co, lua_Debug *frame) {
+    int there = 0, beyond = 1;
+    while (lua_getstack(co, beyond, frame)) {
+        there = beyond;
+        beyond *= 2;
+    }
+    while (beyond - there > 1) {
+        int middle = there + (beyond - there) / 2;
+        *(lua_getstack(co, middle, frame) ? &there : &beyond) = middle;
+    }
+    lua_getstack(co, there, frame);
+}
+
+/*
+** Pushes the function that started the task and the line there onto the task's
+** own coroutine, from its bottom; false if they are not there any more.
+*/
+static bool describe_find_starter(Task *task) {
+    lua_State *co = task->L;
+    lua_Debug bottom;
+    if (!lua_checkstack(co, 2)) return false;
+    if (!task->started) {
+        if (lua_gettop(co) < BODY_FUNCTION) return false;
+        lua_pushvalue(co, BODY_STARTER + 1); /* above the function that is to run */
+        lua_pushvalue(co, BODY_LINE + 1);
+        return true;
+    }
+    if (!lua_getstack(co, 0, &bottom)) return false;
+    describe_find_bottom(co, &bottom);
+    if (lua_getlocal(co, &bottom, BODY_STARTER) == NULL) return false;
+    lua_getlocal(co, &bottom, BODY_LINE);
+    return true;
+}
+
+void task_push_start(lua_State *L, Task *task) {
+    lua_Debug starter;
+    if (!describe_find_starter(task)) {
+        lua_pushnil(L);
+        return;
+    }
+    int line = (int)lua_tointeger(task->L, -1);
+    lua_pop(task->L, 1);
+    if (task->L != L) lua_xmove(task->L, L, 1);
+    if (!lua_isfunction(L, -1)) return;
+    lua_getinfo(L, ">S", &starter);
+    if (line > 0)
+        lua_pushfstring(L, "%s:%d", starter.short_src, line);
+    else
+        lua_pushstring(L, starter.short_src);
+}
+
+bool task_push_wait(lua_State *L, Task *task) {
+    if (task->state != TASK_WAITING) return false;
+    task->kind->describe(L, task);
+    return true;
+}
+
+void task_push_description(lua_State *L, Task *task) {
+    task_object_push(L, task);
+    luaL_tolstring(L, -1, NULL);
+    lua_replace(L, -2);
+    task_push_start(L, task);
+    if (lua_isnil(L, -1)) {
+        lua_pop(L, 1);
+    } else {
+        lua_pushfstring(L, "%s started at %s", lua_tostring(L, -2), lua_tostring(L, -1));
+        lua_replace(L, -3);
+        lua_pop(L, 1);
+    }
+    if (!task_push_wait(L, task)) return;
+    lua_pushfstring(L, "%s, %s", lua_tostring(L, -2), lua_tostring(L, -1));
+    lua_replace(L, -3);
+    lua_pop(L, 1);
+}

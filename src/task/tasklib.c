@@ -1,0 +1,188 @@
+/*
+** Owns what Lua sees of tasks: starting, joining and cancelling them, and the
+** waits that need nothing but a task.
+*/
+#include "task/tasklib.h"
+
+#include "base/error.h"
+#include "event/run.h"
+#include "kernel/cancellation.h"
+#include "kernel/task.h"
+#include "kernel/task_object.h"
+#include "kernel/task_result.h"
+#include "object/selectable.h"
+
+/*
+** go(fn, ...) starts a task and returns it. It runs when the current one next
+** waits, and belongs to the program, not to the limits it was started under.
+*/
+static int tasklib_go(lua_State *L) {
+    Loop *loop = loop_upvalue(L);
+    task_check_function(L, 1);
+    if (loop->closed) return luaL_error(L, "cannot start a task: the Lua state is being closed");
+    task_spawn_shown(L, loop, &loop->root, lua_gettop(L) - 1);
+    return 1;
+}
+
+static int tasklib_current(lua_State *L) {
+    Task *task = loop_upvalue(L)->running;
+    if (task == NULL)
+        lua_pushnil(L);
+    else
+        task_object_push(L, task);
+    return 1;
+}
+
+static int tasklib_yield_step(lua_State *L) {
+    (void)L;
+    return 0;
+}
+
+static void tasklib_describe_yield(lua_State *L, Task *task) {
+    (void)task;
+    lua_pushliteral(L, "letting others run");
+}
+
+static const WaitKind yield_wait = {tasklib_yield_step, NULL, tasklib_describe_yield};
+
+/* yield() lets every task that is ready run before it returns. */
+static int tasklib_yield(lua_State *L) {
+    Loop *loop = loop_upvalue(L);
+    Task *task = task_enter(L, loop);
+    if (task == NULL) return run_outside(L);
+    return task_pause(L, task, &yield_wait, NULL);
+}
+
+static void tasklib_describe_sleep(lua_State *L, Task *task) {
+    (void)task;
+    lua_pushliteral(L, "sleeping");
+}
+
+static const WaitKind sleep_wait = {tasklib_yield_step, NULL, tasklib_describe_sleep};
+
+/* sleep(seconds) waits at least that long; without a number, for ever (until it is cancelled). */
+static int tasklib_sleep(lua_State *L) {
+    Loop *loop = loop_upvalue(L);
+    uint64_t duration = args_duration(L, 1);
+    Task *task = task_enter(L, loop);
+    if (task == NULL) return run_outside(L);
+    if (duration == 0) return task_pause(L, task, &sleep_wait, NULL);
+    task_set_timeout(task, duration);
+    return task_wait(L, task, &sleep_wait, NULL);
+}
+
+static int tasklib_join_step(lua_State *L) {
+    return task_push_result(L, 1);
+}
+
+static void tasklib_describe_join(lua_State *L, Task *task) {
+    lua_pushfstring(L, "joining task: %p", task->object);
+}
+
+static const WaitKind join_wait = {tasklib_join_step, NULL, tasklib_describe_join};
+
+/*
+** task:join() waits until the task has ended; returns its results, raises its
+** error, or returns nil, message, "CANCELLED".
+*/
+static int tasklib_join(lua_State *L) {
+    TaskObject *joined = task_object_check(L, 1);
+    Task *task = task_enter(L, loop_upvalue(L));
+    if (task == NULL) return run_outside(L);
+    if (joined->task == NULL) return task_push_result(L, 1);
+    if (joined->task == task) return luaL_error(L, "a task cannot join itself");
+    waiter_join(&task->waiter, &joined->task->joiners, NULL);
+    return task_wait(L, task, &join_wait, joined);
+}
+
+/* --- select: a task's natural receive is its join --- */
+
+static int tasklib_attempt_join(lua_State *L) {
+    Task *joined = task_object_check(L, 1)->task;
+    if (joined != NULL && joined == joined->loop->running)
+        return luaL_error(L, "a task cannot join itself");
+    if (joined != NULL) return 0;
+    int n = task_push_result(L, 1);
+    return n > 0 ? n : selectable_no_results(L);
+}
+
+static int tasklib_watch_end(void *object, Waiter *waiter) {
+    waiter_join(waiter, &((TaskObject *)object)->task->joiners, NULL);
+    return 0;
+}
+
+static const Selectable join_selectable = {tasklib_attempt_join, tasklib_watch_end, NULL, NULL};
+
+/*
+** task:cancel([reason]) raises a cancellation where the task waits, now and at
+** each later wait. Nothing for one that has ended.
+*/
+static int tasklib_cancel(lua_State *L) {
+    Task *task = task_object_check(L, 1)->task;
+    if (task == NULL || task->root.cancelled) return 0;
+    if (!lua_isnoneornil(L, 2)) cancellation_set_reason(L, &task->root, 2);
+    scope_cancel(&task->root);
+    return 0;
+}
+
+static int tasklib_status(lua_State *L) {
+    static const char *const names[] = {"ready", "running", "waiting",
+                                        "done",  "failed",  "cancelled"};
+    const TaskObject *object = task_object_check(L, 1);
+    lua_pushstring(L, names[object->task != NULL ? object->task->state : (unsigned)object->state]);
+    return 1;
+}
+
+static int tasklib_tostring(lua_State *L) {
+    lua_pushfstring(L, "task: %p", (void *)task_object_check(L, 1));
+    return 1;
+}
+
+/* can_wait(): true inside a task, false outside of any; an error where Lua can't yield. */
+static int tasklib_can_wait(lua_State *L) {
+    lua_pushboolean(L, task_enter(L, loop_upvalue(L)) != NULL);
+    return 1;
+}
+
+/* check_cancelled() raises the cancellation of the scope that the task is in, if it is cancelled. */
+static int tasklib_check_cancelled(lua_State *L) {
+    Task *task = loop_upvalue(L)->running;
+    return task != NULL && task->scopes.innermost->doomed
+               ? cancellation_raise(L, task->scopes.innermost)
+               : 0;
+}
+
+static const luaL_Reg functions[] = {
+    {"go", tasklib_go},
+    {"current", tasklib_current},
+    {"yield", tasklib_yield},
+    {"sleep", tasklib_sleep},
+    {"can_wait", tasklib_can_wait},
+    {"check_cancelled", tasklib_check_cancelled},
+    {NULL, NULL},
+};
+
+static const luaL_Reg methods[] = {
+    {"join", tasklib_join},
+    {"cancel", tasklib_cancel},
+    {"status", tasklib_status},
+    {NULL, NULL},
+};
+
+void tasklib_open(lua_State *L) {
+    lua_createtable(L, 0, 4);
+    lua_pushliteral(L, "task");
+    lua_setfield(L, -2, "__name");
+    selectable_attach(L, &join_selectable);
+    lua_pushcfunction(L, tasklib_tostring);
+    lua_setfield(L, -2, "__tostring");
+    luaL_newlibtable(L, methods);
+    loop_push(L);
+    luaL_setfuncs(L, methods, 1);
+    lua_pushvalue(L, -1);
+    lua_setfield(L, -4, "task_methods");
+    lua_setfield(L, -2, "__index");
+    task_object_define(L);
+    loop_push(L);
+    luaL_setfuncs(L, functions, 1);
+}
