@@ -11,34 +11,33 @@ local DRAWING <const> = "(<!%-%- drawing of the includes: make architecture %-%-
 
 -- The table of folders ------------------------------------------------------------------------
 
--- Maps each folder to its units ("`task`, `task_pool`"), and lists the folders.
-local function units_by_folder()
-  local units, folders, last = {}, {}, nil
+-- Maps each folder to its files ("`task`, `task_pool`"), and lists the folders.
+local function files_by_folder()
+  local files, folders, last = {}, {}, nil
   for _, path in ipairs(includes.files_below("src")) do
-    local unit = includes.unit_of(path)
-    local folder = includes.folder_of(path)
-    if unit ~= last then
-      if not units[folder] then folders[#folders + 1] = folder end
-      local name = "`" .. unit:match("[^/]+$") .. "`"
-      units[folder] = units[folder] and units[folder] .. ", " .. name or name
+    local base, folder = includes.base_of(path), includes.folder_of(path)
+    if base ~= last then
+      if not files[folder] then folders[#folders + 1] = folder end
+      local name = "`" .. base:match("[^/]+$") .. "`"
+      files[folder] = files[folder] and files[folder] .. ", " .. name or name
     end
-    last = unit
+    last = base
   end
-  return units, folders
+  return files, folders
 end
 
 -- Fills the third column of the rows "| `folder/` | what it owns | files |".
 local function with_files(text)
-  local units, folders = units_by_folder()
+  local files, folders = files_by_folder()
   for _, folder in ipairs(folders) do
     if folder ~= "" then
       local count
-      text, count = text:gsub("\n(| `" .. folder .. "/` | [^|\n]+ |) [^|\n]*|", "\n%1 " .. units[folder] .. " |")
+      text, count = text:gsub("\n(| `" .. folder .. "/` | [^|\n]+ |) [^|\n]*|", "\n%1 " .. files[folder] .. " |")
       assert(count == 1, PAGE .. " has no row, or more than one, for src/" .. folder .. "/")
     end
   end
   for folder in text:gmatch("\n| `([%w_]+)/` | [^|\n]+ | `") do
-    assert(units[folder], PAGE .. " has a row for src/" .. folder .. "/, which is not there")
+    assert(files[folder], PAGE .. " has a row for src/" .. folder .. "/, which is not there")
   end
   return text
 end
@@ -51,7 +50,7 @@ local function count_includes()
   for _, include in ipairs(includes.read("src")) do
     local from, to = includes.folder_of(include.from), include.to and includes.folder_of(include.to)
     present[from] = true
-    if to and includes.unit_of(include.from) ~= includes.unit_of(include.to) then
+    if to and includes.base_of(include.from) ~= includes.base_of(include.to) then
       local pair = from .. " " .. to
       counts[pair] = (counts[pair] or 0) + 1
     end

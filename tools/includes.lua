@@ -13,7 +13,7 @@ function includes.folder_of(path)
   return path:match("^(.*)/") or ""
 end
 
-function includes.unit_of(path)
+function includes.base_of(path)
   return (path:gsub("%.[ch]$", ""))
 end
 
@@ -24,6 +24,14 @@ function includes.files_below(root)
   for path in pipe:lines() do files[#files + 1] = path:sub(#root + 2) end
   table.sort(files)
   return files
+end
+
+-- Files that implement a part of another unit, each on one kind of system.
+local PART_OF <const> = { poller_epoll = "poller", poller_uv = "poller" }
+
+function includes.unit_of(path)
+  local folder, name = includes.base_of(path):match("^(.-)([^/]*)$")
+  return folder .. (PART_OF[name] or name)
 end
 
 -- As the compiler looks for a header: beside the file that includes it, then below the root.

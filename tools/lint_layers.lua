@@ -1,12 +1,14 @@
 -- Checks the layers of a tree, and names each offence:
 --   * an include in src/ that names a folder which comes after the file's own in includes.ORDER,
---   * units of src/, or of bench/load/, that include each other in a circle,
+--   * a circle of units of src/, or of bench/load/, that include each other or call each other's functions,
 --   * a header of src/ that would hide a system header, because src/ is on the include path.
 --
 --   lua5.4 tools/lint_layers.lua [TREE]
 --
 -- CC is the compiler, with the flags that find the libraries' headers.
 
+local calls = require("tools.calls")
+local circles_in = require("tools.circles")
 local includes = require("tools.includes")
 
 local TREE <const> = arg[1] or "."
@@ -53,70 +55,45 @@ end
 
 -- Circles -------------------------------------------------------------------------------------
 
--- Maps each unit to the set of units that it includes.
-local function graph_of(list)
-  local graph = {}
+-- The edges between units: { from, to, text }, of includes and of calls.
+local function edges_of(root, list)
+  local edges = {}
+  local function add(from, to, text)
+    local edge = { from = includes.unit_of(from), to = includes.unit_of(to), text = text }
+    if edge.from ~= edge.to then edges[#edges + 1] = edge end
+  end
   for _, include in ipairs(list) do
-    local from, to = includes.unit_of(include.from), include.to and includes.unit_of(include.to)
-    graph[from] = graph[from] or {}
-    if to and to ~= from then
-      graph[from][to] = true
-      graph[to] = graph[to] or {}
-    end
+    add(include.from, include.to or include.from, ("%s:%d includes %s"):format(include.from, include.line, include.to))
+  end
+  for _, call in ipairs(calls.read(root)) do
+    add(call.from, call.to, ("%s uses %s of %s"):format(call.from, table.concat(call.names, ", "), call.to))
+  end
+  return edges
+end
+
+local function graph_of(edges)
+  local graph = {}
+  for _, edge in ipairs(edges) do
+    graph[edge.from] = graph[edge.from] or {}
+    graph[edge.from][edge.to] = true
   end
   return graph
 end
 
-local function sorted_keys(set)
-  local keys = {}
-  for key in pairs(set) do keys[#keys + 1] = key end
-  table.sort(keys)
-  return keys
-end
-
--- The strongly connected components (Tarjan's algorithm) of more than one unit, as sorted lists.
-local function circles_in(graph)
-  local circles, stack, on_stack, index, low, count = {}, {}, {}, {}, {}, 0
-  local function visit(unit)
-    count = count + 1
-    index[unit], low[unit] = count, count
-    stack[#stack + 1], on_stack[unit] = unit, true
-    for _, other in ipairs(sorted_keys(graph[unit])) do
-      if not index[other] then visit(other) end
-      if on_stack[other] then low[unit] = math.min(low[unit], low[other]) end
-    end
-    if low[unit] ~= index[unit] then return end
-    local circle = {}
-    repeat
-      local member = table.remove(stack)
-      on_stack[member] = nil
-      circle[#circle + 1] = member
-    until member == unit
-    table.sort(circle)
-    if #circle > 1 then circles[#circles + 1] = circle end
-  end
-  for _, unit in ipairs(sorted_keys(graph)) do
-    if not index[unit] then visit(unit) end
-  end
-  return circles
-end
-
--- The includes that make a circle, a line each.
-local function links_of(circle, list)
+-- The edges that make a circle, a line each.
+local function links_of(circle, edges)
   local member, lines = {}, {}
   for _, unit in ipairs(circle) do member[unit] = true end
-  for _, include in ipairs(list) do
-    local from, to = includes.unit_of(include.from), include.to and includes.unit_of(include.to)
-    if from ~= to and member[from] and member[to] then
-      lines[#lines + 1] = ("\n    %s:%d includes %s"):format(include.from, include.line, include.to)
-    end
+  for _, edge in ipairs(edges) do
+    if member[edge.from] and member[edge.to] then lines[#lines + 1] = "\n    " .. edge.text end
   end
   return table.concat(lines)
 end
 
 local function check_circles(root, list)
-  for _, circle in ipairs(circles_in(graph_of(list))) do
-    offence("%s: circle of %d units: %s%s", root, #circle, table.concat(circle, ", "), links_of(circle, list))
+  local edges = edges_of(root, list)
+  for _, circle in ipairs(circles_in(graph_of(edges))) do
+    offence("%s: circle of %d units: %s%s", root, #circle, table.concat(circle, ", "), links_of(circle, edges))
   end
 end
 

@@ -103,6 +103,36 @@ describe("lint_layers", function()
       "lint-layers: offences: 3")
   end)
 
+  it("names a circle of calls behind one header that declares all", function()
+    fails({
+      ["src/stream/stream.h"] = "void recv_step(void);\nint stream_fail(int status);\n",
+      ["src/stream/stream.c"] = include("stream/stream.h") .. [[
+static void end_all(void) {
+    recv_step();
+}
+
+int stream_fail(int status) {
+    end_all();
+    return status;
+}
+]],
+      ["src/stream/receive.c"] = include("stream/stream.h") .. [[
+/* Not send_step(). */
+static void end_all(void) {}
+
+void recv_step(void) {
+    end_all();
+    stream_fail("send_step"[0]);
+}
+]],
+      ["src/stream/send.c"] = include("stream/stream.h") .. "void send_step(void) {}\nvoid end_all(void) {}\n",
+    }, "src: circle of 2 units: stream/receive, stream/stream",
+      "    stream/receive.c:1 includes stream/stream.h",
+      "    stream/receive.c uses stream_fail of stream/stream.c",
+      "    stream/stream.c uses recv_step of stream/receive.c",
+      "lint-layers: offences: 1")
+  end)
+
   it("names a header that would hide one of the system's", function()
     fails({
       ["src/sys/socket.h"] = "",
