@@ -106,13 +106,13 @@ local function check_hiding(root)
     local file <close> = assert(io.open(path, "w"))
     for _, header in ipairs(includes.files_below(root)) do
       if header:find("%.h$") then
-        file:write(("#if __has_include(<%s>)\nhides %s\n#endif\n"):format(header, header))
+        file:write(('#if __has_include(<%s>)\n"hides %s"\n#endif\n'):format(header, header))
       end
     end
   end
   local pipe = assert(io.popen(("%s -E -P -x c %s"):format(CC, path)))
   for line in pipe:lines() do
-    local header = line:match("^hides (.+)$")
+    local header = line:match('^"hides (.+)"$')
     if header then offence("%s/%s: hides the system header <%s>", root, header, header) end
   end
   local ok = pipe:close()
