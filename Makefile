@@ -1,11 +1,14 @@
-# Builds arsenal in the tree and checks it. Written for GNU make; CONTRIBUTING.md tells the targets.
-#
-#   POLLER=uv    the portable poller, which systems other than Linux use
-#   SANITIZE=1   with the address and undefined-behaviour sanitizers
-#   SPEC=...     these spec files only
-#   SUITE=...    the suite of benchmarks
-#
-# Each variant is built into a folder of its own.
+# Builds arsenal in the tree and checks it. Written for GNU make. `make help` prints the lines that
+# start with two hashes, under the titles of their sections.
+
+# --- Options, for example: make SANITIZE=1 test SPEC=spec/net/dns_spec.lua ---
+
+## POLLER=uv          build with the portable poller, which systems other than Linux use
+## SANITIZE=1         build with the address and undefined-behaviour sanitizers
+## SPEC='FILE...'     run these spec files only
+## SUITE=NAME         the suite of benchmarks
+
+# Each build is in a folder of its own.
 
 POLLER :=
 SANITIZE :=
@@ -22,17 +25,31 @@ export LUA_PATH := $(CURDIR)/lua/?.lua;$(CURDIR)/lua/?/init.lua;;
 export LUA_CPATH := $(CURDIR)/$(BUILD)/?.so;;
 unexport LUA_PATH_5_4 LUA_CPATH_5_4 # Lua would prefer them
 
-.PHONY: all
+.PHONY: all help
 all:
 
-# $(call on_a_fresh_machine,GROUPS,TARGETS): installs what is missing, then makes the targets in
+# --- Starting ---
+
+## help               print this list
+help:
+	@awk '/^# --- / { title = $$0; gsub(/^# --- | ---$$/, "", title) } \
+		/^## / { if (title) print (count++ ? "\n" : "") title; title = ""; print "  " substr($$0, 4) }' Makefile
+
+## setup              install what is missing for building, testing and linting; says first what that is
+.PHONY: setup
+setup:
+	@tools/setup build test lint
+
+# $(call on_a_fresh_machine,GROUPS,TARGETS): sets up what the groups lack, then makes the targets in
 # another make, which finds what was not there when this one started.
 define on_a_fresh_machine
 @tools/setup $(1)
 @+$(MAKE) --no-print-directory $(2)
 endef
 
-# --- Compiling ---
+# --- Building ---
+
+## all                build build/arsenal/core.so and openssl.so; also what plain `make` does
 
 CFLAGS ?= -O2 -g
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes
@@ -77,9 +94,22 @@ $(BUILD)/obj/%.o: src/%.c Makefile
 	$(COMPILE) $(UV_CFLAGS) $(LIBRARY_CFLAGS) -MMD -MP -c -o $@ $<
 
 require_system = $(if $(and $(LUA),$(UV_CFLAGS)),,\
-	$(error Lua 5.4 or libuv is not installed here: tools/setup build))
+	$(error Lua 5.4 or libuv is not installed here: make setup))
 
 -include $(CORE:.o=.d) $(OPENSSL:.o=.d)
+
+## compile-commands   write compile_commands.json, from which clangd and other tools learn the flags
+.PHONY: compile-commands
+compile-commands:
+	@command='$(COMPILE) $(UV_CFLAGS) $(shell tools/find cflags openssl)'; \
+	for file in $(SOURCES); do \
+		printf '{"directory": "%s", "file": "%s", "command": "%s -c %s"},\n' '$(CURDIR)' $$file "$$command" $$file; \
+	done | sed '1s/^/[/; $$s/,$$/]/' >compile_commands.json
+
+## clean              remove what was built
+.PHONY: clean
+clean:
+	rm -rf build build-*
 
 # --- Running ---
 
@@ -120,6 +150,7 @@ $(BUILD)/sanitizer_start.so: tools/sanitizer_start.c Makefile
 	$(CC) -shared -fPIC $(CFLAGS) -o $@ $<
 endif
 
+## echo               set up what is missing, build, and run the echo server of the README
 .PHONY: echo run-echo
 echo:
 	$(call on_a_fresh_machine,build,run-echo)
@@ -133,20 +164,26 @@ VALGRIND := valgrind --quiet --error-exitcode=99 --leak-check=full --errors-for-
 	--child-silent-after-fork=yes --suppressions=tools/valgrind.supp
 
 .PHONY: test test-gc test-asan test-uv test-valgrind test-one-byte test-install specs
+
+## test               set up what is missing, build, and run the specs
 test:
 	$(call on_a_fresh_machine,build test,specs)
 
+## test-gc            run the specs with the most aggressive collector, then in generational mode
 test-gc:
 	$(call on_a_fresh_machine,build test,specs ARSENAL_GC=aggressive)
 	@$(MAKE) --no-print-directory specs ARSENAL_GC=generational
 
+## test-asan          run the specs with the sanitizers; leaks fail, too
 test-asan:
 	$(call on_a_fresh_machine,build test asan,specs SANITIZE=1 ARSENAL_SLOW=1)
 
+## test-uv            run the specs with the portable poller
 test-uv:
 	$(call on_a_fresh_machine,build test,specs POLLER=uv)
 
-# Valgrind takes thirty times as long: the specs of what manages memory by hand.
+## test-valgrind      run the specs of what manages memory by hand, under valgrind
+# (which takes thirty times as long).
 VALGRIND_SPECS := $(patsubst %,spec/%_spec.lua,kernel/coroutine kernel/scope kernel/task net/datagram net/dns \
 	net/serve net/unix stream/copy stream/stream sync/channel sync/lock sync/select task/group tls/start_tls)
 
@@ -154,8 +191,8 @@ test-valgrind:
 	$(call on_a_fresh_machine,build test valgrind,specs UNDER='$(VALGRIND)' ARSENAL_SLOW=1 \
 		SPEC='$(or $(SPEC),$(VALGRIND_SPECS))')
 
-# A library in front of the kernel cuts every read and write to one byte: the specs of what reads,
-# writes and waits for descriptors.
+## test-one-byte      run the specs of what reads and writes, with each read and write cut to one byte
+# (by a library in front of the kernel).
 ONE_BYTE_SPECS := $(patsubst %,spec/%_spec.lua,event/loop kernel/scope kernel/task net/connect net/datagram \
 	net/dns net/listener net/serve net/unix os/fd_wait stream/stream)
 
@@ -167,10 +204,12 @@ build/one_byte.so: spec/kit/tools/one_byte.c
 	@mkdir -p $(@D)
 	$(CC) -shared -fPIC $(CFLAGS) -o $@ $< -ldl
 
+## test-install       install the rock in a folder of its own, and use it from there
 test-install:
 	@tools/setup build test
 	tools/test-install
 
+## specs              build, and run the specs; sets nothing up
 specs: all
 	$(RUN) tools/busted.lua --ignore-lua $(SPEC)
 
@@ -179,54 +218,74 @@ specs: all
 FORMATTED = $(shell git ls-files --cached --others --exclude-standard '*.[ch]')
 SYNTAX_ONLY = $(COMPILE) $(UV_CFLAGS) -Werror -fsyntax-only
 
-.PHONY: lint lint-format lint-warnings lint-c lint-lua lint-rockspec lint-shell format
-lint:
-	$(call on_a_fresh_machine,build lint,--keep-going \
-		lint-format lint-warnings lint-c lint-lua lint-rockspec lint-shell)
+LINTS := lint-format lint-warnings lint-c lint-layers lint-architecture lint-lua lint-rockspec lint-shell
 
+.PHONY: lint format $(LINTS)
+## lint               set up what is missing, and run all of these checks
+lint:
+	$(call on_a_fresh_machine,build lint,--keep-going $(LINTS))
+
+## lint-format        check that the C is formatted as .clang-format says
 lint-format:
 	clang-format --dry-run --Werror $(FORMATTED)
 
+## lint-warnings      check that the C compiles without warnings, for both pollers
 lint-warnings:
 	$(SYNTAX_ONLY) $(SOURCES)
 	$(SYNTAX_ONLY) -DARSENAL_POLLER_UV $(SOURCES)
 
+## lint-c             check that cppcheck finds nothing
 lint-c:
 	cppcheck --quiet --error-exitcode=1 --enable=warning,performance,portability --std=c11 \
 		--inline-suppr --suppressions-list=tools/cppcheck.supp src
 
+## lint-layers        check that includes follow the order of folders in src/, and make no circle
+lint-layers:
+	CC='$(CC) $(UV_CFLAGS)' $(LUA) tools/lint_layers.lua
+
+## lint-architecture  check that docs/architecture.md lists and draws src/ as it is
+lint-architecture:
+	$(LUA) tools/draw_includes.lua --check
+
+## lint-lua           check that luacheck finds nothing
 lint-lua:
 	luacheck --quiet --no-color .
 
+## lint-rockspec      check that the rockspec lists the files that are there
 lint-rockspec:
 	$(LUA) tools/rockspec.lua --check
 	luarocks --lua-version=5.4 lint arsenal-scm-1.rockspec
 
+## lint-shell         check that the shell scripts have no syntax error
 lint-shell:
 	for script in tools/find tools/setup tools/test-install; do sh -n $$script || exit; done
 	bash -n .ci/run
 
+## format             format the C
 format:
 	@tools/setup build lint
 	clang-format -i $(FORMATTED)
 
 # --- The rest ---
 
-.PHONY: bench rockspec install env clean
+.PHONY: bench rockspec architecture install env
+## bench              measure: make bench SUITE=quick
 bench: all
 	$(MAKE) -C bench
 	$(LUA) bench/run.lua $(SUITE)
 
-# Lists new source files in the rockspec.
+## rockspec           list new source files in the rockspec
 rockspec:
 	$(LUA) tools/rockspec.lua
 
+## architecture       list new files in docs/architecture.md, and draw the includes again
+architecture:
+	$(LUA) tools/draw_includes.lua
+
+## install            install this tree with LuaRocks
 install:
 	luarocks --lua-version=5.4 make
 
-# eval "$(make env)" lets a shell's Lua programs use the modules in the tree.
+## env                print what lets a shell's Lua programs use the tree: eval "$(make env)"
 env:
 	@echo "export LUA_PATH='$(LUA_PATH)' LUA_CPATH='$(LUA_CPATH)'"
-
-clean:
-	rm -rf build build-*

@@ -131,6 +131,8 @@ build = {
     ["arsenal.tls"] = "lua/arsenal/tls/init.lua",
     -- end of lua/
   },
+  -- What a program that uses arsenal copies into its folder, for the Lua language server.
+  install = { conf = { [".luarc.json"] = "tools/luarc.json" } },
   platforms = {
     windows = {
       modules = {
