@@ -58,11 +58,41 @@ int error_raise_status(lua_State *L, int status, const char *what) {
 }
 
 static const char error_name[] = "arsenal.error";
+static const char failed_key; /* registry: the message of the last failure of an object, and the object, weakly */
+
+enum { FAILED_MESSAGE = 1, FAILED_OBJECT };
+
+void error_set_object(lua_State *L, int index) {
+    index = lua_absindex(L, index);
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &failed_key);
+    lua_pushvalue(L, -3);
+    lua_rawseti(L, -2, FAILED_MESSAGE);
+    lua_pushvalue(L, index);
+    lua_rawseti(L, -2, FAILED_OBJECT);
+    lua_pop(L, 1);
+}
+
+/* [-0, +1] the object that the failure with the message at `index` is of, or nil. */
+static void error_push_object(lua_State *L, int index) {
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &failed_key);
+    lua_rawgeti(L, -1, FAILED_MESSAGE);
+    if (lua_rawequal(L, -1, index))
+        lua_rawgeti(L, -2, FAILED_OBJECT);
+    else
+        lua_pushnil(L);
+    lua_replace(L, -3);
+    lua_pop(L, 1);
+}
 
 int error_raise_object(lua_State *L) {
-    lua_createtable(L, 0, 2);
-    lua_insert(L, -3);
-    lua_setfield(L, -3, "code");
+    int message = lua_gettop(L) - 1;
+    luaL_checkstack(L, LUA_MINSTACK, NULL);
+    lua_createtable(L, 0, 3);
+    error_push_object(L, message);
+    lua_setfield(L, -2, "object");
+    lua_pushvalue(L, message + 1);
+    lua_setfield(L, -2, "code");
+    lua_pushvalue(L, message);
     lua_setfield(L, -2, "message");
     luaL_setmetatable(L, error_name);
     return lua_error(L);
@@ -89,7 +119,7 @@ static int error_check(lua_State *L) {
     return error_raise_object(L);
 }
 
-static int error_tostring(lua_State *L) {
+static int error_object_tostring(lua_State *L) {
     lua_getfield(L, 1, "message");
     luaL_tolstring(L, -1, NULL);
     return 1;
@@ -116,8 +146,14 @@ static const luaL_Reg functions[] = {
 };
 
 void error_open(lua_State *L) {
+    lua_createtable(L, FAILED_OBJECT, 0);
+    lua_createtable(L, 0, 1);
+    lua_pushliteral(L, "v");
+    lua_setfield(L, -2, "__mode");
+    lua_setmetatable(L, -2);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &failed_key);
     luaL_newmetatable(L, error_name);
-    lua_pushcfunction(L, error_tostring);
+    lua_pushcfunction(L, error_object_tostring);
     lua_setfield(L, -2, "__tostring");
     lua_pop(L, 1);
     luaL_setfuncs(L, functions, 0);

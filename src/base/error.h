@@ -36,7 +36,13 @@ const char *error_words(int status);
 /* Raises "<what>: <words of the status>" as a string. */
 int error_raise_status(lua_State *L, int status, const char *what);
 
-/* Raises the message and code at the two topmost slots as an error object. */
+/* [-0, +0] The failure on top (nil, message, code) is one of a call on the object at `index`. */
+void error_set_object(lua_State *L, int index);
+
+/*
+** Raises the message and code at the two topmost slots as an error object, with
+** the object that error_set_object has noted for this failure.
+*/
 int error_raise_object(lua_State *L);
 
 void error_open(lua_State *L); /* [-0, +0]; adds its functions to the table on top */

@@ -132,9 +132,17 @@ void handle_push_name(lua_State *L, const Handle *handle) {
     lua_concat(L, 2);
 }
 
+int handle_set_failed(lua_State *L, const Handle *handle) {
+    enum { MOST_ARGUMENTS = 3 };
+    for (int index = 1; index <= MOST_ARGUMENTS; index++)
+        if (lua_touserdata(L, index) == handle) error_set_object(L, index);
+    return 3;
+}
+
 int handle_fail(lua_State *L, const Handle *handle, const char *verb, int status) {
     handle_push_name(L, handle);
-    return error_push(L, status, "%s %s", verb, lua_tostring(L, -1));
+    error_push(L, status, "%s %s", verb, lua_tostring(L, -1));
+    return handle_set_failed(L, handle);
 }
 
 void handle_push_counts(lua_State *L, const Loop *loop) {

@@ -72,8 +72,12 @@ Handle *handle_test(lua_State *L, int index); /* any handle, or NULL */
 
 void handle_push_name(lua_State *L, const Handle *handle); /* [-0, +1] "tcp stream a -> b" */
 
-/* nil, "<verb> <name>: <reason>", code; returns 3. */
+/*
+** nil, "<verb> <name>: <reason>", code; returns 3. The second is for a failure
+** that is on top already: it is one of this object, an argument of the call.
+*/
 int handle_fail(lua_State *L, const Handle *handle, const char *verb, int status);
+int handle_set_failed(lua_State *L, const Handle *handle);
 
 void handle_push_counts(lua_State *L, const Loop *loop); /* [-0, +1] open ones by name */
 

@@ -112,8 +112,9 @@ int stream_fail(lua_State *L, const Stream *stream, const char *verb, int status
         reason = stream->transport->reason(stream->state, status);
     if (reason == NULL) return handle_fail(L, &stream->handle, verb, status);
     handle_push_name(L, &stream->handle);
-    return error_push_reason(L, status,
-                             lua_pushfstring(L, "%s %s: %s", verb, lua_tostring(L, -1), reason));
+    error_push_reason(L, status,
+                      lua_pushfstring(L, "%s %s: %s", verb, lua_tostring(L, -1), reason));
+    return handle_set_failed(L, &stream->handle);
 }
 
 /* --- the methods that never wait --- */
