@@ -127,6 +127,7 @@ build = {
     ["arsenal.debug.dump"] = "lua/arsenal/debug/dump.lua",
     ["arsenal"] = "lua/arsenal/init.lua",
     ["arsenal.internal.arguments"] = "lua/arsenal/internal/arguments.lua",
+    ["arsenal.internal.time_limit"] = "lua/arsenal/internal/time_limit.lua",
     ["arsenal.meta.types"] = "lua/arsenal/meta/types.lua",
     ["arsenal.net.endpoint"] = "lua/arsenal/net/endpoint.lua",
     ["arsenal.net.listener"] = "lua/arsenal/net/listener.lua",
@@ -139,7 +140,12 @@ build = {
     ["arsenal.stream.proxy"] = "lua/arsenal/stream/proxy.lua",
     ["arsenal.stream.stream"] = "lua/arsenal/stream/stream.lua",
     ["arsenal.task.group"] = "lua/arsenal/task/group.lua",
+    ["arsenal.tls.client"] = "lua/arsenal/tls/client.lua",
+    ["arsenal.tls.contexts"] = "lua/arsenal/tls/contexts.lua",
     ["arsenal.tls"] = "lua/arsenal/tls/init.lua",
+    ["arsenal.tls.options"] = "lua/arsenal/tls/options.lua",
+    ["arsenal.tls.server"] = "lua/arsenal/tls/server.lua",
+    ["arsenal.tls.start_tls"] = "lua/arsenal/tls/start_tls.lua",
     -- end of lua/
   },
   -- What a program that uses arsenal copies into its folder, for the Lua language server.
