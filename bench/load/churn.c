@@ -1,7 +1,9 @@
-/* Connections that come and go: connect, one message there and back, half-close, the server's
-** end of stream, close; `connections` of them at any time. One operation is one whole
-** connection. */
-#include "load.h"
+#include "churn.h"
+
+#include "clock.h"
+#include "fail.h"
+#include "pattern.h"
+#include "sockets.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -28,7 +30,7 @@ struct churn {
     struct slice *slice;
 };
 
-/* A connect on the loopback interface is done when it returns, so it may block. */
+/* The connect may block, because on the loopback interface it never has to wait. */
 static void visit_begin(struct churn *all, struct visit *v) {
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = v};
     size_t size = all->options->size;

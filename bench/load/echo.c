@@ -1,5 +1,9 @@
-/* Each connection keeps `depth` messages in flight: as many as came back whole are sent at once. */
-#include "load.h"
+#include "echo.h"
+
+#include "clock.h"
+#include "fail.h"
+#include "pattern.h"
+#include "sockets.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -36,14 +40,14 @@ static void set_blocked(struct echo *e, struct connection *c, bool blocked) {
     c->blocked = blocked;
 }
 
-/* Stamps the messages whose first byte is among those sent now. */
+/* Keeps the time of the messages whose first byte is among those sent now. */
 static void stamp(struct echo *e, struct connection *c, size_t sent, uint64_t at) {
     size_t size = e->options->size;
     for (uint64_t m = (c->sent + size - 1) / size; m * size < c->sent + sent; m++)
         c->times[m % (uint64_t)e->options->depth] = at;
 }
 
-/* When stopping, a message of which a part was sent is still completed. */
+/* Returns how many bytes may be sent by now. When stopping, a message that was begun is completed. */
 static uint64_t send_limit(const struct echo *e, const struct connection *c) {
     size_t size = e->options->size;
     if (e->stopping) return (c->sent + size - 1) / size * size;
@@ -96,7 +100,7 @@ static uint64_t poll_once(struct echo *e) {
     return at;
 }
 
-/* Whatever was sent must still come back. */
+/* Waits until all that was sent has come back. */
 static void drain(struct echo *e) {
     uint64_t end = now() + SILENCE_SECONDS * 1000000000ull;
     e->stopping = true;

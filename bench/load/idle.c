@@ -1,7 +1,7 @@
-/* A server's memory for connections that wait: the growth of its private dirty memory from after
-** a warm-up to `connections` open ones, each of which has had some messages echoed, so that its
-** handler has run and waits. */
-#include "load.h"
+#include "idle.h"
+
+#include "server.h"
+#include "sockets.h"
 
 #include <stdio.h>
 #include <unistd.h>

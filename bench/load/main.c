@@ -2,10 +2,15 @@
 ** compared with what was sent. Several servers are measured in turns, a slice at a time, so that
 ** a slow second of the machine hits all of them. It prints lines of name=value; times are
 ** microseconds. */
-#include "load.h"
+#include "churn.h"
+#include "echo.h"
+#include "idle.h"
+#include "pattern.h"
+#include "rounds.h"
+#include "sockets.h"
+#include "udp.h"
 
 #include <getopt.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,16 +25,6 @@ static const char usage[] =
     "  --rounds N        (10) of one slice for each server,\n"
     "  --slice S         (0.1) seconds long,\n"
     "  --count N         or shorter, after that many operations\n";
-
-void fail(const char *format, ...) {
-    va_list arguments;
-    va_start(arguments, format);
-    fputs("load: ", stderr);
-    vfprintf(stderr, format, arguments);
-    fputc('\n', stderr);
-    va_end(arguments);
-    exit(1);
-}
 
 static void fail_with_usage(void) {
     fputs(usage, stderr);
@@ -110,7 +105,7 @@ int main(int argc, char **argv) {
                         .count = UINT64_MAX};
     const char *name = parse(&o, argc, argv);
     alarm((unsigned)(60 + 3 * o.slice * (o.rounds + 1) * o.server_count));
-    raise_descriptor_limit();
+    sockets_raise_limit();
     pattern_init();
     run(name, &o);
     return 0;

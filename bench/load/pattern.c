@@ -1,7 +1,6 @@
-/* The bytes that are sent: a random table of prime length, repeated for ever, which each
-** connection enters at its own place. Bytes that were lost, doubled, swapped or sent to another
-** connection don't match. */
-#include "load.h"
+#include "pattern.h"
+
+#include "fail.h"
 
 #include <string.h>
 

@@ -1,7 +1,6 @@
-/* Rounds: in each, every server has one slice of load, in an order that rotates. What a server
-** spends between the start of its slice and the start of its next one is what that slice cost,
-** work that it puts off included. */
-#include "load.h"
+#include "rounds.h"
+
+#include "clock.h"
 
 #include <inttypes.h>
 #include <stdio.h>

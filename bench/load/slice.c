@@ -1,4 +1,7 @@
-#include "load.h"
+#include "slice.h"
+
+#include "clock.h"
+#include "fail.h"
 
 #include <errno.h>
 #include <string.h>

@@ -1,6 +1,7 @@
-/* Client sockets on the loopback interface. Their source addresses are spread over 127.0.1.1 to
-** 127.0.32.1, so that ports of closed connections that the kernel still keeps don't run out. */
-#include "load.h"
+#include "sockets.h"
+
+#include "fail.h"
+#include "pattern.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,11 +14,11 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-/* A greeting is so short that what a server keeps of it does not count as its connection's memory. */
+/* HELLO is so short that what a server keeps of it adds nothing to the memory of its connection. */
 enum { SOURCES = 32, BATCH = 64, HELLO = 2, REPLY_LIMIT = 10, DESCRIPTORS = 400000 };
 
-/* Beyond the hard limit, where that is allowed. */
-void raise_descriptor_limit(void) {
+/* Beyond the hard limit if the user may do that. */
+void sockets_raise_limit(void) {
     struct rlimit wanted = {DESCRIPTORS, DESCRIPTORS}, limit;
     if (setrlimit(RLIMIT_NOFILE, &wanted) == 0) return;
     getrlimit(RLIMIT_NOFILE, &limit);
@@ -72,7 +73,7 @@ void socket_hello(int fd, uint64_t seed) {
     hello_receive(fd, seed);
 }
 
-/* In batches, so that the server's backlog never overflows. */
+/* Connects in batches, so that the server's backlog never overflows. */
 int *connections_open(int port, int n) {
     int *fds = malloc((size_t)n * sizeof *fds);
     for (int done = 0; done < n;) {

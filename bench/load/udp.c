@@ -1,7 +1,9 @@
-/* Ping-pong with datagrams: `connections` connected sockets, one datagram in flight on each. One
-** that does not come back in time ends the program, unless a copy sent again does; a late copy
-** is known by its content. */
-#include "load.h"
+#include "udp.h"
+
+#include "clock.h"
+#include "fail.h"
+#include "pattern.h"
+#include "sockets.h"
 
 #include <errno.h>
 #include <stdio.h>

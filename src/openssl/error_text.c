@@ -1,6 +1,5 @@
 /*
-** Owns how OpenSSL's errors and certificates look in a message, and that its
-** error queue is empty after a failure.
+** Implements error_text.h.
 */
 #include "openssl/error_text.h"
 
@@ -10,12 +9,12 @@
 #include <openssl/x509v3.h>
 #include <string.h>
 
-/* Some reasons that are clearer in other words than OpenSSL's. */
-static const char *reason_of(unsigned long error) {
+/* Returns OpenSSL's words for an error, or clearer ones where there are some. */
+static const char *error_text_of_reason(unsigned long error) {
     static const struct {
         int library, reason;
         const char *words;
-    } better[] = {
+    } clearer[] = {
         {ERR_LIB_SSL, SSL_R_UNEXPECTED_EOF_WHILE_READING, "cut off without close_notify"},
         {ERR_LIB_SSL, SSL_R_HTTP_REQUEST, "the peer speaks HTTP, not TLS"},
         {ERR_LIB_SSL, SSL_R_WRONG_VERSION_NUMBER, "the peer does not speak TLS"},
@@ -26,14 +25,14 @@ static const char *reason_of(unsigned long error) {
         {ERR_LIB_X509, X509_R_NO_CERTIFICATE_OR_CRL_FOUND, "no certificate in the file"},
         {ERR_LIB_X509, X509_R_NO_CERTIFICATE_FOUND, "no certificate in the file"},
     };
-    for (size_t i = 0; i < sizeof better / sizeof *better; i++)
-        if (ERR_GET_LIB(error) == better[i].library && ERR_GET_REASON(error) == better[i].reason)
-            return better[i].words;
+    for (size_t i = 0; i < sizeof clearer / sizeof *clearer; i++)
+        if (ERR_GET_LIB(error) == clearer[i].library && ERR_GET_REASON(error) == clearer[i].reason)
+            return clearer[i].words;
     return ERR_reason_error_string(error);
 }
 
-/* OpenSSL's descriptions lack the alerts that came with TLS 1.3. */
-static const char *words_of_alert(int alert) {
+/* Returns the words for an alert. OpenSSL's own lack the alerts that came with TLS 1.3. */
+static const char *error_text_of_alert(int alert) {
     switch (alert) {
     case SSL_AD_MISSING_EXTENSION:
         return "missing extension";
@@ -52,31 +51,32 @@ void error_text_of_failure(char words[ERROR_TEXT]) {
     if (ERR_GET_LIB(error) == ERR_LIB_SSL && reason >= SSL_AD_REASON_OFFSET &&
         reason <= SSL_AD_REASON_OFFSET + 255) {
         BIO_snprintf(words, ERROR_TEXT, "the peer refuses: %s",
-                     words_of_alert(reason - SSL_AD_REASON_OFFSET));
+                     error_text_of_alert(reason - SSL_AD_REASON_OFFSET));
     } else {
-        const char *known = error != 0 ? reason_of(error) : NULL;
+        const char *known = error != 0 ? error_text_of_reason(error) : NULL;
         BIO_snprintf(words, ERROR_TEXT, "%s", known != NULL ? known : "unknown failure");
     }
     ERR_clear_error();
 }
 
-/* Takes a name into the words, with a comma before it; false when it has no more room. */
-static int add_name(void *words, const char *name, size_t length) {
+/* Appends a name to the words, with a comma between; appends "..." and ends the visit if there is no room. */
+static bool error_text_add_name(void *context, const char *name, size_t length) {
+    char *words = context;
     size_t used = strlen(words);
     if (used + length + sizeof ", ..." > ERROR_TEXT) {
         if (used + sizeof ", ..." <= ERROR_TEXT) strcat(words, ", ...");
-        return 0;
+        return false;
     }
-    if (used > 0) used += (size_t)BIO_snprintf((char *)words + used, ERROR_TEXT - used, ", ");
+    if (used > 0) used += (size_t)BIO_snprintf(words + used, ERROR_TEXT - used, ", ");
     for (size_t i = 0; i < length; i++)
-        ((char *)words)[used + i] = name[i] > ' ' && name[i] < 127 ? name[i] : '?';
-    ((char *)words)[used + length] = '\0';
-    return 1;
+        words[used + i] = name[i] > ' ' && name[i] < 127 ? name[i] : '?';
+    words[used + length] = '\0';
+    return true;
 }
 
 void error_text_of_names(X509 *certificate, char words[ERROR_TEXT]) {
     words[0] = '\0';
-    cert_names_visit(certificate, add_name, words);
+    cert_names_visit(certificate, error_text_add_name, words);
     if (words[0] == '\0') strcpy(words, "no name");
 }
 

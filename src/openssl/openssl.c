@@ -1,12 +1,13 @@
 /*
-** The module arsenal.openssl: TLS for streams, in a shared object that the core
-** knows nothing of. Its sessions implement transport.h.
+** The module arsenal.openssl: contexts, and sessions that are transports of streams.
+** It is a shared object of its own, so that the core needs no OpenSSL.
 */
-#include "openssl/context.h"
 #include "openssl/cert_files.h"
-#include "openssl/session.h"
+#include "openssl/context.h"
+#include "openssl/session_object.h"
 
 #include <lauxlib.h>
+#include <openssl/evp.h>
 
 #ifdef _WIN32
 #define EXPORT __declspec(dllexport)
@@ -14,8 +15,8 @@
 #define EXPORT __attribute__((visibility("default")))
 #endif
 
-/* digest(text): its SHA-256, 32 bytes. */
-static int digest(lua_State *L) {
+/* digest(text): returns its SHA-256, 32 bytes. */
+static int openssl_digest(lua_State *L) {
     size_t size;
     const char *text = luaL_checklstring(L, 1, &size);
     unsigned char result[EVP_MAX_MD_SIZE];
@@ -28,14 +29,15 @@ static int digest(lua_State *L) {
 
 static const luaL_Reg functions[] = {
     {"context", context_new},
-    {"digest", digest},
-    {"files_identity", files_identity},
+    {"digest", openssl_digest},
+    {"files_identity", cert_files_identity},
+    {"session", session_object_new},
     {NULL, NULL},
 };
 
 EXPORT int luaopen_arsenal_openssl(lua_State *L) {
     luaL_newlib(L, functions);
     context_open(L);
-    session_open(L);
+    session_object_open(L);
     return 1;
 }

@@ -1,5 +1,5 @@
 /*
-** Owns how a session and a certificate look as Lua tables.
+** Implements peer_info.h. Each set function sets a field of the table on top.
 */
 #include "openssl/peer_info.h"
 
@@ -9,29 +9,29 @@
 #include <openssl/err.h>
 #include <openssl/pem.h>
 
-/* [-0, +1] what was written to the memory BIO, which is freed */
-static void push_written(lua_State *L, BIO *written) {
+/* [-0, +1] pushes what is in the memory BIO, and frees the BIO */
+static void peer_info_push_written(lua_State *L, BIO *written) {
     char *data = NULL;
     long size = written != NULL ? BIO_get_mem_data(written, &data) : 0;
     lua_pushlstring(L, data != NULL ? data : "", (size_t)size);
     BIO_free(written);
 }
 
-static void set_name(lua_State *L, const char *field, X509_NAME *name) {
+static void peer_info_set_name(lua_State *L, const char *field, X509_NAME *name) {
     BIO *text = BIO_new(BIO_s_mem());
     if (text != NULL) X509_NAME_print_ex(text, name, 0, XN_FLAG_RFC2253 & ~ASN1_STRFLGS_ESC_MSB);
-    push_written(L, text);
+    peer_info_push_written(L, text);
     lua_setfield(L, -2, field);
 }
 
-static int add_name(void *L, const char *name, size_t length) {
+static bool peer_info_add_name(void *L, const char *name, size_t length) {
     lua_pushlstring(L, name, length);
     lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
-    return 1;
+    return true;
 }
 
-/* Seconds since the epoch, as os.time has them. */
-static void set_time(lua_State *L, const char *field, const ASN1_TIME *time) {
+/* Seconds since the epoch, as those of os.time. */
+static void peer_info_set_time(lua_State *L, const char *field, const ASN1_TIME *time) {
     ASN1_TIME *epoch = ASN1_TIME_set(NULL, 0);
     int days = 0, seconds = 0;
     if (epoch != NULL) ASN1_TIME_diff(&days, &seconds, epoch, time);
@@ -40,7 +40,7 @@ static void set_time(lua_State *L, const char *field, const ASN1_TIME *time) {
     lua_setfield(L, -2, field);
 }
 
-static void set_fingerprint(lua_State *L, const X509 *certificate) {
+static void peer_info_set_fingerprint(lua_State *L, const X509 *certificate) {
     unsigned char digest[EVP_MAX_MD_SIZE];
     char text[2 * EVP_MAX_MD_SIZE + 1] = "";
     unsigned size = 0;
@@ -51,28 +51,28 @@ static void set_fingerprint(lua_State *L, const X509 *certificate) {
     lua_setfield(L, -2, "fingerprint");
 }
 
-static void set_pem(lua_State *L, X509 *certificate) {
+static void peer_info_set_pem(lua_State *L, X509 *certificate) {
     BIO *text = BIO_new(BIO_s_mem());
     if (text != NULL) PEM_write_bio_X509(text, certificate);
-    push_written(L, text);
+    peer_info_push_written(L, text);
     lua_setfield(L, -2, "pem");
 }
 
-static void set_certificate(lua_State *L, X509 *certificate) {
+static void peer_info_set_certificate(lua_State *L, X509 *certificate) {
     lua_createtable(L, 0, 7);
-    set_name(L, "subject", X509_get_subject_name(certificate));
-    set_name(L, "issuer", X509_get_issuer_name(certificate));
+    peer_info_set_name(L, "subject", X509_get_subject_name(certificate));
+    peer_info_set_name(L, "issuer", X509_get_issuer_name(certificate));
     lua_newtable(L);
-    cert_names_visit(certificate, add_name, L);
+    cert_names_visit(certificate, peer_info_add_name, L);
     lua_setfield(L, -2, "names");
-    set_time(L, "not_before", X509_get0_notBefore(certificate));
-    set_time(L, "not_after", X509_get0_notAfter(certificate));
-    set_fingerprint(L, certificate);
-    set_pem(L, certificate);
+    peer_info_set_time(L, "not_before", X509_get0_notBefore(certificate));
+    peer_info_set_time(L, "not_after", X509_get0_notAfter(certificate));
+    peer_info_set_fingerprint(L, certificate);
+    peer_info_set_pem(L, certificate);
     lua_setfield(L, -2, "certificate");
 }
 
-static void set_protocol(lua_State *L, const SSL *ssl) {
+static void peer_info_set_protocol(lua_State *L, const SSL *ssl) {
     const unsigned char *name;
     unsigned length;
     SSL_get0_alpn_selected(ssl, &name, &length);
@@ -81,8 +81,8 @@ static void set_protocol(lua_State *L, const SSL *ssl) {
     lua_setfield(L, -2, "alpn");
 }
 
-/* What resumes the session: with TLS 1.3 there is nothing before the server's first answer. */
-static void set_saved(lua_State *L, SSL *ssl) {
+/* What resumes the session. With TLS 1.3 the field is nil until the server has sent something. */
+static void peer_info_set_session(lua_State *L, SSL *ssl) {
     SSL_SESSION *session = SSL_get0_session(ssl);
     unsigned char *data = NULL;
     if (SSL_is_server(ssl) || session == NULL || !SSL_SESSION_is_resumable(session)) return;
@@ -93,8 +93,7 @@ static void set_saved(lua_State *L, SSL *ssl) {
     lua_setfield(L, -2, "session");
 }
 
-int session_info(lua_State *L, const Session *session) {
-    SSL *ssl = session->ssl;
+void peer_info_push(lua_State *L, SSL *ssl) {
     ERR_clear_error();
     lua_createtable(L, 0, 8);
     lua_pushstring(L, SSL_version(ssl) == TLS1_3_VERSION ? "1.3" : "1.2");
@@ -105,10 +104,9 @@ int session_info(lua_State *L, const Session *session) {
     lua_setfield(L, -2, "server_name");
     lua_pushboolean(L, SSL_session_reused(ssl));
     lua_setfield(L, -2, "resumed");
-    set_protocol(L, ssl);
-    set_saved(L, ssl);
+    peer_info_set_protocol(L, ssl);
+    peer_info_set_session(L, ssl);
     X509 *certificate = SSL_get0_peer_certificate(ssl);
-    if (certificate != NULL) set_certificate(L, certificate);
+    if (certificate != NULL) peer_info_set_certificate(L, certificate);
     ERR_clear_error();
-    return 1;
 }

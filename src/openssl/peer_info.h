@@ -1,11 +1,12 @@
 /*
-** What a session has come to, and the peer's certificate, as Lua tables.
+** What stream:tls_info() returns: the protocol, the cipher, the peer's certificate.
 */
 #ifndef ARSENAL_OPENSSL_PEER_INFO_H
 #define ARSENAL_OPENSSL_PEER_INFO_H
 
-#include "openssl/session.h"
+#include <lua.h>
+#include <openssl/ssl.h>
 
-int session_info(lua_State *L, const Session *session); /* [-0, +1] */
+void peer_info_push(lua_State *L, SSL *ssl); /* [-0, +1] a table */
 
 #endif

@@ -1,53 +1,57 @@
 /*
-** Sessions: one connection's side of TLS, as the transport that a stream runs
-** over. A session is a userdata, which the stream keeps; its resources are gone
-** once the stream is closed.
+** Session: one side of one TLS connection, with how it failed and how it ends. It
+** is a userdata that its stream keeps alive; closing the stream frees what it holds.
 */
 #ifndef ARSENAL_OPENSSL_SESSION_H
 #define ARSENAL_OPENSSL_SESSION_H
 
-#include "openssl/error_text.h"
+#include "openssl/wire.h"
 
 #include "stream/transport.h"
 
-#include <lua.h>
 #include <openssl/ssl.h>
+#include <stdbool.h>
+
+/* Which context serves the client, if an sni option decides that during the handshake. */
+typedef enum SessionContext {
+    SESSION_CONTEXT_OPEN,
+    SESSION_CONTEXT_ASKED, /* the handshake has stopped until Lua answers */
+    SESSION_CONTEXT_CHOSEN,
+    SESSION_CONTEXT_REFUSED,
+} SessionContext;
 
 typedef struct Session {
-    const Transport *transport; /* first: where the core looks for it */
-    SSL *ssl;                   /* NULL once it is closed */
-    int fd;
-    int error;       /* the system's, of the last read or write */
-    int failed;      /* the status that ended it, or 0 */
-    char *reason;    /* of that, in words */
-    char *peer_name; /* which the peer's certificate must be for */
+    TransportHead head; /* first: the core reads it */
+    Wire wire;
+    SSL *ssl;       /* NULL once the session is closed */
+    int failed;     /* the status that ended the session, or 0 */
+    char *reason;   /* why it failed; NULL if the status says it all */
+    char *expected; /* a client's: the name that the server's certificate must be valid for */
 
-    char *asked_name;      /* by a client that is being greeted; "" for none */
-    unsigned char state;   /* of the question which context serves it */
-    unsigned char tickets; /* of TLS 1.3, that go out with the first answer */
-    bool ended;            /* no more will be read */
-    bool short_read;       /* the last read got less than it asked for: there was no more */
-    bool is_cut;           /* our direction has ended in a torn message */
-    bool holds;            /* a record has been made of bytes that write has not counted */
+    char *requested;        /* a server's: the name that the client asks for; "" if none */
+    SessionContext context; /* a server's */
+    unsigned char tickets;  /* TLS 1.3 tickets to send with the first write */
+
+    bool is_cut;     /* our direction has ended in the middle of a message */
+    bool is_holding; /* bytes that write has not counted are in a record already */
 } Session;
 
-enum { SESSION_NOT_ASKED, SESSION_ASKING, SESSION_ANSWERED, SESSION_REFUSED };
+/* Initialises a zeroed session on `context`; false if there is no memory. */
+bool session_start(Session *session, SSL_CTX *context);
 
-/* The failure that OpenSSL has just told of, as a status; keeps its words. */
+/* Replaces the reason. */
+void session_set_reason(Session *session, const char *words);
+
+/* Returns the status of the OpenSSL call that has just failed, keeps its reason, empties the error queue. */
 int session_fail(Session *session);
 
-/* The peer's direction has ended without a word: likewise. Ours goes on. */
+/*
+** Returns the status of a connection that the peer closed without close_notify, and
+** keeps the reason. The session has not failed: it can still send.
+*/
 int session_cut_off(Session *session);
 
-/* The handshake is done: 0, or why its result is refused. */
-int session_established(Session *session);
-
-/* A context's callbacks: a certificate was verified; a client has said hello. */
-int session_verified(int ok, X509_STORE_CTX *store);
-int session_greeted(SSL *ssl, int *alert, void *argument);
-
-void session_close(Session *session, bool clean); /* `clean`: the peer is told that we end */
-
-void session_open(lua_State *L); /* [-0, +0] adds its functions to the table on top */
+/* Frees all but the userdata. `clean`: sends close_notify first, if that is allowed. */
+void session_close(Session *session, bool clean);
 
 #endif

@@ -1,82 +1,67 @@
 /*
-** Owns every system call that TLS makes on a descriptor.
+** Implements wire.h.
 */
-#include "base/platform.h"
-
 #include "openssl/wire.h"
 
-#include <errno.h>
-#ifndef MSG_NOSIGNAL
-#define MSG_NOSIGNAL 0
-#endif
-
-static int would_block(int error) {
-    return error == EAGAIN || error == EWOULDBLOCK;
-}
-
 static int wire_read(BIO *bio, char *data, int size) {
-    Session *session = BIO_get_data(bio);
-    ssize_t count;
-    do {
-        count = recv(session->fd, data, (size_t)size, 0);
-    } while (count < 0 && errno == EINTR);
+    Wire *wire = BIO_get_data(bio);
+    ptrdiff_t count = wire->plain->read(NULL, wire->fd, data, (size_t)size);
+    bool blocks = count == TRANSPORT_WANTS_READ;
     BIO_clear_retry_flags(bio);
-    session->short_read = count < size;
-    session->error = count < 0 ? errno : 0;
-    if (count == 0) session->ended = true;
-    if (count < 0 && would_block(errno)) BIO_set_retry_read(bio);
-    return (int)count;
+    wire->short_read = count < size;
+    wire->status = count < 0 && !blocks ? (int)count : 0;
+    if (count == 0) wire->ended = true;
+    if (blocks) BIO_set_retry_read(bio);
+    return count < 0 ? -1 : (int)count;
 }
 
 static int wire_write(BIO *bio, const char *data, int size) {
-    Session *session = BIO_get_data(bio);
-    ssize_t count;
-    do {
-        count = send(session->fd, data, (size_t)size, MSG_NOSIGNAL);
-    } while (count < 0 && errno == EINTR);
+    Wire *wire = BIO_get_data(bio);
+    uv_buf_t part = {.base = (char *)data, .len = (size_t)size};
+    ptrdiff_t count = wire->plain->write(NULL, wire->fd, &part, 1);
+    bool blocks = count == TRANSPORT_WANTS_WRITE;
     BIO_clear_retry_flags(bio);
-    session->error = count < 0 ? errno : 0;
-    if (count < 0 && would_block(errno)) BIO_set_retry_write(bio);
-    return (int)count;
+    wire->status = count < 0 && !blocks ? (int)count : 0;
+    if (blocks) BIO_set_retry_write(bio);
+    return count < 0 ? -1 : (int)count;
 }
 
 static long wire_control(BIO *bio, int command, long number, void *pointer) {
-    const Session *session = BIO_get_data(bio);
+    const Wire *wire = BIO_get_data(bio);
     (void)number, (void)pointer;
-    if (command == BIO_CTRL_EOF) return session->ended;
+    if (command == BIO_CTRL_EOF) return wire->ended;
     return command == BIO_CTRL_FLUSH;
 }
 
-void wire_end(int fd) {
-    shutdown(fd, SHUT_WR);
+void wire_end(const Wire *wire) {
+    wire->plain->end(NULL, wire->fd);
 }
 
-void wire_make_room(int fd) {
-    int size = 0;
-    socklen_t length = sizeof size;
-    if (getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, &length) == 0)
-        setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size,
-                   length); /* Linux takes twice of what it is told */
+void wire_make_room(const Wire *wire) {
+    wire->plain->make_room(NULL, wire->fd);
 }
 
-/* Made by the first session, for the whole process. */
-static BIO_METHOD *method;
-static CRYPTO_ONCE method_once = CRYPTO_ONCE_STATIC_INIT;
+/* The first session makes the method, once for the whole process. */
+static BIO_METHOD *wire_method;
+static CRYPTO_ONCE wire_method_once = CRYPTO_ONCE_STATIC_INIT;
 
-static void make_method(void) {
-    method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK | BIO_TYPE_DESCRIPTOR,
-                          "arsenal's descriptor");
+static void wire_make_method(void) {
+    BIO_METHOD *method =
+        BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK | BIO_TYPE_DESCRIPTOR,
+                     "arsenal's descriptor");
     if (method == NULL) return;
     BIO_meth_set_read(method, wire_read);
     BIO_meth_set_write(method, wire_write);
     BIO_meth_set_ctrl(method, wire_control);
+    wire_method = method;
 }
 
-BIO *wire_new(Session *session) {
-    if (!CRYPTO_THREAD_run_once(&method_once, make_method) || method == NULL) return NULL;
-    BIO *bio = BIO_new(method);
+BIO *wire_new(Wire *wire) {
+    if (!CRYPTO_THREAD_run_once(&wire_method_once, wire_make_method) || wire_method == NULL)
+        return NULL;
+    BIO *bio = BIO_new(wire_method);
     if (bio == NULL) return NULL;
-    BIO_set_data(bio, session);
+    BIO_set_data(bio, wire);
     BIO_set_init(bio, 1);
     return bio;
 }

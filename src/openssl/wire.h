@@ -1,14 +1,28 @@
 /*
-** The wire: a session's descriptor, which never blocks, as OpenSSL's BIO.
+** Wire: the connection below a session, as the BIO that OpenSSL reads and writes.
+** Its bytes go through the core's plain transport, which makes the system calls.
 */
 #ifndef ARSENAL_OPENSSL_WIRE_H
 #define ARSENAL_OPENSSL_WIRE_H
 
-#include "openssl/session.h"
+#include "stream/transport.h"
 
-BIO *wire_new(Session *session); /* NULL: no memory */
+#include <openssl/bio.h>
 
-void wire_end(int fd);       /* ends our direction */
-void wire_make_room(int fd); /* for a few more bytes than the kernel would take */
+typedef struct Wire {
+    const Transport *plain;
+    int fd;
+    int status;      /* of the last read or write: 0, or a negative errno */
+    bool ended;      /* the peer has closed the connection */
+    bool short_read; /* the last read returned less than it asked for: the socket is empty */
+} Wire;
+
+/* Returns a BIO over `wire`, which must outlive it; NULL if there is no memory. */
+BIO *wire_new(Wire *wire);
+
+void wire_end(const Wire *wire); /* ends the sending direction */
+
+/* Makes the kernel accept a few more bytes although its send buffer is full. */
+void wire_make_room(const Wire *wire);
 
 #endif

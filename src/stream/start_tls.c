@@ -48,8 +48,10 @@ static int upgrade(lua_State *L) {
     lua_pushvalue(L, SELF);
     lua_pushvalue(L, SESSION);
     lua_rawset(L, -3);
-    stream->state = lua_touserdata(L, SESSION);
-    stream->transport = *(const Transport *const *)stream->state;
+    TransportHead *head = lua_touserdata(L, SESSION);
+    head->plain = stream->transport;
+    stream->transport = head->transport;
+    stream->state = head;
     handle_become(L, SELF, &stream_types[STREAM_TLS]);
     lua_pushboolean(L, true);
     return 1;

@@ -32,11 +32,17 @@ static void plain_close(void *state, int fd, bool clean) {
     (void)state, (void)fd, (void)clean;
 }
 
+static void plain_make_room(void *state, int fd) {
+    (void)state;
+    socket_make_room(fd);
+}
+
 const Transport transport_plain = {
     .read = plain_read,
     .write = plain_write,
     .end = plain_end,
     .cut = plain_cut,
     .close = plain_close,
+    .make_room = plain_make_room,
     .short_is_empty = true,
 };

@@ -19,8 +19,8 @@ enum {
 enum { TRANSPORT_ASKS = 1 }; /* a handshake's: whoever started it has something to decide first */
 
 /*
-** `state` is a transport's own. That of one which takes over from another (see
-** upgrade.c) is a userdata that starts with a pointer to its Transport.
+** `state` belongs to the transport. The plain one has none; that of a transport which
+** takes over from it (see start_tls.c) is a userdata that starts with a TransportHead.
 */
 typedef struct Transport {
     /* Makes the connection ready for the rest: 0, or one of the answers above. NULL: it always is. */
@@ -43,6 +43,9 @@ typedef struct Transport {
     /* The last one for an open descriptor; never waits. `clean`: our direction ends with it. */
     void (*close)(void *state, int fd, bool clean);
 
+    /* Makes the kernel accept a few more bytes although its send buffer is full. May be NULL. */
+    void (*make_room)(void *state, int fd);
+
     /* What went wrong, where the status alone doesn't tell; NULL where it does. May be NULL. */
     const char *(*reason)(void *state, int status);
 
@@ -52,6 +55,11 @@ typedef struct Transport {
     /* A read of less than was asked for means that there is no more for now. */
     bool short_is_empty;
 } Transport;
+
+typedef struct TransportHead {
+    const Transport *transport;
+    const Transport *plain; /* set at the takeover: reads and writes the descriptor */
+} TransportHead;
 
 extern const Transport transport_plain;
 

@@ -118,6 +118,13 @@ int socket_end(int fd) {
     return shutdown(fd, SHUT_WR) == 0 ? 0 : -errno;
 }
 
+void socket_make_room(int fd) {
+    int size = 0;
+    socklen_t length = sizeof size;
+    if (getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, &length) == 0)
+        setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, length); /* Linux doubles the number */
+}
+
 int socket_local_address(int fd, Address *address) {
     socklen_t size = sizeof *address;
     return getsockname(fd, &address->any, &size) == 0 ? 0 : -errno;

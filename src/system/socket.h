@@ -32,6 +32,9 @@ ptrdiff_t socket_read(int fd, char *data, size_t size);
 ptrdiff_t socket_write(int fd, const uv_buf_t *parts, unsigned count);
 int socket_end(int fd); /* ends our direction */
 
+/* Makes the kernel accept a few more bytes although its send buffer is full. */
+void socket_make_room(int fd);
+
 int socket_local_address(int fd, Address *address);
 int socket_remote_address(int fd, Address *address);
 

@@ -1,7 +1,8 @@
--- What TCP, UDP and TLS have in common where a host and a port are given: names are resolved, failures say where, and
--- servers take every address.
+-- What calls that take a host and a port share: they resolve names, their failures name the host and port, and servers
+-- can bind every address.
 
 local core = require("arsenal.core")
+local time_limit = require("arsenal.internal.time_limit")
 
 local endpoint = {}
 
@@ -14,14 +15,14 @@ function endpoint.failure(verb, host, port, message, code)
   return nil, ("%s %s: %s"):format(verb, text(host, port), message), code
 end
 
--- The addresses of a host, for a call named `verb`.
+-- Returns the addresses of a host; or nil, message, code of a call named `verb`.
 function endpoint.resolve(verb, host, port, options)
   local addresses, message, code = core.resolve(host, options)
   if addresses then return addresses end
   return endpoint.failure(verb, host, port, message, code)
 end
 
--- open(address, port, options) for every address, IPv6 and IPv4: IPv4's alone where there is no other.
+-- Calls open(address, port, options) with the address for both IPv6 and IPv4, or for IPv4 if the host has no IPv6.
 local function open_everywhere(open, port, options)
   local object, message, code = open("::", port, options)
   if not object and (code == "EAFNOSUPPORT" or code == "EADDRNOTAVAIL") then
@@ -30,7 +31,7 @@ local function open_everywhere(open, port, options)
   return object, message, code
 end
 
--- The same for a host, which may be nil or "*" for every address.
+-- Calls open(address, port, options) with the address of a host; nil or "*" stands for every address.
 function endpoint.open(verb, open, host, port, options)
   if host == nil or host == "*" then return open_everywhere(open, port, options) end
   local addresses, message, code = endpoint.resolve(verb, host, port)
@@ -38,14 +39,9 @@ function endpoint.open(verb, open, host, port, options)
   return open(addresses[1].address, port, options)
 end
 
--- connect(host, port, ...) within `limit` seconds; nil: no limit.
-function endpoint.connect_within(limit, connect, host, port, ...)
-  if not limit then return connect(host, port, ...) end
-  local object, message, code = core.timeout(limit, connect, host, port, ...)
-  if code == "TIMEOUT" and message:find("^timed out") then
-    return endpoint.failure("connect", host, port, message, code)
-  end
-  return object, message, code
+-- Calls connect(host, port, ...) within `seconds`; nil: no limit.
+function endpoint.connect_within(seconds, connect, host, port, ...)
+  return time_limit.within(seconds, "connect %s", text(host, port), connect, host, port, ...)
 end
 
 return endpoint

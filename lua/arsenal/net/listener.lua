@@ -160,8 +160,7 @@ end
 ---@return string? message
 ---@return string? code and everything is as it was
 function Listener:set_tls(options)
-  require("arsenal.tls")
-  return core.set_tls(self, options)
+  return require("arsenal.tls.server").set_tls(self, options)
 end
 
 ---@class arsenal.ListenerStats

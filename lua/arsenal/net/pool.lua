@@ -1,8 +1,9 @@
--- Pools: connections that tasks borrow from one another. A semaphore has a permit for each connection
--- that may be out: whoever holds one either finds an idle connection or may open a new one.
+-- Pools of connections that tasks borrow. A semaphore has one permit for each connection that may be lent: a task with
+-- a permit takes an idle connection, or opens a new one.
 
 local core = require("arsenal.core")
 local arguments = require("arsenal.internal.arguments")
+local time_limit = require("arsenal.internal.time_limit")
 
 local pool = {}
 
@@ -19,7 +20,7 @@ end
 
 -- Connections -----------------------------------------------------------------------------------
 
--- Calls a connection's close, and gives the permit back whatever comes of it.
+-- Closes a connection, and releases the permit even if that raises an error.
 local function close_connection(connection, permit)
   local ok, err = true, nil
   if connection.close then ok, err = pcall(connection.close, connection) end
@@ -27,8 +28,8 @@ local function close_connection(connection, permit)
   if not ok then error(err, 0) end
 end
 
--- Whether nothing speaks against its next use: a stream that anything has come on is not trusted. Only with
--- `look` the kernel is asked.
+-- Returns false for a stream that has received something since its last use, or has ended or failed: it must not be
+-- used again. `look`: ask the kernel as well.
 local function is_quiet(connection, look)
   return core.class(connection) ~= "stream" or core.stream_is_quiet(connection, look)
 end
@@ -38,14 +39,14 @@ local function close_idle(self, i)
   close_connection(entry.connection)
 end
 
--- The ones used last are at the end of the list, so that the others grow old.
+-- Closes the connections past their idle time. The list is ordered: its last entry was used last.
 local function close_old(self)
   while self._idle[1] and core.now() - self._idle[1].since > self._idle_timeout do close_idle(self, 1) end
 end
 
 -- Borrowing -------------------------------------------------------------------------------------
 
--- What a task has in its hands while it acquires. Closed before it has lent that out, it drops it.
+-- State of one `acquire`. Closed before the connection is lent, it closes the connection and releases the permit.
 local Claim = {}
 
 function Claim:__close()
@@ -58,7 +59,7 @@ function Claim:__close()
   end
 end
 
--- An idle connection that still works, or nil.
+-- Returns an idle connection that still works, or nil.
 local function take_idle(self, claim)
   close_old(self)
   while #self._idle > 0 do
@@ -108,13 +109,10 @@ function Pool:acquire(timeout)
   check_self(self, "acquire")
   if not core.can_wait() then return core.outside(Pool.acquire, self, timeout) end
   if self._closed then return closed(self) end
-  if timeout == nil then return take(self) end
-  local connection, message, code = core.timeout(timeout, take, self)
-  if code == "TIMEOUT" and message:find("^timed out") then message = ("acquire %s: %s"):format(self, message) end
-  return connection, message, code
+  return time_limit.within(timeout, "acquire %s", self, take, self)
 end
 
--- The permit of a connection that was lent, which it is no more.
+-- Returns the permit of a lent connection, which is lent no longer; raises an error for any other connection.
 local function take_back(self, connection, name)
   local permit = connection ~= nil and self._lent[connection]
   if not permit then
@@ -131,7 +129,7 @@ local function give_back(self, connection, permit)
   close_old(self)
 end
 
----Gives a connection back, for others to use; one that is closed, or that unread bytes have come on, is closed.
+---Gives a connection back for other tasks to use. A connection that has unread bytes, or has ended, is closed instead.
 ---@param connection any
 ---@return true
 function Pool:release(connection)
@@ -140,7 +138,7 @@ function Pool:release(connection)
   return true
 end
 
----Gives a connection back to be closed.
+---Gives a connection back and closes it.
 ---@param connection any
 ---@return true
 function Pool:discard(connection)
@@ -149,8 +147,8 @@ function Pool:discard(connection)
   return true
 end
 
--- A connection that `with` has borrowed. It is trusted again only if the function has succeeded. The function may
--- have given it back itself; then another task may have it by now, with another permit.
+-- A connection that `with` has borrowed. It is kept only if the function has succeeded. If the function has given it
+-- back itself, another task may have it by now, with another permit.
 local Loan = {}
 
 function Loan:__close()
@@ -163,18 +161,18 @@ function Loan:__close()
   end
 end
 
--- A failure is what arsenal's own calls return for one.
+-- Notes whether fn has succeeded. A failure is nil, message, code, as the calls of arsenal return it.
 local function conclude(loan, ...)
   local value, message, code = ...
   loan.succeeded = not (value == nil and type(message) == "string" and type(code) == "string")
   return ...
 end
 
----Calls `fn(connection, ...)` with a connection, and gives it back afterwards; or closes it if fn has raised an
----error, was cancelled, or has returned a failure (`nil, message, code`).
+---Calls `fn(connection, ...)` with a connection, and gives it back afterwards. If fn raised an error, was cancelled,
+---or returned a failure (`nil, message, code`), the connection is closed instead.
 ---@param fn fun(connection: any, ...): ...
 ---@param ... any
----@return any ... fn's results; or nil, message, code where there was no connection
+---@return any ... fn's results; or nil, message, code if there was no connection
 function Pool:with(fn, ...)
   check_self(self, "with")
   arguments.callable(fn, 1, "with")
@@ -187,8 +185,8 @@ end
 
 -- The pool itself -------------------------------------------------------------------------------
 
----Closes the idle connections, and ends every acquire with "CLOSED". A connection that is out is closed when it
----comes back.
+---Closes the idle connections, and ends every acquire with "CLOSED". A lent connection is closed when it is given
+---back.
 ---@return true
 function Pool:close()
   check_self(self, "close")
@@ -207,7 +205,7 @@ local function count(set)
 end
 
 ---@return { max: integer, lent: integer, idle: integer, waiting: integer, made: integer }
---- `made`: connections so far; `waiting`: tasks that wait for one to come back
+--- `made`: connections opened so far; `waiting`: tasks that wait for a connection
 function Pool:stats()
   check_self(self, "stats")
   return {
@@ -228,17 +226,17 @@ local known = { connect = "callable", max = "count", idle_timeout = "seconds", c
 
 ---@class arsenal.PoolOptions
 ---@field connect fun(): any, string?, string? opens a connection; returns nil, message, code on failure
----@field max? integer connections at most (10)
----@field idle_timeout? number seconds after which an idle connection is not used any more (nil: no limit)
----@field check? fun(connection: any): boolean whether an idle connection still works; it may wait
+---@field max? integer most connections at a time; default 10
+---@field idle_timeout? number seconds after which an idle connection is not used any more; default: no limit
+---@field check? fun(connection: any): boolean returns whether an idle connection still works; it may wait
 
----Makes a pool of connections, of which there are at most `max` at any time.
+---Makes a pool of at most `max` connections.
 ---@param options arsenal.PoolOptions
 ---@return arsenal.Pool
 function pool.pool(options)
   arguments.type(options, "table", 1, "pool")
   arguments.options(options, known, 1, "pool")
-  if not options.connect then error("bad argument #1 to 'pool' (option 'connect': function expected, got nil)", 2) end
+  if not options.connect then arguments.refuse(1, "pool", "option 'connect': function expected, got nil") end
   local max = options.max or 10
   return setmetatable({
     _connect = options.connect,
@@ -247,7 +245,8 @@ function pool.pool(options)
     _idle_timeout = math.max(options.idle_timeout or math.huge, 0),
     _permits = core.semaphore(max),
     _idle = {},
-    _lent = setmetatable({}, { __mode = "k" }), -- permits; one that is forgotten comes back by the collector
+    -- permits by connection; if a connection is never given back, the collector releases its permit
+    _lent = setmetatable({}, { __mode = "k" }),
     _waiting = 0,
     _made = 0,
     _closed = false,

@@ -32,8 +32,7 @@ end
 ---@return string? message
 ---@return string? code "TLS", "CERT", "TIMEOUT", "BUSY"
 function Stream:start_tls(options)
-  require("arsenal.tls")
-  return core.start_tls(self, options)
+  return require("arsenal.tls.start_tls")(self, options)
 end
 
 ---What a TLS stream has come to; nil alone for a plain stream.

@@ -1,0 +1,91 @@
+-- The client's side: connecting, and handshakes that check the server.
+
+local core = require("arsenal.core")
+local openssl = require("arsenal.openssl")
+local arguments = require("arsenal.internal.arguments")
+local contexts = require("arsenal.tls.contexts")
+local endpoint = require("arsenal.net.endpoint")
+local tcp = require("arsenal.net.tcp")
+local tcp_options = require("arsenal.net.tcp_options")
+local tls_options = require("arsenal.tls.options")
+
+local client = {}
+
+local LONGEST_NAME <const> = 253
+
+-- Returns the name as certificates have it; or nil and what is wrong with it.
+local function clean_name(name)
+  name = name:gsub("%.$", ""):gsub("%%.*", "")
+  if name == "" then return nil, "the server name is empty" end
+  if #name > LONGEST_NAME then return nil, "the server name is too long" end
+  if name:find("[%c%s]") then return nil, "the server name contains a space or control character" end
+  return name
+end
+
+-- Returns 32 bytes that tell under which options a session is made: it may be resumed only under the same.
+local function identity_of(options, name)
+  return openssl.digest(table.concat({
+    tostring(options.verify ~= false), options.ca_file or "", options.ca_path or "", name or "",
+  }, "\0"))
+end
+
+-- Returns a session; or nil, message, code. It sends nothing yet.
+local function new_session(options, host)
+  local context, message, code = contexts.client(options)
+  if not context then return nil, message, code end
+  local given, name = options.server_name or host, nil
+  if given then
+    name, message = clean_name(given)
+    if not name then return nil, message, "EINVAL" end
+  end
+  return openssl.session(context, {
+    name = name,
+    protocols = contexts.wire_form(options.alpn),
+    identity = identity_of(options, name),
+    session = options.session,
+  })
+end
+
+local function shake_hands(stream, session, options)
+  local done, message, code = core.stream_upgrade(stream, session)
+  if not done then return nil, message, code end
+  return core.stream_handshake(stream, options.timeout or tls_options.HANDSHAKE_TIMEOUT)
+end
+
+local function connect(host, port, options, session)
+  local stream, message, code = tcp.connect(host, port, tls_options.only(tcp_options.connect, options))
+  if not stream then return nil, message, code end
+  local done
+  done, message, code = shake_hands(stream, session, options)
+  if done then return stream end
+  return endpoint.failure("connect", host, port, message, code)
+end
+
+---Connects as tcp.connect does, and checks the server: its certificate is
+---verified against the system's authorities, or those in `ca_file` and
+---`ca_path`, and must be valid for `host`, or for `server_name`.
+---@param host string
+---@param port integer 0 to 65535
+---@param options? arsenal.TLSConnectOptions
+---@return arsenal.Stream? stream
+---@return string? message
+---@return string? code "CERT": the certificate was refused; "TLS": the handshake failed; "TIMEOUT"; and tcp.connect's
+function client.connect(host, port, options)
+  arguments.type(host, "string", 1, "connect")
+  arguments.port(port, 2, "connect")
+  options = arguments.options(options, tls_options.connect, 3, "connect")
+  if not core.can_wait() then return core.outside(client.connect, host, port, options) end
+  port = math.tointeger(port)
+  local session, message, code = new_session(options, host)
+  if not session then return endpoint.failure("connect", host, port, message, code) end
+  return endpoint.connect_within(options.timeout, connect, host, port, options, session)
+end
+
+-- Makes a stream the client's side of TLS. The options have been checked.
+function client.start(stream, options)
+  local session, message, code = new_session(options)
+  if not session then return nil, ("start_tls %s: %s"):format(stream, message), code end
+  return shake_hands(stream, session, options)
+end
+
+return client
