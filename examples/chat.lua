@@ -1,12 +1,12 @@
--- A chat server. Whoever connects (nc 127.0.0.1 7000, say) gives a nickname, and then reads what the
--- others write. Commands: /who, /nick NAME, /quit.
+-- A chat server. A member connects (for example with nc 127.0.0.1 7000), gives a nickname, and then reads
+-- what the other members write. Commands: /who, /nick NAME, /quit.
 --
 --   lua5.4 examples/chat.lua [host [port]]
 
 local arsenal = require("arsenal")
 
 local LONGEST_LINE <const> = 1000 -- bytes
-local MOST_UNREAD <const> = 100 -- messages that wait for one member before it is given up
+local MOST_UNREAD <const> = 100 -- messages that wait for one member; with more, its connection is closed
 local TIME_TO_SAY_WHO <const> = 60 -- seconds
 
 local members = {} -- by nickname
@@ -18,12 +18,12 @@ Member.__index = Member
 
 local function deliver(member, text)
   member.unread = member.unread + 1
-  member.stream:send(text, "\n") -- a failure here is one for the member's own task, which receives
+  member.stream:send(text, "\n") -- if this fails, so does the receive in the member's own task
   member.unread = member.unread - 1
 end
 
--- Never waits: each message is sent by a task of its own. Those on one stream keep their order, and a
--- member who does not read holds up nobody else.
+-- Never waits: a task of its own sends each message, and those on one stream stay in order. So a member
+-- who does not read delays no other member.
 function Member:tell(text)
   if self.unread < MOST_UNREAD then
     arsenal.go(deliver, self, text)
@@ -38,7 +38,7 @@ local function tell_all(text, but)
   end
 end
 
--- Why nobody can have this nickname; nil when it is free.
+-- Returns the reason why a nickname cannot be used; nil if it can.
 local function refuse(nickname)
   if not nickname:find("^[%w_-]+$") or #nickname > 20 then
     return "a nickname has up to 20 letters, digits, _ or -"
@@ -56,7 +56,7 @@ function Member:rename(nickname)
   self.nickname = nickname
 end
 
--- A member is a <close> variable of its task: it leaves however that ends.
+-- A member is a <close> variable of its task, so it leaves however the task ends.
 function Member:__close()
   members[self.nickname] = nil
   tell_all(("* %s has left"):format(self.nickname))
@@ -100,7 +100,7 @@ local function obey(member, line)
   return true
 end
 
--- The next line, without what could upset the others' terminals; nil when there is none to come.
+-- Returns the next line without control characters, which could confuse the terminals of others; nil at the end.
 local function next_line(stream)
   local line, _, code = stream:recv_line { max = LONGEST_LINE }
   if code == "TOOLONG" then stream:send("* that line was too long\n") end

@@ -1,5 +1,5 @@
--- Asks a name server for the IPv4 addresses of a name, by hand: one question in a datagram and
--- its answer, as RFC 1035 says. (Programs call arsenal.dns.resolve.)
+-- A DNS client over UDP: asks a name server for the IPv4 addresses of a name, with one datagram for the
+-- question and one for the answer (RFC 1035). Other programs should call arsenal.dns.resolve.
 --
 --   lua5.4 examples/dns_query.lua name [server [port]]
 
@@ -23,7 +23,7 @@ local function question(id, name)
     .. encode_name(name) .. string.pack(">I2I2", TYPE_A, CLASS_IN)
 end
 
--- Where the name at `at` ends. A pointer, to a name further up, ends one.
+-- Returns the position after the name at `at`. A name ends with an empty label, or a pointer to an earlier name.
 local function skip_name(message, at)
   while true do
     local length = message:byte(at)
@@ -48,7 +48,7 @@ local function addresses_in(message)
   return found
 end
 
--- The answer to the question with this id; late ones to others are passed over.
+-- Waits for the answer to the question with this id. Late answers to earlier questions are skipped.
 local function receive(socket, id)
   while true do
     local message, reason, code = socket:recv()

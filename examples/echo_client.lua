@@ -1,4 +1,4 @@
--- Sends what is typed, line by line, and prints the answers.
+-- A client for the echo servers: sends each line that is typed, and prints the answers.
 --
 --   lua5.4 examples/echo_client.lua [host [port]]
 
@@ -6,8 +6,8 @@ local arsenal = require("arsenal")
 
 local PATIENCE <const> = 5 -- seconds, to connect and for each answer
 
--- Lines from the terminal. The task waits until one is there, so that other tasks could run
--- meanwhile and Ctrl-C is heeded; without a buffer, Lua reads no more than that line.
+-- An iterator over the lines from the terminal. The task waits until a line is there, so that other tasks
+-- could run and Ctrl-C works. Without a buffer, Lua reads no more than that line.
 local function typed_lines()
   io.stdin:setvbuf("no")
   return function()

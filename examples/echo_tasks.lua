@@ -1,12 +1,11 @@
--- The echo server with its tasks made by hand: the first one accepts, and starts another for each
--- connection.
+-- The echo server without `serve`: the first task accepts connections, and starts a task for each.
 --
 --   lua5.4 examples/echo_tasks.lua [host [port]]
 
 local arsenal = require("arsenal")
 
--- A task of its own for each connection. A failed call returns nil, a message and a code; the end of
--- the stream is nil alone.
+-- The task of one connection. A failed call returns nil, a message and a code; at the end of the stream,
+-- recv returns nil alone.
 local function echo(connection)
   local stream <close> = connection -- closed however this function ends
   local data, sent, message
@@ -25,6 +24,6 @@ local function main(host, port)
   end
 end
 
--- Ctrl-C cancels every task, closes what they hold, and is raised here.
+-- Ctrl-C cancels every task, so that their <close> variables are closed, and is raised here.
 local ok, err = pcall(arsenal.run, main, arg[1] or "127.0.0.1", tonumber(arg[2] or 7000))
 assert(ok or err == "interrupted", err)

@@ -1,5 +1,5 @@
--- A server that ends gracefully: at SIGTERM it accepts no more, gives the connections that it has
--- some time to finish, and then closes them.
+-- A server with a graceful stop. At SIGTERM it stops accepting, waits for the open connections for some
+-- seconds (`grace`), and then closes those that are left.
 --
 --   lua5.4 examples/graceful.lua [host [port [grace]]]
 

@@ -1,15 +1,15 @@
--- Asks several servers for a line at once, within a time limit for all of them, and says goodbye to
--- each whatever happens.
+-- Asks several servers for a line at the same time, with one time limit for all of them. Each server gets
+-- a farewell, whatever happens.
 --
 --   lua5.4 examples/happy_path_timeout.lua seconds port...
 --
--- The code reads as if nothing could go wrong: what was started is ended by the group, the time limit
--- and <close>, in whatever way it ends.
+-- The code only shows the normal case. The group, the time limit and <close> variables end everything that
+-- was started if something fails.
 
 local arsenal = require("arsenal")
 
--- Closes the stream when the variable goes out of scope, after a farewell. The farewell may wait, in a
--- shield, although the task is cancelled; it has a limit of its own.
+-- Returns a value that sends a farewell and closes the stream when its variable goes out of scope. Inside a
+-- shield the farewell may wait although the task is cancelled, so it has a time limit of its own.
 local function polite(stream)
   return setmetatable({}, {
     __close = function()

@@ -1,4 +1,4 @@
--- Fetches a page over HTTPS by hand, the server's certificate verified, and prints it.
+-- An HTTPS client: verifies the server's certificate, fetches a page and prints it.
 --
 --   lua5.4 examples/https_get.lua https://host[:port]/path [authorities.pem]
 
@@ -22,8 +22,8 @@ local function headers_of(stream)
   error("the answer ended in its headers", 0)
 end
 
--- The body's pieces: up to its length, in chunks, or to the end of the stream. That end is
--- certain: a connection that somebody has cut is an error.
+-- Prints the body, which has a length, or comes in chunks, or goes up to the end of the stream. A connection
+-- that was cut is an error, so the end of the stream is certain.
 local function print_body(stream, headers)
   if headers["transfer-encoding"] == "chunked" then
     repeat

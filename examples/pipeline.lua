@@ -1,14 +1,14 @@
--- Counts the words of a text in three stages that run beside each other: lines, words, counts.
+-- Counts the words of a text in three stages that run side by side: read lines, split words, count.
 --
 --   lua5.4 examples/pipeline.lua <README.md
 --
--- The channels between the stages hold a few items, so that a fast stage waits for a slow one, and a
--- text of any size takes little memory. Each stage ends by closing what it sends to.
+-- The channels between the stages store only a few values. So a fast stage waits for a slow one, and a text
+-- of any size takes little memory. A stage that is done closes the channel to the next one.
 
 local arsenal = require("arsenal")
 
-local ITEMS <const> = 16 -- between two stages
-local MOST <const> = 10 -- words that are told
+local CAPACITY <const> = 16 -- values between two stages
+local MOST <const> = 10 -- words that are printed
 
 local function read_lines(lines)
   local _ <close> = lines
@@ -39,8 +39,8 @@ local function by_count(counts)
 end
 
 local function main()
-  local lines, words = arsenal.channel(ITEMS), arsenal.channel(ITEMS)
-  local counts = arsenal.group(function(group) -- an error in any stage ends the others
+  local lines, words = arsenal.channel(CAPACITY), arsenal.channel(CAPACITY)
+  local counts = arsenal.group(function(group) -- an error in one stage cancels the others
     group:go(read_lines, lines)
     group:go(split, lines, words)
     return count(words)

@@ -1,13 +1,13 @@
--- Tells which TCP ports of a host accept connections. Scan hosts of your own only.
+-- Prints which TCP ports of a host accept connections. Scan only your own hosts.
 --
 --   lua5.4 examples/port_scan.lua [host [first port [last port]]]
 
 local arsenal = require("arsenal")
 
-local AT_ONCE <const> = 100 -- connections under way
+local AT_ONCE <const> = 100 -- connections at the same time
 local PATIENCE <const> = 2 -- seconds for each
 
--- A port that the system chose for our side may be the very one we connect to.
+-- The system may choose the same port for this end as the one that we connect to.
 local function is_connected_to_itself(stream)
   local _, own = stream:local_address()
   local _, other = stream:remote_address()
@@ -19,7 +19,7 @@ local function is_open(address, port)
   return stream and not is_connected_to_itself(stream)
 end
 
--- So many tasks share the ports; each takes the next one that is left. The group ends when they have.
+-- AT_ONCE tasks share the ports; each takes the next port that is left.
 local function scan(address, first, last)
   local found, next_port = {}, first
   local function work()

@@ -1,4 +1,4 @@
--- A dialogue like SMTP's that begins in the open and goes on encrypted, both sides of it.
+-- Client and server of a protocol like SMTP: a connection starts unencrypted and continues with TLS.
 --
 --   lua5.4 examples/starttls.lua cert.pem key.pem
 
@@ -11,7 +11,7 @@ function commands.EHLO(stream, state)
   stream:send(offer)
 end
 
--- What the client has sent beyond STARTTLS, nobody protected: start_tls refuses to go on then.
+-- If the client has sent more than STARTTLS, that was not protected, and start_tls fails.
 function commands.STARTTLS(stream, state)
   stream:send("220 ready to start TLS\r\n")
   arsenal.check(stream:start_tls(state.certificate))
@@ -42,7 +42,7 @@ local function serve(certificate)
   end
 end
 
--- The lines of one answer; the last has a space after its code.
+-- Receives and prints the lines of one answer. The last line has a space after its code.
 local function answer(stream)
   repeat
     local line = arsenal.check(stream:recv_line())

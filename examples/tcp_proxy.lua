@@ -1,4 +1,4 @@
--- Passes connections on to another server, in both directions.
+-- A TCP proxy: connects each client to another server, and copies in both directions.
 --
 --   lua5.4 examples/tcp_proxy.lua backend-host backend-port [host [port]]
 
@@ -7,7 +7,7 @@ local arsenal = require("arsenal")
 local PATIENCE <const> = 10 -- seconds, to connect to the backend
 local MOST_IDLE <const> = 3600 -- seconds without a byte in one of the directions
 
--- A reset, so that nobody takes what it has got for everything.
+-- Resets both connections, so that neither peer takes what it has received for everything.
 local function break_off(message, client, backend)
   print(message)
   client:reset()

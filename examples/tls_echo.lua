@@ -1,4 +1,4 @@
--- An echo server with TLS. SIGHUP makes it read its certificate anew; no connection is dropped.
+-- An echo server with TLS. At SIGHUP it reads its certificate again; no connection is dropped.
 --
 --   lua5.4 examples/tls_echo.lua cert.pem key.pem [host [port]]
 --

@@ -1,4 +1,4 @@
--- Sends each datagram back to where it came from.
+-- A UDP echo server: sends each datagram back to its sender.
 --
 --   lua5.4 examples/udp_echo.lua [host [port]]
 

@@ -1,10 +1,10 @@
--- Looks for a number whose hash begins with zeros: several workers share the numbers, and the first
--- that finds one ends all of them.
+-- Searches for a number whose hash begins with zeros. Several workers share the numbers; when one finds
+-- such a number, all of them are cancelled.
 --
 --   lua5.4 examples/worker_pool.lua [zeros [workers]]
 --
--- Fan-out: the workers receive from one channel. Fan-in: they send to another. The work here is of the
--- processor, which tasks share and don't multiply; with requests to servers in its place, it would.
+-- Fan-out: the workers receive from one channel. Fan-in: they send to another one. This work is CPU-bound, and
+-- all tasks share one CPU, so more workers do not make it faster. With requests to servers they would.
 
 local arsenal = require("arsenal")
 
@@ -17,7 +17,7 @@ local function hash(number)
   return value
 end
 
--- The first number from `first` on in a batch whose hash begins with so many zeros (in hexadecimal).
+-- Returns the first number of the batch from `first` whose hash begins with `zeros` zeros (in hexadecimal).
 local function search(first, zeros)
   for number = first, first + BATCH - 1 do
     if hash(tostring(number)) >> (32 - 4 * zeros) == 0 then return number end
@@ -28,7 +28,7 @@ local function work(batches, results, zeros)
   for first in batches:values() do
     local number = search(first, zeros)
     if number then results:send(number) end
-    arsenal.yield() -- the others' turn: nothing here waits for long
+    arsenal.yield() -- lets the other tasks run: nothing here waits for long
   end
 end
 
