@@ -14,6 +14,8 @@ require("arsenal.stream.stream")
 require("arsenal.net.listener")
 
 -- One table for a Lua state, however often the module is required.
+---@class arsenal
+---@field tls arsenal.tls
 local arsenal = core.module()
 
 arsenal._VERSION = "arsenal scm"
@@ -69,13 +71,15 @@ setmetatable(arsenal, {
   end,
 })
 
--- Lua's coroutine library, but that waits in the coroutines suspend the whole task.
+---Lua's coroutine library, but that calls may wait inside the coroutines: they suspend the whole task.
+---@type arsenal.coroutine
 arsenal.coroutine = setmetatable({}, { __index = coroutine })
 for name, fn in pairs(coroutine) do
   arsenal.coroutine[name] = core.coroutine[name] or fn
 end
 
----Called for an error that nobody else receives. Replace it to log elsewhere.
+---Is called with an error that no other code receives. A program may replace it; it must not wait. The default prints
+---the error to stderr.
 ---@type fun(err: any, traceback: string?, task: arsenal.Task)
 arsenal.on_error = arsenal.on_error or function(err, traceback)
   local ok, text = pcall(tostring, err)
@@ -85,7 +89,8 @@ end
 
 local function dump_to_stderr() dump.dump(io.stderr) end
 
----Called when SIGQUIT comes while `arsenal.run` runs; false leaves that signal alone.
+---Is called when SIGQUIT comes while `arsenal.run` runs. A program may replace it; it must not wait. false, set before
+---`run`, leaves the signal its usual effect.
 ---@type fun()|false
 arsenal.on_quit = arsenal.on_quit == nil and dump_to_stderr or arsenal.on_quit
 

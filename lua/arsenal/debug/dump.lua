@@ -53,9 +53,9 @@ local function describe(group)
   return table.concat(lines, "\n")
 end
 
----Writes every task that has not ended to a file: its name, where it was started, what it waits
----for, and its traceback. Tasks that are alike in all but what they wait for are told once.
----@param file? file* open for writing; io.stderr by default
+---Writes every task that has not ended to a file: its name, where it was started, what it waits for, and its traceback.
+---Tasks that differ only in what they wait for are written once.
+---@param file? file* open for writing; default io.stderr
 function dump.dump(file)
   file = file or io.stderr
   if io.type(file) ~= "file" then
@@ -71,9 +71,10 @@ local function print_slow(task, seconds, traceback)
   io.stderr:write(("arsenal: %s has kept the loop for %.3f s\n%s\n"):format(tostring(task), seconds, traceback))
 end
 
----Tells each task that runs for longer than so many seconds without waiting, while it does so.
----@param seconds? number nil: no longer
----@param report? fun(task: arsenal.Task, seconds: number, traceback: string) prints to stderr by default
+---Reports each task that runs for longer than a time without waiting, while it runs. Inside one long C call the report
+---comes at the task's next wait.
+---@param seconds? number nil: end the reports
+---@param report? fun(task: arsenal.Task, seconds: number, traceback: string) default: prints to stderr
 function dump.slow_task(seconds, report)
   if report ~= nil and type(report) ~= "function" then
     error(("bad argument #2 to 'slow_task' (function expected, got %s)"):format(type(report)), 2)

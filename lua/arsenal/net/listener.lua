@@ -4,7 +4,7 @@ local core = require("arsenal.core")
 local arguments = require("arsenal.internal.arguments")
 local group = require("arsenal.task.group")
 
----@class arsenal.Listener
+---@class (partial) arsenal.Listener
 local Listener = core.listener_methods
 
 -- The groups of running serve calls, by listener.
@@ -99,11 +99,17 @@ end
 
 local serve_options = { max_connections = "count", when = arguments.one_of("readable") }
 
----Accepts until the listener is closed or the task cancelled. Each
----`handler(stream, listener)` is a task; its stream is closed when it ends.
----@param handler fun(stream: arsenal.Stream, listener: arsenal.Listener)
----@param options? { max_connections: integer?, when: "readable"? }
----@return true done once the listener was closed and every handler has ended
+---@class arsenal.ServeOptions
+---@field max_connections? integer most connections at a time; others wait in the kernel; default: no limit
+---@field when? "readable" call the handler whenever there is something to receive, and keep the stream when it returns
+
+---Accepts connections, and calls `handler(stream, listener)` for each in a task, whose end closes the stream. Waits
+---until the listener is closed and every handler has ended; if it is cancelled, it cancels them. The error of a handler
+---goes to `arsenal.on_error`, or is counted in `stats` if it says only that the peer is gone or silent.
+---@param handler async fun(stream: arsenal.Stream, listener: arsenal.Listener): any `false`: close, with "readable"
+---@param options? arsenal.ServeOptions
+---@return true done
+---@async
 function Listener:serve(handler, options)
   arguments.self(self, "listener", "serve")
   arguments.callable(handler, 1, "serve")
@@ -123,10 +129,11 @@ function Listener:serve(handler, options)
   return finish(serving[self], opened, ok, err, traceback)
 end
 
----Stops accepting, waits at most `grace` seconds for the running handlers, then
----cancels them and waits until they have cleaned up.
----@param grace? number seconds; nil: no limit
----@return true
+---Closes the listener, and waits for the handlers of `serve`. Those that have not ended in time are cancelled; then it
+---waits until they have cleaned up.
+---@param grace? number seconds until the handlers are cancelled; default: no limit
+---@return true done
+---@async
 function Listener:shutdown(grace)
   arguments.self(self, "listener", "shutdown")
   if not core.can_wait() then return core.outside(Listener.shutdown, self, grace) end
@@ -142,8 +149,9 @@ function Listener:shutdown(grace)
   return true
 end
 
----Iterates over the connections; ends when the listener is closed.
----@return fun(): arsenal.Stream?
+---Iterates over the connections, until the listener is closed. A failure is raised as an error object.
+---@return async fun(): arsenal.Stream? next
+---@nodiscard
 function Listener:clients()
   arguments.self(self, "listener", "clients")
   return function()
@@ -153,26 +161,28 @@ function Listener:clients()
   end
 end
 
----Answers each later client with these certificates and settings; connections
----that are there already, and handshakes that have begun, keep theirs.
----@param options arsenal.TLSServerOptions
+---Sets the certificates and settings for later clients of a TLS listener. Connections and handshakes that have begun
+---keep theirs. After a failure everything is as it was.
+---@param options arsenal.TLSServerOptions what is left out has its default
 ---@return true? done
 ---@return string? message
----@return string? code and everything is as it was
+---@return string? code "EINVAL" or an errno's name for a file of the options
 function Listener:set_tls(options)
   return require("arsenal.tls.server").set_tls(self, options)
 end
 
 ---@class arsenal.ListenerStats
----@field accepted integer
----@field active integer handlers of serve
+---@field accepted integer connections so far
+---@field active integer running handlers of `serve`; with `when = "readable"`, its connections
 ---@field refused integer times that descriptors or memory had run out
----@field gone integer handlers of serve whose error said only that the peer was gone or silent
+---@field gone integer handlers of `serve` whose error said only that the peer was gone or silent
 ---@field handshaking? integer of a TLS listener: handshakes under way
----@field failed? integer and those that failed
----@field last_failure? string why the last one did
+---@field failed? integer of a TLS listener: handshakes that have failed
+---@field last_failure? string of a TLS listener: the message of the last failed handshake
 
+---Returns numbers about the listener's connections.
 ---@return arsenal.ListenerStats
+---@nodiscard
 function Listener:stats()
   local accepted, refused = core.listener_counts(self)
   local active = 0

@@ -100,11 +100,13 @@ local function take(self)
   return lend(self, claim, connection)
 end
 
----Waits for a connection: an idle one that still works, or a new one.
----@param timeout? number seconds
----@return any? connection
+---Waits for a connection: an idle one that still works, or a new one if there are fewer than `max`.
+---@param timeout? number seconds for everything, connecting included; default: no limit
+---@return any connection give it back with `release` or `discard`; nil after a failure
 ---@return string? message
 ---@return string? code "TIMEOUT", "CLOSED", or what `connect` has returned
+---@nodiscard
+---@async
 function Pool:acquire(timeout)
   check_self(self, "acquire")
   if not core.can_wait() then return core.outside(Pool.acquire, self, timeout) end
@@ -129,8 +131,8 @@ local function give_back(self, connection, permit)
   close_old(self)
 end
 
----Gives a connection back for other tasks to use. A connection that has unread bytes, or has ended, is closed instead.
----@param connection any
+---Gives a connection back for the next borrower. It is closed instead if it has ended or has unreceived bytes.
+---@param connection any one that the pool has lent; another one is a usage error
 ---@return true
 function Pool:release(connection)
   check_self(self, "release")
@@ -138,8 +140,8 @@ function Pool:release(connection)
   return true
 end
 
----Gives a connection back and closes it.
----@param connection any
+---Gives a connection back to be closed.
+---@param connection any one that the pool has lent; another one is a usage error
 ---@return true
 function Pool:discard(connection)
   check_self(self, "discard")
@@ -168,11 +170,12 @@ local function conclude(loan, ...)
   return ...
 end
 
----Calls `fn(connection, ...)` with a connection, and gives it back afterwards. If fn raised an error, was cancelled,
----or returned a failure (`nil, message, code`), the connection is closed instead.
----@param fn fun(connection: any, ...): ...
----@param ... any
----@return any ... fn's results; or nil, message, code if there was no connection
+---Waits for a connection, calls `fn(connection, ...)`, and gives the connection back. It is closed instead if `fn` has
+---raised an error, was cancelled, or has returned a failure (`nil, message, code`).
+---@param fn async fun(connection: any, ...): ...
+---@param ... any further arguments of `fn`
+---@return any ... the results of `fn`; or the failure of `acquire`
+---@async
 function Pool:with(fn, ...)
   check_self(self, "with")
   arguments.callable(fn, 1, "with")
@@ -185,8 +188,7 @@ end
 
 -- The pool itself -------------------------------------------------------------------------------
 
----Closes the idle connections, and ends every acquire with "CLOSED". A lent connection is closed when it is given
----back.
+---Closes the idle connections. Tasks that wait in `acquire` get "CLOSED". A lent connection is closed when it returns.
 ---@return true
 function Pool:close()
   check_self(self, "close")
@@ -204,8 +206,16 @@ local function count(set)
   return n
 end
 
----@return { max: integer, lent: integer, idle: integer, waiting: integer, made: integer }
---- `made`: connections opened so far; `waiting`: tasks that wait for a connection
+---@class arsenal.PoolStats
+---@field max integer most connections at a time
+---@field lent integer connections that tasks have borrowed
+---@field idle integer connections that can be lent
+---@field waiting integer tasks that wait for a connection to come back
+---@field made integer connections so far
+
+---Returns numbers about the pool's connections.
+---@return arsenal.PoolStats
+---@nodiscard
 function Pool:stats()
   check_self(self, "stats")
   return {
@@ -225,14 +235,15 @@ end
 local known = { connect = "callable", max = "count", idle_timeout = "seconds", check = "callable" }
 
 ---@class arsenal.PoolOptions
----@field connect fun(): any, string?, string? opens a connection; returns nil, message, code on failure
----@field max? integer most connections at a time; default 10
+---@field connect async fun(): any, string?, string? returns a new connection, or nil, message, code
+---@field max? integer most connections at a time, lent and idle; default 10
 ---@field idle_timeout? number seconds after which an idle connection is not used any more; default: no limit
----@field check? fun(connection: any): boolean returns whether an idle connection still works; it may wait
+---@field check? async fun(connection: any): boolean returns whether an idle connection still works
 
----Makes a pool of at most `max` connections.
+---Makes a pool, which lends connections to tasks and keeps those that come back for the next task.
 ---@param options arsenal.PoolOptions
----@return arsenal.Pool
+---@return arsenal.Pool pool
+---@nodiscard
 function pool.pool(options)
   arguments.type(options, "table", 1, "pool")
   arguments.options(options, known, 1, "pool")

@@ -11,15 +11,15 @@ local function split(names)
 end
 
 ---@class arsenal.HandedOver
----@field fd integer
----@field name string what the unit calls it (FileDescriptorName), or "unknown"
----@field socket (arsenal.Listener|arsenal.Stream|arsenal.Datagram)? nil for what is no socket of a known kind
----@field message string? then: why
+---@field fd integer the descriptor
+---@field name string the unit's FileDescriptorName, or "unknown"
+---@field socket (arsenal.Listener|arsenal.Stream|arsenal.DatagramSocket)? nil if it is no socket of a known kind
+---@field message string? the reason if `socket` is nil
 
----The sockets that systemd started this program with, in its order, each as an object:
----listeners of TCP and Unix, UDP sockets. The descriptors are the objects'. An empty
----list where there are none, and the next time: the environment's variables are taken.
----@return arsenal.HandedOver[]
+---Returns the sockets that systemd started this program with, in its order, each as an object that owns its
+---descriptor. A second call returns an empty list, because the first one removes the environment's variables.
+---@return arsenal.HandedOver[] sockets
+---@nodiscard
 function socket_activation.listen_fds()
   local first, count, names = core.handed_over()
   local list, given = {}, split(names)

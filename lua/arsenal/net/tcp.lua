@@ -7,6 +7,7 @@ local endpoint = require("arsenal.net.endpoint")
 local group = require("arsenal.task.group")
 local tcp_options = require("arsenal.net.tcp_options")
 
+---@class arsenal.tcp
 local tcp = {}
 
 local ATTEMPT_DELAY = 0.25 -- seconds before the next address is tried beside (RFC 8305, section 5)
@@ -90,14 +91,15 @@ local function connect(host, port, options)
   return fail(host, port, failures)
 end
 
----Connects to a host, a name or a numeric address. The addresses of a name are
----raced (RFC 8305); a failure's message lists each with its error.
----@param host string
+---Waits for a connection to a host. The addresses of a name are raced (RFC 8305).
+---@param host string a name or a numeric address
 ---@param port integer 0 to 65535
 ---@param options? arsenal.ConnectOptions
 ---@return arsenal.Stream? stream
----@return string? message
----@return string? code "TIMEOUT", "EINVAL" for a bad name, an errno or resolver's name
+---@return string? message it lists each address with its error
+---@return string? code "TIMEOUT", "EINVAL" for a bad name, a resolver's code, or an errno's name; of the first address
+---@nodiscard
+---@async
 function tcp.connect(host, port, options)
   arguments.type(host, "string", 1, "connect")
   arguments.port(port, 2, "connect")
@@ -106,14 +108,15 @@ function tcp.connect(host, port, options)
   return endpoint.connect_within(options.timeout, connect, host, math.tointeger(port), for_core(options))
 end
 
----Listens on a host's address, or on every address, IPv4 and IPv6, where host
----is nil or "*". Port 0 takes a free one, which `listener:local_address()` tells.
----@param host string?
----@param port integer 0 to 65535
+---Listens on a host's address. Waits for the lookup of a name, whose first address is taken.
+---@param host string? a name or a numeric address; nil or "*" is every address, IPv4 and IPv6
+---@param port integer 0 to 65535; 0 takes a free port, which `listener:local_address()` returns
 ---@param options? arsenal.ListenOptions
 ---@return arsenal.Listener? listener
 ---@return string? message
----@return string? code
+---@return string? code "EADDRINUSE", "EADDRNOTAVAIL", "EACCES", another errno's name, or a resolver's code
+---@nodiscard
+---@async
 function tcp.listen(host, port, options)
   if host ~= nil then arguments.type(host, "string", 1, "listen") end
   arguments.port(port, 2, "listen")
@@ -121,12 +124,6 @@ function tcp.listen(host, port, options)
   return endpoint.open("listen", core.tcp_listen, host, math.tointeger(port), for_core(options))
 end
 
----Makes an object of an open socket: a TCP stream, or a listener if the socket listens. The
----descriptor is the object's from then on; after a failure it still is the caller's.
----@param fd integer
----@return arsenal.Stream|arsenal.Listener? object
----@return string? message
----@return string? code "EBADF", "ENOTSOCK", "EINVAL" for a socket of another kind, "ENOTCONN"
 tcp.from_fd = core.tcp_from_fd
 
 return tcp

@@ -5,6 +5,7 @@ local core = require("arsenal.core")
 local arguments = require("arsenal.internal.arguments")
 local endpoint = require("arsenal.net.endpoint")
 
+---@class arsenal.udp
 local udp = {}
 
 local shared_options = { recv_buffer = "count", send_buffer = "count", broadcast = "boolean" }
@@ -28,21 +29,22 @@ local connect_options = with_shared {
 }
 
 ---@class arsenal.UdpBindOptions
----@field reuseaddr? boolean several may be bound to the address, as receivers of one multicast group are
----@field reuseport? boolean the kernel shares datagrams out among those bound to the address
----@field ipv6only? boolean
----@field broadcast? boolean it may send to broadcast addresses
----@field recv_buffer? integer bytes that the kernel keeps for it; more are dropped and counted
----@field send_buffer? integer
+---@field reuseaddr? boolean several sockets may be bound to the address and receive its multicast; default false
+---@field reuseport? boolean the kernel shares datagrams out among the sockets bound to the address; default false
+---@field ipv6only? boolean an IPv6 socket receives no IPv4 datagrams; default false
+---@field broadcast? boolean the socket may send to broadcast addresses; default false
+---@field recv_buffer? integer bytes that the kernel keeps for it; more are dropped, and counted by `stats`
+---@field send_buffer? integer bytes that the kernel keeps until they are sent
 
----Makes a socket that receives what is sent to an address: a host's, or every
----address, IPv4 and IPv6, where host is nil or "*". Port 0 takes a free one.
----@param host string?
----@param port integer 0 to 65535
+---Makes a socket that receives what is sent to an address. Waits for the lookup of a name; its first address is taken.
+---@param host string? a name or a numeric address; nil or "*" is every address, IPv4 and IPv6
+---@param port integer 0 to 65535; 0 takes a free port, which `socket:local_address()` returns
 ---@param options? arsenal.UdpBindOptions
----@return arsenal.Datagram? socket
+---@return arsenal.DatagramSocket? socket
 ---@return string? message
----@return string? code "EADDRINUSE", "EADDRNOTAVAIL", "EACCES", a resolver's name
+---@return string? code "EADDRINUSE", "EADDRNOTAVAIL", "EACCES", another errno's name, or a resolver's code
+---@nodiscard
+---@async
 function udp.bind(host, port, options)
   if host ~= nil then arguments.type(host, "string", 1, "bind") end
   arguments.port(port, 2, "bind")
@@ -62,23 +64,25 @@ local function connect_to_first(addresses, port, options)
 end
 
 ---@class arsenal.UdpConnectOptions
----@field timeout? number seconds for the lookup of the name
----@field family? "inet"|"inet6"
----@field local_address? string
----@field local_port? integer
----@field broadcast? boolean
----@field recv_buffer? integer
----@field send_buffer? integer
+---@field timeout? number seconds for the lookup of the name; default: no limit
+---@field family? "inet"|"inet6" address family: IPv4 or IPv6; default both
+---@field local_address? string numeric address of this end
+---@field local_port? integer port of this end, 0 to 65535
+---@field broadcast? boolean the socket may send to broadcast addresses; default false
+---@field recv_buffer? integer bytes that the kernel keeps for it; more are dropped, and counted by `stats`
+---@field send_buffer? integer bytes that the kernel keeps until they are sent
 
----Makes a socket that talks with one address only: `send` sends there, and only
----what comes from there is received. A datagram that nobody receives there makes
----a later call fail with "ECONNREFUSED", once, if the other host says so.
----@param host string
+---Makes a socket that talks with one address only: `send` sends to it, and only what comes from it is received. Waits
+---for the lookup of a name. If no socket is bound there and the host reports it (ICMP), a later call fails once with
+---"ECONNREFUSED".
+---@param host string a name or a numeric address
 ---@param port integer 0 to 65535
 ---@param options? arsenal.UdpConnectOptions
----@return arsenal.Datagram? socket
+---@return arsenal.DatagramSocket? socket
 ---@return string? message
----@return string? code
+---@return string? code "TIMEOUT", "EINVAL" for a bad name, a resolver's code, or an errno's name
+---@nodiscard
+---@async
 function udp.connect(host, port, options)
   arguments.type(host, "string", 1, "connect")
   arguments.port(port, 2, "connect")
@@ -97,12 +101,6 @@ core.register("send_to_name", function(socket, data, host, port, family)
   return socket:send_to(data, addresses[1].address, port)
 end)
 
----Makes an object of an open socket: a UDP socket. The
----descriptor is the object's from then on; after a failure it still is the caller's.
----@param fd integer
----@return arsenal.Datagram? object
----@return string? message
----@return string? code "EBADF", "ENOTSOCK", "EINVAL" for a socket of another kind
 udp.from_fd = core.udp_from_fd
 
 return udp

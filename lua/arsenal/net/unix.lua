@@ -4,6 +4,7 @@
 local core = require("arsenal.core")
 local arguments = require("arsenal.internal.arguments")
 
+---@class arsenal.unix
 local unix = {}
 
 -- Seconds between attempts while the listener's backlog is full: the kernel
@@ -32,13 +33,16 @@ local function connect(path)
   end
 end
 
----Connects to whoever listens on a path. Waits while its backlog is full.
----@param path string a path of at most 107 bytes; on Linux, after a leading NUL, an abstract name
+---Connects to the listener on a path. Waits while the listener's backlog is full. Failures have the codes "ENOENT",
+---"ECONNREFUSED" if the file is there but no program listens on it, "EACCES", "TIMEOUT", "ENAMETOOLONG", and "EINVAL"
+---for a path that is empty or contains a NUL.
+---@param path string at most 107 bytes (103 on macOS); on Linux, after a leading NUL, an abstract name
 ---@param options? { timeout: number? } `timeout` in seconds
 ---@return arsenal.Stream? stream
 ---@return string? message
----@return string? code "ENOENT", "ECONNREFUSED" (nobody listens there any more), "EACCES", "TIMEOUT",
---- "ENAMETOOLONG", "EINVAL" for a path that is empty or has a NUL inside
+---@return string? code
+---@nodiscard
+---@async
 function unix.connect(path, options)
   arguments.type(path, "string", 1, "connect")
   options = arguments.options(options, connect_options, 2, "connect")
@@ -53,14 +57,18 @@ local function is_abstract(path)
   return path:byte() == 0
 end
 
----Listens on a path. The file is made here, and unlinked at close if it still is the same.
----@param path string a path of at most 107 bytes; on Linux, after a leading NUL, an abstract name
----@param options? { backlog: integer?, mode: string|integer?, unlink: boolean? }
---- `backlog` (511); `mode`: the file's permissions, in octal digits ("660") or as a number, else
---- the umask's; `unlink`: replace a socket file that nobody listens on any more.
+---@class arsenal.UnixListenOptions
+---@field backlog? integer connections that the kernel keeps until they are accepted; default 511
+---@field mode? string|integer the file's permissions, as octal digits ("660") or as a number; default: by the umask
+---@field unlink? boolean replace a socket file on which no program listens; default false
+
+---Listens on a path, and makes a socket file there, which `close` removes if it is still the same file.
+---@param path string at most 107 bytes (103 on macOS); on Linux, after a leading NUL, an abstract name
+---@param options? arsenal.UnixListenOptions
 ---@return arsenal.Listener? listener
 ---@return string? message
----@return string? code "EADDRINUSE" where the path exists, "EACCES", "ENOENT", "ENAMETOOLONG", "EINVAL"
+---@return string? code "EADDRINUSE" if the path exists, "EACCES", "ENOENT", "ENAMETOOLONG", "EINVAL"
+---@nodiscard
 function unix.listen(path, options)
   arguments.type(path, "string", 1, "listen")
   options = arguments.options(options, listen_options, 2, "listen")
@@ -75,12 +83,6 @@ function unix.listen(path, options)
   })
 end
 
----Makes an object of an open socket: a Unix stream, or a listener if the socket listens. The
----descriptor is the object's from then on; after a failure it still is the caller's.
----@param fd integer
----@return arsenal.Stream|arsenal.Listener? object
----@return string? message
----@return string? code "EBADF", "ENOTSOCK", "EINVAL" for a socket of another kind, "ENOTCONN"
 unix.from_fd = core.unix_from_fd
 
 return unix

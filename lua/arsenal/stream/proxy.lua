@@ -23,13 +23,14 @@ local function forward(state, from, to)
   if not (of_write and gone[code]) then state.group:cancel() end
 end
 
----Copies in both directions until both have ended; the end of each is passed on as a half-close. After a
----failure the other direction is ended, except where it has an answer to deliver. Closes neither stream.
+---Copies in both directions, and waits until both have ended. The end of one direction is passed on as a half-close. A
+---failure ends the other direction too, unless that one still has an answer to deliver. Closes neither stream.
 ---@param a arsenal.Stream
 ---@param b arsenal.Stream
----@return integer? sent from a to b
----@return integer|string received from b to a; or the message
----@return string? code
+---@return integer? sent bytes from `a` to `b`
+---@return integer|string|nil received bytes from `b` to `a`; or the message
+---@return string? code as of `send` and `recv`
+---@async
 function proxy.proxy(a, b)
   arguments.class(a, "stream", 1, "proxy")
   arguments.class(b, "stream", 2, "proxy")

@@ -3,15 +3,16 @@
 local core = require("arsenal.core")
 local arguments = require("arsenal.internal.arguments")
 
----@class arsenal.Stream
+---@class (partial) arsenal.Stream
 local Stream = core.stream_methods
 
 local line_options = { max = "size", keep = "boolean" }
 
----Iterates over the lines, the last one without a newline included; raises an
----error object on failure.
----@param options? { max: integer?, keep: boolean? }
----@return fun(): string?
+---Iterates over the lines, until the stream ends. A last line without a newline counts too. A failure is raised as an
+---error object.
+---@param options? arsenal.ItemOptions
+---@return async fun(): string? next
+---@nodiscard
 function Stream:lines(options)
   arguments.self(self, "stream", "lines")
   arguments.options(options, line_options, 1, "lines")
@@ -23,22 +24,23 @@ function Stream:lines(options)
   end
 end
 
----Upgrades the stream in place: from here on it is a TLS stream. A client says
----whom it expects, by `server_name` (or `verify = false`); a server gives `cert`.
----A failed handshake closes the stream. Bytes that came in before it are
----refused, with "TLS", and the stream is as it was.
+---Makes the stream a TLS stream, and waits for the handshake. A client gives `server_name`, or `verify = false`; a
+---server gives `cert`. A failed handshake closes the stream. If unencrypted bytes are waiting to be received ("TLS"),
+---or another task sends or receives ("BUSY"), the stream stays as it was.
 ---@param options arsenal.TLSClientOptions|arsenal.TLSServerOptions
 ---@return true? done
 ---@return string? message
----@return string? code "TLS", "CERT", "TIMEOUT", "BUSY"
+---@return string? code "TLS", "CERT", "TIMEOUT", "BUSY", "EINVAL" or an errno's name for a file of the options
+---@async
 function Stream:start_tls(options)
   return require("arsenal.tls.start_tls")(self, options)
 end
 
----What a TLS stream has come to; nil alone for a plain stream.
----@return arsenal.TLSInfo? info
+---Returns what a TLS stream's handshake has agreed on.
+---@return arsenal.TLSInfo? info nil alone for a plain stream
 ---@return string? message
----@return string? code
+---@return string? code "CLOSED"
+---@nodiscard
 function Stream:tls_info()
   arguments.self(self, "stream", "tls_info")
   local session, message, code = core.stream_session(self)

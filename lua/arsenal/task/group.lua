@@ -6,6 +6,7 @@ local arguments = require("arsenal.internal.arguments")
 
 local group = {}
 
+---@class (partial) arsenal.Group
 local Group = core.group_methods
 
 -- The failures of groups made by arsenal.group, in the order of their coming.
@@ -42,12 +43,13 @@ local function conclude(failures, cancelled, ok, ...)
   return core.rethrow(...)
 end
 
----Calls `fn(group, ...)` and waits for every task that was started by
----`group:go(f, ...)`. The first error, of the function or of a task, cancels the
----rest and is raised once all have ended, with the traceback of what failed; later
----ones are told behind it, and by `group:errors()`.
----@param fn fun(group: arsenal.Group, ...): ...
----@return any ... fn's results; or nil, message, "CANCELLED" after `group:cancel()` cut fn off
+---Calls `fn(group, ...)`, and waits for every task that was started by `group:go`. The first error, of `fn` or of a
+---task, cancels the rest. It is raised when all have ended, with the traceback of what failed; later errors are
+---appended to that traceback, and `group:errors()` returns all.
+---@param fn async fun(group: arsenal.Group, ...): ...
+---@param ... any further arguments of `fn`
+---@return any ... the results of `fn`; or nil, message, "CANCELLED" if `group:cancel()` has ended `fn`
+---@async
 function group.group(fn, ...)
   arguments.callable(fn, 1, "group")
   if not core.can_wait() then return core.outside(group.group, fn, ...) end
@@ -65,9 +67,14 @@ function group.group(fn, ...)
   return conclude(failures, group.run(failed, body, ...))
 end
 
----The errors of the group so far, in the order of their coming: the first is the
----one that `arsenal.group` raises.
----@return { error: any, traceback: string?, task: arsenal.Task? }[] errors without a task: the function's
+---@class arsenal.GroupError
+---@field error any
+---@field traceback string?
+---@field task arsenal.Task? nil for an error of the function that was given to `arsenal.group`
+
+---Returns the errors of the group so far, the oldest first: that one is raised by `arsenal.group`.
+---@return arsenal.GroupError[] errors
+---@nodiscard
 function Group:errors()
   local failures = failures_of[self]
   if not failures then error("calling 'errors' on bad self (group expected, got " .. type(self) .. ")", 2) end

@@ -61,15 +61,16 @@ local function connect(host, port, options, session)
   return endpoint.failure("connect", host, port, message, code)
 end
 
----Connects as tcp.connect does, and checks the server: its certificate is
----verified against the system's authorities, or those in `ca_file` and
----`ca_path`, and must be valid for `host`, or for `server_name`.
----@param host string
+---Connects as `tcp.connect`, and waits for the handshake. The server's certificate must be valid for `host`, or
+---`server_name`, and come from one of the system's authorities, or of those in `ca_file` and `ca_path`.
+---@param host string a name or a numeric address
 ---@param port integer 0 to 65535
 ---@param options? arsenal.TLSConnectOptions
 ---@return arsenal.Stream? stream
 ---@return string? message
----@return string? code "CERT": the certificate was refused; "TLS": the handshake failed; "TIMEOUT"; and tcp.connect's
+---@return string? code "CERT": the certificate was refused; "TLS": the handshake failed; and those of `tcp.connect`
+---@nodiscard
+---@async
 function client.connect(host, port, options)
   arguments.type(host, "string", 1, "connect")
   arguments.port(port, 2, "connect")

@@ -3,7 +3,10 @@
 local client = require("arsenal.tls.client")
 local server = require("arsenal.tls.server")
 
-return {
+---@class arsenal.tls
+local tls = {
   connect = client.connect,
   listen = server.listen,
 }
+
+return tls

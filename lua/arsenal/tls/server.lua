@@ -115,16 +115,17 @@ local function failed(err, traceback, task)
   core.module().on_error(err, traceback, task)
 end
 
----Listens as tcp.listen does, for clients that speak TLS. Each handshake runs in
----a task of the listener's own, so handshakes don't wait for each other nor for
----the accepting task. accept and serve get only streams whose handshake is done;
----stats counts those that failed.
----@param host string?
----@param port integer 0 to 65535
+---Listens as `tcp.listen`, for clients that speak TLS. Each handshake runs in a task of the listener's own, so that
+---handshakes wait neither for each other nor for the accepting task. `accept` and `serve` get only streams whose
+---handshake is done; `stats` counts the handshakes that have failed.
+---@param host string? a name or a numeric address; nil or "*" is every address, IPv4 and IPv6
+---@param port integer 0 to 65535; 0 takes a free port, which `listener:local_address()` returns
 ---@param options arsenal.TLSListenOptions
 ---@return arsenal.Listener? listener
 ---@return string? message
----@return string? code
+---@return string? code "EINVAL" or an errno's name for a file of the options, and those of `tcp.listen`
+---@nodiscard
+---@async
 function server.listen(host, port, options)
   if host ~= nil then arguments.type(host, "string", 1, "listen") end
   arguments.port(port, 2, "listen")

@@ -1,0 +1,31 @@
+---@meta arsenal.core
+-- Annotations, for the Lua language server, of what is defined in C; this folder has a file for each area. None of
+-- them is ever loaded. What is defined in Lua is annotated where it stands.
+--
+-- A failure of the network, the peer or the system is returned as `nil, message, code`. A usage error is raised. Times
+-- are in seconds. See docs/reference/conventions.md.
+
+---@class (partial) arsenal.core
+---@field coroutine arsenal.coroutine
+---@field stream_methods arsenal.Stream
+---@field listener_methods arsenal.Listener
+---@field datagram_methods arsenal.DatagramSocket
+---@field task_methods arsenal.Task
+---@field group_methods arsenal.Group
+local core = {}
+
+---What `arsenal.check` and iterators raise for a failure. `tostring` gives the message.
+---@class arsenal.Error
+---@field message string what failed, on which object or address, and why
+---@field code string? a code such as "ECONNRESET"; "EOF" for the end of a stream
+
+---Returns its arguments if `value` is true. Otherwise raises them, a failure `nil, message, code`, as an error object.
+---A bare nil, the end of a stream, is raised with the code "EOF".
+---@generic T
+---@param value T?
+---@param ... any the message and the code of a failure
+---@return T value
+---@return any ... the other arguments
+function core.check(value, ...) end
+
+return core

@@ -1,0 +1,24 @@
+---@meta _
+-- Seeing inside, as far as it is defined in C.
+
+---@class (partial) arsenal.core
+local core = {}
+
+---@class arsenal.Stats
+---@field tasks integer tasks that have not ended
+---@field ready integer tasks that can run
+---@field waiting integer tasks that wait
+---@field handles table<string, integer> open objects by kind, such as "tcp stream"
+---@field timers integer timers that are set
+---@field turns integer turns of the loop so far
+---@field lag number longest time in seconds without polling since the last call
+
+---Returns numbers about the loop.
+---@return arsenal.Stats
+---@nodiscard
+function core.stats() end
+
+---Returns the tasks that have not ended.
+---@return arsenal.Task[]
+---@nodiscard
+function core.tasks() end

@@ -1,0 +1,211 @@
+---@meta _
+-- Listeners, datagram sockets and names, as far as they are defined in C.
+
+---@class (partial) arsenal.core
+local core = {}
+
+---@class arsenal.ConnectOptions
+---@field timeout? number seconds for lookup and connection together; default: no limit
+---@field nodelay? boolean send small pieces at once; default true
+---@field keepalive? number|false seconds of silence, 1 to 32767, after which the peer is probed; default false
+---@field local_address? string numeric address of this end
+---@field local_port? integer port of this end, 0 to 65535
+---@field family? "inet"|"inet6" address family: IPv4 or IPv6; default both
+
+---@class arsenal.ListenOptions
+---@field backlog? integer connections that the kernel keeps until they are accepted; default 511
+---@field reuseport? boolean several processes may listen on the port and share its connections; default false
+---@field ipv6only? boolean an IPv6 listener accepts no IPv4 connections; default false
+---@field nodelay? boolean of accepted streams: send small pieces at once; default true
+---@field keepalive? number|false of accepted streams: seconds of silence after which the peer is probed; default false
+
+-- Listeners -------------------------------------------------------------------------------------
+
+---Accepts connections.
+---@class (partial) arsenal.Listener
+local Listener = {}
+
+---Waits for the next connection. Several tasks may accept.
+---@return arsenal.Stream? stream
+---@return string? message
+---@return string? code "CLOSED"
+---@nodiscard
+---@async
+function Listener:accept() end
+
+---Ends listening. Accepted connections stay open. Tasks that accept get "CLOSED".
+---@return true
+function Listener:close() end
+
+---Returns the address that the listener listens on.
+---@return string? host numeric; of a Unix listener the path
+---@return integer|string|nil port or the message
+---@return string? code
+---@nodiscard
+function Listener:local_address() end
+
+---Returns the descriptor, which the listener still owns.
+---@return integer? fd
+---@return string? message
+---@return string? code "CLOSED"
+---@nodiscard
+function Listener:fd() end
+
+-- Sockets opened elsewhere ----------------------------------------------------------------------
+
+---Makes an object of an open TCP socket: a listener if the socket listens, otherwise a stream. The object owns the
+---descriptor from then on; after a failure the caller still does.
+---@param fd integer
+---@return arsenal.Stream|arsenal.Listener|nil object
+---@return string? message
+---@return string? code "EBADF", "ENOTSOCK", "EINVAL" for a socket of another kind, "ENOTCONN"
+---@nodiscard
+function core.tcp_from_fd(fd) end
+
+---Makes an object of an open Unix stream socket: a listener if the socket listens, otherwise a stream. The object owns
+---the descriptor from then on; after a failure the caller still does.
+---@param fd integer
+---@return arsenal.Stream|arsenal.Listener|nil object
+---@return string? message
+---@return string? code "EBADF", "ENOTSOCK", "EINVAL" for a socket of another kind, "ENOTCONN"
+---@nodiscard
+function core.unix_from_fd(fd) end
+
+---Makes an object of an open UDP socket, bound or connected. The object owns the descriptor from then on; after a
+---failure the caller still does.
+---@param fd integer
+---@return arsenal.DatagramSocket? socket
+---@return string? message
+---@return string? code "EBADF", "ENOTSOCK", "EINVAL" for a socket of another kind
+---@nodiscard
+function core.udp_from_fd(fd) end
+
+-- Datagram sockets ------------------------------------------------------------------------------
+
+---Sends and receives datagrams: whole messages that may be lost, doubled or reordered on their way. Several tasks may
+---receive and send.
+---@class arsenal.DatagramSocket
+local DatagramSocket = {}
+
+---Waits for the next datagram, and returns its sender too.
+---@param max? integer most bytes of it; a larger one is a failure with "TOOLONG"
+---@return string? data
+---@return string? host numeric; or the message
+---@return integer|string|nil port or the code: "TOOLONG", "TIMEOUT", "CLOSED", or an errno's name
+---@return string? beginning with "TOOLONG": the first `max` bytes; the rest is lost
+---@return string? from_host with "TOOLONG"
+---@return integer? from_port with "TOOLONG"
+---@nodiscard
+---@async
+function DatagramSocket:recv_from(max) end
+
+---Waits for the next datagram.
+---@param max? integer most bytes of it; a larger one is a failure with "TOOLONG"
+---@return string? data
+---@return string? message
+---@return string? code "TOOLONG", "TIMEOUT", "CLOSED", "ECONNREFUSED", or another errno's name
+---@return string? beginning with "TOOLONG": the first `max` bytes; the rest is lost
+---@nodiscard
+---@async
+function DatagramSocket:recv(max) end
+
+---Sends one datagram. Waits while the kernel has no room for it, and for the lookup of a name.
+---@param data string
+---@param host string a numeric address, or a name, which is looked up each time
+---@param port integer 1 to 65535
+---@return integer? size bytes of the datagram
+---@return string? message
+---@return string? code "EMSGSIZE" if it is too large, "TIMEOUT", "CLOSED", a resolver's code or an errno's name
+---@async
+function DatagramSocket:send_to(data, host, port) end
+
+---Sends one datagram to the other end of a connected socket. Waits while the kernel has no room for it.
+---@param data string
+---@return integer? size bytes of the datagram
+---@return string? message
+---@return string? code "EMSGSIZE" if it is too large, "ECONNREFUSED", "TIMEOUT", "CLOSED", or another errno's name
+---@async
+function DatagramSocket:send(data) end
+
+---Joins a multicast group: from now on the socket receives what is sent to it.
+---@param group string a multicast address
+---@param interface? string its name or one of its addresses; default: the system's choice
+---@return true? done
+---@return string? message
+---@return string? code
+function DatagramSocket:join_group(group, interface) end
+
+---Leaves a multicast group.
+---@param group string a multicast address
+---@param interface? string as for `join_group`
+---@return true? done
+---@return string? message
+---@return string? code
+function DatagramSocket:leave_group(group, interface) end
+
+---Sets an option of the socket.
+---@param name "broadcast"|"ttl"|"multicast_ttl"|"multicast_loop"|"multicast_interface"|"recv_buffer"|"send_buffer"
+---@param value boolean|integer|string ttl: hops; buffers: bytes; multicast_interface: its name or one of its addresses
+---@return true? done
+---@return string? message
+---@return string? code
+function DatagramSocket:set_option(name, value) end
+
+---Sets a time limit for each later call that waits on this socket.
+---@param seconds? number|{ recv: number?, send: number? } nil: no limit; a table sets one direction, or both
+---@return true? done
+---@return string? message
+---@return string? code "CLOSED"
+function DatagramSocket:set_timeout(seconds) end
+
+---Returns the address that the socket is bound to.
+---@return string? host numeric
+---@return integer|string|nil port or the message
+---@return string? code
+---@nodiscard
+function DatagramSocket:local_address() end
+
+---Returns the address that the socket is connected to.
+---@return string? host numeric
+---@return integer|string|nil port or the message
+---@return string? code "ENOTCONN" if it is not connected
+---@nodiscard
+function DatagramSocket:remote_address() end
+
+---Returns the descriptor, which the socket still owns.
+---@return integer? fd
+---@return string? message
+---@return string? code "CLOSED"
+---@nodiscard
+function DatagramSocket:fd() end
+
+---Returns numbers of datagrams; `dropped` are those that found the kernel's buffer full (on Linux).
+---@return { received: integer, sent: integer, dropped: integer }
+---@nodiscard
+function DatagramSocket:stats() end
+
+---Closes the socket. Calls that wait on it end with "CLOSED". Datagrams that no task has received are lost.
+---@return true
+function DatagramSocket:close() end
+
+-- Names -----------------------------------------------------------------------------------------
+
+---Waits for the addresses that the system's resolver has for a host. A numeric address needs no resolver.
+---@param host string
+---@param options? { family: "inet"|"inet6"|nil, timeout: number? } `timeout` in seconds
+---@return { address: string, family: "inet"|"inet6" }[]? addresses in the resolver's order
+---@return string? message
+---@return string? code "EINVAL" if it cannot be a name, "TIMEOUT", a resolver's code such as "EAI_NONAME"
+---@nodiscard
+---@async
+function core.resolve(host, options) end
+
+---Waits for the name that the system's resolver has for a numeric address.
+---@param address string
+---@param options? { timeout: number? } `timeout` in seconds
+---@return string? name what the owner of the address claims
+---@return string? message
+---@return string? code "EINVAL" if it is no numeric address, "EAI_NONAME" if it has no name, "TIMEOUT"
+---@nodiscard
+---@async
+function core.reverse(address, options) end

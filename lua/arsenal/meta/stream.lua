@@ -1,0 +1,179 @@
+---@meta _
+-- Streams, as far as they are defined in C.
+
+---@class (partial) arsenal.core
+local core = {}
+
+---A connection: bytes in both directions. One task may receive and several may send at the same time.
+---@class (partial) arsenal.Stream
+local Stream = {}
+
+---@class arsenal.ItemOptions
+---@field max? integer most bytes of the item, its delimiter or line end not counted; default 65536
+---@field keep? boolean true: the item is returned with its delimiter or line end; default false
+
+-- Receiving -------------------------------------------------------------------------------------
+
+---Waits for some bytes. At the end of the stream it returns nil alone.
+---@param max? integer most bytes to return, at least 1; default 65536
+---@return string? data
+---@return string? message
+---@return string? code "TIMEOUT", "CLOSED", "BUSY" if another task receives, or an errno's name
+---@nodiscard
+---@async
+function Stream:recv(max) end
+
+---Waits for `n` bytes. At the end of the stream it returns nil alone.
+---@param n integer
+---@return string? data
+---@return string? message
+---@return string? code "EOF": the stream ended inside; and those of `recv`
+---@return string? partial with "EOF": the bytes there were
+---@nodiscard
+---@async
+function Stream:recv_exactly(n) end
+
+---Waits for a line, which ends with "\n" or "\r\n". At the end of the stream it returns nil alone.
+---@param options? arsenal.ItemOptions
+---@return string? line
+---@return string? message
+---@return string? code "EOF": the stream ended inside; "TOOLONG"; and those of `recv`
+---@return string? partial with "EOF": the bytes there were
+---@nodiscard
+---@async
+function Stream:recv_line(options) end
+
+---Waits for the delimiter, and returns what comes before it. At the end of the stream it returns nil alone.
+---@param delimiter string not empty
+---@param options? arsenal.ItemOptions
+---@return string? item
+---@return string? message
+---@return string? code "EOF": the stream ended inside; "TOOLONG"; and those of `recv`
+---@return string? partial with "EOF": the bytes there were
+---@nodiscard
+---@async
+function Stream:recv_until(delimiter, options) end
+
+---Waits for the end of the stream, and returns everything before it.
+---@param max? integer most bytes; default 64 MiB
+---@return string? data "" at the end of the stream
+---@return string? message
+---@return string? code "TOOLONG", and those of `recv`; the bytes are still in the stream
+---@nodiscard
+---@async
+function Stream:recv_all(max) end
+
+---Iterates over the bytes as they come, up to 256 KiB at once, until the stream ends. A failure is raised as an error
+---object.
+---@return async fun(): string? next
+---@nodiscard
+function Stream:chunks() end
+
+---Waits for the next `n` bytes, and leaves them in the stream. At the end of the stream it returns nil alone.
+---@param n integer at most 65536
+---@return string? data
+---@return string? message
+---@return string? code "EOF": the stream ended before; and those of `recv`
+---@return string? partial with "EOF": the bytes there were
+---@nodiscard
+---@async
+function Stream:peek(n) end
+
+---Puts bytes back, in front of what is received next.
+---@param data string
+---@return true? done
+---@return string? message
+---@return string? code "BUSY" while a task receives, "CLOSED"
+function Stream:unread(data) end
+
+-- Sending ---------------------------------------------------------------------------------------
+
+---Sends one message, and waits until the kernel has taken all of it. Several tasks may send: their messages go out
+---whole, in order. A message that was truncated by a failure ends the sending direction.
+---@param ... string|number|(string|number)[] strings and numbers, or one table of them
+---@return integer? size bytes of the message
+---@return string? message
+---@return string? code "EPIPE", "ECONNRESET", "TIMEOUT", "CLOSED", or another errno's name
+---@return integer? sent after a failure: the bytes that went out
+---@async
+function Stream:send(...) end
+
+---Ends the sending direction, after the sends before it: the peer reads the end of the stream. A second call returns
+---true.
+---@return true? done
+---@return string? message
+---@return string? code as of `send`
+---@async
+function Stream:shutdown() end
+
+---Copies what comes on `from` to `to` until `from` ends, without making Lua strings. A failure loses nothing: what was
+---read and not sent is still in `from`.
+---@param from arsenal.Stream it gets no other receiver meanwhile
+---@param to arsenal.Stream other senders wait meanwhile
+---@param options? { max: integer? } `max`: most bytes to copy
+---@return integer? count bytes copied
+---@return string? message it begins with "copy from" or "copy to"
+---@return string? code
+---@return integer? sent after a failure: the bytes that were sent
+---@async
+function core.copy(from, to, options) end
+
+-- Closing ---------------------------------------------------------------------------------------
+
+---Closes the stream. What `send` has returned for is delivered. Calls that wait on the stream end with "CLOSED".
+---@return true
+function Stream:close() end
+
+---Closes the stream with a reset. Bytes on their way may be lost.
+---@return true
+function Stream:reset() end
+
+-- Settings --------------------------------------------------------------------------------------
+
+---Sets a time limit for each later call that waits on this stream, for the call as a whole.
+---@param seconds? number|{ recv: number?, send: number? } nil: no limit; a table sets one direction, or both
+---@return true? done
+---@return string? message
+---@return string? code "CLOSED"
+function Stream:set_timeout(seconds) end
+
+---Sets an option of the socket.
+---@param name "nodelay"|"keepalive"|"send_buffer"|"recv_buffer"
+---@param value boolean|integer keepalive: seconds of silence, 1 to 32767, or false; buffers: bytes
+---@return true? done
+---@return string? message
+---@return string? code "ENOTSUP" and other errnos' names, "CLOSED"
+function Stream:set_option(name, value) end
+
+---Returns the address of this end.
+---@return string? host numeric; of a Unix stream the path, "" if it has none
+---@return integer|string|nil port or the message
+---@return string? code
+---@nodiscard
+function Stream:local_address() end
+
+---Returns the address of the peer.
+---@return string? host numeric; of a Unix stream the path, "" if it has none
+---@return integer|string|nil port or the message
+---@return string? code
+---@nodiscard
+function Stream:remote_address() end
+
+---Returns the process at the other end of a Unix stream, as it was when it connected.
+---@return { uid: integer, gid: integer, pid: integer? }? credentials
+---@return string? message
+---@return string? code "ENOTSUP" for other streams, "CLOSED"
+---@nodiscard
+function Stream:peer_credentials() end
+
+---Returns the descriptor, which the stream still owns.
+---@return integer? fd
+---@return string? message
+---@return string? code "CLOSED"
+---@nodiscard
+function Stream:fd() end
+
+---Returns the bytes in each direction so far, also of a closed stream.
+---@return { received: integer, sent: integer }
+---@nodiscard
+function Stream:stats() end
