@@ -218,7 +218,8 @@ specs: all
 FORMATTED = $(shell git ls-files --cached --others --exclude-standard '*.[ch]')
 SYNTAX_ONLY = $(COMPILE) $(UV_CFLAGS) -Werror -fsyntax-only
 
-LINTS := lint-format lint-warnings lint-c lint-layers lint-architecture lint-lua lint-rockspec lint-shell
+LINTS := lint-format lint-warnings lint-c lint-layers lint-architecture lint-lua lint-annotations \
+	lint-rockspec lint-shell
 
 .PHONY: lint format $(LINTS)
 ## lint               set up what is missing, and run all of these checks
@@ -250,6 +251,10 @@ lint-architecture:
 ## lint-lua           check that luacheck finds nothing
 lint-lua:
 	luacheck --quiet --no-color .
+
+## lint-annotations   check the annotations: types, parameters, tags
+lint-annotations:
+	$(LUA) tools/check_annotations.lua lua
 
 ## lint-rockspec      check that the rockspec lists the files that are there
 lint-rockspec:
