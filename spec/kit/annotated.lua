@@ -1,0 +1,66 @@
+-- The annotations of lua/, by class and by function.
+
+local core = require("arsenal.core")
+local reader = require("tools.annotations.reader")
+
+local annotated = {}
+
+-- Blocks (see tools/annotations/reader.lua) by class and name, and by the place of what stands below.
+local members, by_place = {}, {}
+
+local function note(path, block)
+  local declaration = block.declaration
+  if not declaration then return end
+  by_place[path .. ":" .. declaration.line] = block
+  local name = declaration.target:match("[.:]([%w_]+)$")
+  if not (declaration.bound and name) then return end
+  members[declaration.bound] = members[declaration.bound] or {}
+  members[declaration.bound][name] = block
+end
+
+for _, file in ipairs(reader.read { "lua" }) do
+  for _, block in ipairs(file.blocks) do note(file.path, block) end
+end
+
+-- The blocks of a class's functions, by name.
+function annotated.methods(class)
+  local methods = {}
+  for name, block in pairs(members[class] or {}) do
+    if block.declaration.parameters then methods[name] = block end
+  end
+  return methods
+end
+
+local function of_lua(fn)
+  local info = debug.getinfo(fn, "S")
+  local path = info.source:match("(lua/arsenal/.*)$")
+  return path and by_place[path .. ":" .. info.linedefined]
+end
+
+local function of_c(fn)
+  for name, block in pairs(annotated.methods("arsenal.core")) do
+    if core[name] == fn then return block end
+  end
+end
+
+-- The block of a function that is public as `full`, such as "arsenal.tcp.connect": it stands where the function is
+-- defined, in Lua or in lua/arsenal/meta, or where the module gets it.
+function annotated.of(full, fn)
+  local module, name = full:match("^(.*)%.([%w_]+)$")
+  return of_lua(fn) or of_c(fn) or members[module] and members[module][name]
+end
+
+-- The names of a function's parameters, with commas between; nil for what is only a value.
+function annotated.parameters(block)
+  local names = block.declaration.parameters
+  return names and table.concat(names, ", ")
+end
+
+function annotated.has_tag(block, name)
+  for _, tag in ipairs(block.tags) do
+    if tag.name == name then return true end
+  end
+  return false
+end
+
+return annotated
