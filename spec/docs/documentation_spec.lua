@@ -6,6 +6,7 @@ local core = require("arsenal.core")
 local annotated = require("spec.kit.annotated")
 local kit = require("spec.kit")
 local public = require("spec.kit.public")
+local tls_kit = require("spec.kit.tls")
 
 local function read(path)
   local file <close> = assert(io.open(path))
@@ -147,6 +148,47 @@ describe("the annotations", function()
     for full, fn in pairs(public.functions()) do compare(full, annotated.of(full, fn)) end
     assert.same({}, wrong)
   end)
+end)
+
+-- Tables that calls return or raise, by the class of their annotations. Inside a task.
+local tables <const> = {
+  ["arsenal.Error"] = function()
+    local channel = arsenal.channel()
+    channel:close()
+    return select(2, pcall(function() return arsenal.check(channel:recv()) end))
+  end,
+  ["arsenal.Stats"] = arsenal.stats,
+  ["arsenal.GroupError"] = function()
+    local opened
+    pcall(arsenal.group, function(group)
+      opened = group
+      group:go(error, "an error")
+    end)
+    return opened:errors()[1]
+  end,
+  ["arsenal.ListenerStats"] = function()
+    local listener <close> = kit.listen()
+    return listener:stats()
+  end,
+  ["arsenal.PoolStats"] = function() return arsenal.pool({ connect = print }):stats() end,
+  ["arsenal.TLSInfo"] = function()
+    return tls_kit.with_pair(function(client) return client:tls_info() end)
+  end,
+  ["arsenal.TLSCertificate"] = function()
+    return tls_kit.with_pair(function(client) return client:tls_info().certificate end)
+  end,
+}
+
+describe("the annotated fields", function()
+  for class, make in pairs(tables) do
+    it("are those of " .. class, kit.inside(function()
+      local found, fields = make(), annotated.fields(class)
+      for name in pairs(found) do assert.is_boolean(fields[name], class .. ": " .. name .. " has no @field") end
+      for name, is_needed in pairs(fields) do
+        if is_needed then assert.not_nil(found[name], class .. ": " .. name .. " is nil; its @field lacks a '?'") end
+      end
+    end))
+  end
 end)
 
 describe("the list of public things", function()

@@ -5,10 +5,28 @@ local reader = require("tools.annotations.reader")
 
 local annotated = {}
 
--- Blocks (see tools/annotations/reader.lua) by class and name, and by the place of what stands below.
-local members, by_place = {}, {}
+-- Blocks (see tools/annotations/reader.lua) by class and name, and by the place of what stands below. Fields by class
+-- and name: true, or false for those that may be nil.
+local members, by_place, fields = {}, {}, {}
+
+local function is_needed(text)
+  return not (text:find("^[%w_]+%?") or text:find("^[%w_]+%s+%S*%?"))
+end
+
+local function note_fields(block)
+  local class
+  for _, tag in ipairs(block.tags) do
+    if tag.name == "class" then
+      class = reader.class_name(tag.text)
+      fields[class] = fields[class] or {}
+    elseif tag.name == "field" then
+      fields[class][tag.text:match("^[%w_]+")] = is_needed(tag.text)
+    end
+  end
+end
 
 local function note(path, block)
+  note_fields(block)
   local declaration = block.declaration
   if not declaration then return end
   by_place[path .. ":" .. declaration.line] = block
@@ -29,6 +47,11 @@ function annotated.methods(class)
     if block.declaration.parameters then methods[name] = block end
   end
   return methods
+end
+
+-- The fields of a class, by name: true for one that is always there, false for one that may be nil.
+function annotated.fields(class)
+  return fields[class]
 end
 
 local function of_lua(fn)

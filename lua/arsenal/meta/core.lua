@@ -18,6 +18,7 @@ local core = {}
 ---@class arsenal.Error
 ---@field message string what failed, on which object or address, and why
 ---@field code string? a code such as "ECONNRESET"; "EOF" for the end of a stream
+---@field object? any the object that the failed call was made on
 
 ---Returns its arguments if `value` is true. Otherwise raises them, a failure `nil, message, code`, as an error object.
 ---A bare nil, the end of a stream, is raised with the code "EOF".

@@ -29,7 +29,6 @@ function Channel:send(value) end
 ---@return any value nil after a failure
 ---@return string? message
 ---@return string? code "CLOSED": the channel is closed and empty
----@nodiscard
 ---@async
 function Channel:recv() end
 
