@@ -1,74 +1,10 @@
 -- The tag @async against the code: each public function is called where Lua cannot yield. There, a call that may wait
 -- raises an error before it has any effect.
 
-local arsenal = require("arsenal")
 local annotated = require("spec.kit.annotated")
 local kit = require("spec.kit")
 local public = require("spec.kit.public")
-
-local NO_DESCRIPTOR <const> = 0x7fffffff
-
--- Arguments where the types of the parameters do not tell enough.
-local arguments <const> = {
-  ["arsenal.check"] = function() return true end,
-  ["arsenal.dump"] = function(own) return own(assert(io.open("/dev/null", "w"))) end,
-  ["arsenal.dns.resolve"] = function() return "localhost" end,
-  ["arsenal.dns.reverse"] = function() return "127.0.0.1" end,
-  ["arsenal.pool"] = function() return { connect = print } end,
-  ["arsenal.select"] = function(own) return { own(arsenal.event()) } end,
-  ["arsenal.signal"] = function() return "SIGUSR2" end,
-  ["arsenal.tcp.from_fd"] = function() return NO_DESCRIPTOR end,
-  ["arsenal.tcp.listen"] = function() return "localhost", 0 end,
-  ["arsenal.tls.listen"] = function() return "localhost", 0, { cert = "/nowhere" } end,
-  ["arsenal.udp.bind"] = function() return "localhost", 0 end,
-  ["arsenal.udp.from_fd"] = function() return NO_DESCRIPTOR end,
-  ["arsenal.unix.connect"] = function() return "/nowhere/socket" end,
-  ["arsenal.unix.from_fd"] = function() return NO_DESCRIPTOR end,
-  ["arsenal.unix.listen"] = function() return "/nowhere/socket" end,
-  ["pool:discard"] = function(_, pool) return pool:acquire() end,
-  ["pool:release"] = function(_, pool) return pool:acquire() end,
-  ["socket:set_option"] = function() return "broadcast", true end,
-  ["stream:set_option"] = function() return "nodelay", true end,
-  ["stream:start_tls"] = function() return { verify = false } end,
-}
-
-local not_called <const> = {
-  ["arsenal.run"] = "refused inside a task",
-  ["arsenal.run_once"] = "refused inside a task",
-  ["arsenal.stop"] = "ends the spec",
-  ["listener:set_tls"] = "needs a listener with certificates",
-}
-
--- A value for a parameter, by the text of its @param; nil where that may be left out.
-local function sample(text, own)
-  local optional, type_text = text:match("^[%w_]+(%??)%s+(.*)$")
-  if optional == "?" or type_text:find("^%S*%?") then return nil end
-  if type_text:find("fun(", 1, true) then return function() end end
-  if type_text:find("^integer") or type_text:find("^number") then return 1 end
-  if type_text:find("^arsenal%.Stream") then return own(public.classes.stream.make(own)) end
-  return type_text:find("^string") and "127.0.0.1" or {}
-end
-
-local function samples(full, block, own, object)
-  if arguments[full] then return arguments[full](own, object) end
-  local values, count = {}, 0
-  for _, tag in ipairs(block.tags) do
-    if tag.name == "param" and not tag.text:find("^%.%.%.") then
-      count = count + 1
-      values[count] = sample(tag.text, own)
-    end
-  end
-  return table.unpack(values, 1, count)
-end
-
--- Calls fn where Lua cannot yield; returns as pcall does.
-local function call_unyieldable(fn, ...)
-  local given, results = table.pack(...), nil
-  string.gsub("x", "x", function()
-    results = table.pack(pcall(fn, table.unpack(given, 1, given.n)))
-  end)
-  return table.unpack(results, 1, results.n)
-end
+local sample_calls = require("spec.kit.sample_calls")
 
 -- What is wrong with the annotation, from what the call has returned or raised.
 local function judge(full, is_async, ok, result)
@@ -76,42 +12,29 @@ local function judge(full, is_async, ok, result)
   if waits and not is_async then return full .. " may wait: its annotation lacks @async" end
   if waits or (ok and not is_async) then return nil end
   if ok then return full .. " does not wait with these arguments, but its annotation has @async" end
-  return ("%s was called with wrong arguments: give it some in `arguments` in this spec (%s)"):format(full, result)
+  return ("%s was called with wrong arguments: give it some in spec/kit/sample_calls.lua (%s)"):format(full, result)
 end
 
--- Calls a function with sample arguments; `object` is a method's, nil for a function.
-local function check(full, fn, block, object)
-  return public.owning(function(own)
-    local values = table.pack(samples(full, block, own, object))
-    if object ~= nil then table.insert(values, 1, object) end
-    local count = values.n + (object ~= nil and 1 or 0)
-    local ok, result = call_unyieldable(fn, table.unpack(values, 1, count))
-    if type(result) == "userdata" then own(result) end
-    return judge(full, annotated.has_tag(block, "async"), ok, result)
-  end)
+-- A list of what is wrong, and a function that adds to it what is wrong with one function.
+local function judging()
+  local wrong = {}
+  return wrong, function(full, block, ok, result)
+    wrong[#wrong + 1] = judge(full, annotated.has_tag(block, "async"), ok, result)
+  end
 end
 
 describe("@async", function()
   for _, class in ipairs(public.classes) do
     it("marks exactly the methods of " .. class.class .. " that may wait", kit.inside(function()
-      local wrong = {}
-      for name, block in pairs(annotated.methods(class.class)) do
-        local full = class.name .. ":" .. name
-        if not not_called[full] then
-          public.with(class, function(object) wrong[#wrong + 1] = check(full, object[name], block, object) end)
-        end
-      end
+      local wrong, found = judging()
+      sample_calls.of_class(class, found)
       assert.same({}, wrong)
     end))
   end
 
   it("marks exactly the functions that may wait", kit.inside(function()
-    local wrong = {}
-    for full, fn in pairs(public.functions()) do
-      local block = annotated.of(full, fn)
-      local is_function = block and block.declaration.parameters
-      if is_function and not not_called[full] then wrong[#wrong + 1] = check(full, fn, block) end
-    end
+    local wrong, found = judging()
+    sample_calls.of_modules(found)
     assert.same({}, wrong)
   end))
 end)

@@ -2,12 +2,13 @@
 
 local core = require("arsenal.core")
 local reader = require("tools.annotations.reader")
+local types = require("tools.annotations.types")
 
 local annotated = {}
 
 -- Blocks (see tools/annotations/reader.lua) by class and name, and by the place of what stands below. Fields by class
 -- and name: true, or false for those that may be nil.
-local members, by_place, fields = {}, {}, {}
+local members, by_place, fields, parents = {}, {}, {}, {}
 
 local function is_needed(text)
   return not (text:find("^[%w_]+%?") or text:find("^[%w_]+%s+%S*%?"))
@@ -19,6 +20,7 @@ local function note_fields(block)
     if tag.name == "class" then
       class = reader.class_name(tag.text)
       fields[class] = fields[class] or {}
+      parents[class] = types.parse((tag.text:match(":%s*(.*)$") or "nil"):gsub(",%s*", "|"))
     elseif tag.name == "field" then
       fields[class][tag.text:match("^[%w_]+")] = is_needed(tag.text)
     end
@@ -51,7 +53,12 @@ end
 
 -- The fields of a class, by name: true for one that is always there, false for one that may be nil.
 function annotated.fields(class)
-  return fields[class]
+  local all = {}
+  for name, is_there in pairs(fields[class] or {}) do all[name] = is_there end
+  for _, parent in ipairs(parents[class] or {}) do
+    for name, is_there in pairs(annotated.fields(parent)) do all[name] = is_there end
+  end
+  return all
 end
 
 local function of_lua(fn)

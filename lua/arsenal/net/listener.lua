@@ -106,7 +106,7 @@ local serve_options = { max_connections = "count", when = arguments.one_of("read
 ---Accepts connections, and calls `handler(stream, listener)` for each in a task, whose end closes the stream. Waits
 ---until the listener is closed and every handler has ended; if it is cancelled, it cancels them. The error of a handler
 ---goes to `arsenal.on_error`, or is counted in `stats` if it says only that the peer is gone or silent.
----@param handler async fun(stream: arsenal.Stream, listener: arsenal.Listener): any `false`: close, with "readable"
+---@param handler async fun(stream: arsenal.Stream, listener: arsenal.Listener): any with `when`: false closes it
 ---@param options? arsenal.ServeOptions
 ---@return true done
 ---@async
