@@ -54,6 +54,7 @@ typedef struct Loop {
     uint32_t random; /* see order.h */
 
     Scope root;
+    bool has_suspended_scopes; /* of generators: see coroutine.c */
     TimerHeap timers;
     struct ResumeHook *hooks;  /* see task.h */
     struct Task *unused_tasks; /* see task_pool.h */

@@ -80,7 +80,7 @@ Task *task_spawn(lua_State *L, Loop *loop, Scope *parent, int n, int attachment)
     task_push_starter(L, co);
     lua_pushcfunction(co, traceback_handler);
     lua_xmove(L, co, n + 1);
-    scope_enter(&task->root, parent, &task->scopes, &task_scope_type);
+    scope_enter(&task->root, parent, &task->scopes, &task_scope_type, co);
     loop->tasks++;
     task_make_ready(task, 0);
     return task;

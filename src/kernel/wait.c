@@ -85,6 +85,7 @@ void task_forget_wait(Task *task) {
     task->state = TASK_RUNNING;
     waiter_leave(&task->waiter);
     if (task->object != NULL && task->kind->forget != NULL) task->kind->forget(task);
+    task->object = NULL;
 }
 
 static void wait_interrupt(ScopeStack *scopes) {
