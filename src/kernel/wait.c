@@ -134,7 +134,7 @@ void task_init_wait(Task *task) {
 
 Task *task_enter(lua_State *L, Loop *loop) {
     Task *task = loop->running;
-    if (loop->closed) luaL_error(L, "cannot wait: the Lua state is being closed");
+    if (loop->closed) loop_check_open(L, loop, "cannot wait");
     if (task == NULL) {
         if (loop->turning)
             luaL_error(L, "cannot wait in a function that the event loop calls; "

@@ -19,7 +19,7 @@
 static int tasklib_go(lua_State *L) {
     Loop *loop = loop_upvalue(L);
     task_check_function(L, 1);
-    if (loop->closed) return luaL_error(L, "cannot start a task: the Lua state is being closed");
+    loop_check_open(L, loop, "cannot start a task");
     task_spawn_shown(L, loop, &loop->root, lua_gettop(L) - 1);
     return 1;
 }
