@@ -39,6 +39,7 @@ typedef struct Loop {
     bool closed;     /* torn down: descriptors may still be closed, nothing else */
     bool forked;     /* closed because this process is a fork of the loop's own */
     bool turning;    /* inside a turn */
+    bool ending;     /* all tasks were cancelled: new ones are born cancelled, until none is left */
     bool uv_changed; /* libuv's handles changed since it last ran */
 
     struct Task *running;

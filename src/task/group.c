@@ -114,7 +114,8 @@ static int group_wait(lua_State *L) {
     unsigned enough = (unsigned)luaL_optinteger(L, 2, 0);
     Task *task = task_enter(L, group->loop);
     if (task == NULL) return run_outside(L);
-    if (group->active <= enough) return 0;
+    if (group->active <= enough)
+        return task_spent(task->loop) ? task_pause(L, task, &group_wait_kind, group) : 0;
     task->waiter.threshold = enough;
     waiter_join(&task->waiter, &group->waiters, NULL);
     return task_wait(L, task, &group_wait_kind, group);
@@ -222,10 +223,12 @@ static int group_body_done(lua_State *L, int status, lua_KContext context) {
 ** was cancelled, and true and fn's results, or false, its error and traceback.
 */
 static int group_run(lua_State *L) {
+    static const WaitKind pause = {group_run, NULL, task_describe_pause};
     luaL_checktype(L, 1, LUA_TFUNCTION);
     luaL_checktype(L, 2, LUA_TFUNCTION);
     Task *task = task_enter(L, loop_of(L));
     if (task == NULL) return luaL_error(L, "a group is opened inside a task");
+    if (task_spent(task->loop)) return task_pause(L, task, &pause, NULL);
     Group *group = group_make(L, 1, GROUP_OPEN);
     lua_replace(L, RUN_GROUP);
     scope_guard_push(L, task);

@@ -160,17 +160,24 @@ static int timeout_within_done(lua_State *L, int status, lua_KContext context) {
     return 1 + timeout_push_failure(L);
 }
 
+/* A cancelled task whose shielded functions never wait is cut off here after its share. */
 static int timeout_shield_done(lua_State *L, int status, lua_KContext context) {
-    timeout_end_call(L, (TimeoutScope *)context);
-    return timeout_has_results(status) ? lua_gettop(L) - CALL_HANDLER : traceback_pass_on(L);
+    TimeoutScope *timeout = (TimeoutScope *)context;
+    Loop *loop = timeout->loop;
+    timeout_end_call(L, timeout);
+    if (!timeout_has_results(status)) return traceback_pass_on(L);
+    const Scope *around = loop->running->scopes.innermost;
+    if (task_spent(loop) && around->doomed) return cancellation_raise(L, around);
+    return lua_gettop(L) - CALL_HANDLER;
 }
 
 /* (seconds, fn, ...) */
-static int timeout_begin(lua_State *L, lua_KFunction done) {
+static int timeout_begin(lua_State *L, const WaitKind *pause, lua_KFunction done) {
     uint64_t duration = args_duration(L, 1);
     task_check_function(L, 2);
     Task *task = task_enter(L, loop_of(L));
     if (task == NULL) return run_outside(L);
+    if (task_spent(task->loop)) return task_pause(L, task, pause, NULL);
     return timeout_call(L, task, &timeout_type, duration, done);
 }
 
@@ -180,7 +187,8 @@ static int timeout_begin(lua_State *L, lua_KFunction done) {
 ** to its first wait; an inner limit never outlives an outer one.
 */
 static int timeout_function(lua_State *L) {
-    return timeout_begin(L, timeout_done);
+    static const WaitKind pause = {timeout_function, NULL, task_describe_pause};
+    return timeout_begin(L, &pause, timeout_done);
 }
 
 /*
@@ -189,14 +197,21 @@ static int timeout_function(lua_State *L) {
 ** tell that from a "TIMEOUT" which fn returns.
 */
 static int timeout_within(lua_State *L) {
-    return timeout_begin(L, timeout_within_done);
+    static const WaitKind pause = {timeout_within, NULL, task_describe_pause};
+    return timeout_begin(L, &pause, timeout_within_done);
 }
 
-/* shield(fn, ...) runs fn to its end, and returns its results, although the task is cancelled. */
+/*
+** shield(fn, ...) runs fn to its end, and returns its results, although the task
+** is cancelled: so nothing may raise before it runs.
+*/
 static int timeout_shield(lua_State *L) {
+    static const WaitKind pause = {timeout_shield, NULL, task_describe_pause};
     task_check_function(L, 1);
     Task *task = task_enter(L, loop_of(L));
     if (task == NULL) return run_outside(L);
+    if (!task->scopes.innermost->doomed && task_spent(task->loop))
+        return task_pause(L, task, &pause, NULL);
     lua_pushnil(L);
     lua_insert(L, CALL_SECONDS);
     return timeout_call(L, task, &shield_type, FOREVER, timeout_shield_done);
