@@ -60,6 +60,7 @@ build = {
         "src/kernel/loop.c",
         "src/kernel/public.c",
         "src/kernel/scope.c",
+        "src/kernel/scope_guard.c",
         "src/kernel/task.c",
         "src/kernel/task_describe.c",
         "src/kernel/task_object.c",

@@ -14,6 +14,7 @@
 #include "kernel/coroutine.h"
 #include "kernel/loop.h"
 #include "kernel/public.h"
+#include "kernel/scope_guard.h"
 #include "kernel/task_pool.h"
 #include "kernel/traceback.h"
 #include "net/accept_filter.h"
@@ -59,6 +60,7 @@ static void (*const openers[])(lua_State *L) = {
     error_open,
     cancellation_open,
     traceback_open,
+    scope_guard_open,
     task_pool_open,
     coroutine_open,
     turn_open,

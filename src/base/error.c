@@ -58,7 +58,8 @@ int error_raise_status(lua_State *L, int status, const char *what) {
 }
 
 static const char error_name[] = "arsenal.error";
-static const char failed_key; /* registry: the message of the last failure of an object, and the object, weakly */
+static const char
+    failed_key; /* registry: the message of the last failure of an object, and the object, weakly */
 
 enum { FAILED_MESSAGE = 1, FAILED_OBJECT };
 

@@ -32,8 +32,10 @@ typedef struct Poller {
     uint8_t watched_first; /* what is watched from the first wait on, whatever that is for */
     uint8_t watched;       /* by epoll */
     WaitQueue waiters;
-#ifndef POLLER_IS_EPOLL
-    struct Watch *watch; /* by libuv */
+#ifdef POLLER_IS_EPOLL
+    uint32_t slot; /* while it is watched: see poller_epoll.c */
+#else
+    struct Watch *watch; /* libuv's */
 #endif
 } Poller;
 

@@ -15,9 +15,25 @@
 
 enum { BATCH = 1024 };
 
+/*
+** An event carries the slot of its poller, and how often the slot has been used
+** before: the kernel may go on reporting a descriptor that was closed elsewhere,
+** as long as a duplicate of it is open.
+*/
+typedef struct PollSlot {
+    Poller *poller; /* NULL: free */
+    uint32_t generation;
+    uint32_t next_free;
+} PollSlot;
+
+enum { UV_SLOT = 0 }; /* libuv's descriptor; no poller has it */
+
 typedef struct Poll {
     LoopPart part;
     int epoll;
+    PollSlot *slots;
+    uint32_t slot_count, slot_capacity; /* used so far, and there is memory for */
+    uint32_t free_slot;                 /* UV_SLOT: none */
     struct epoll_event events[BATCH];
 } Poll;
 
@@ -26,23 +42,80 @@ static const char poll_key;
 static void poll_close(LoopPart *part, Loop *loop) {
     Poll *poll = (Poll *)part;
     close(poll->epoll);
+    free(poll->slots);
     free(poll);
     loop->poll = NULL;
+}
+
+/* --- slots --- */
+
+static bool epoll_grow_slots(Poll *poll) {
+    uint32_t capacity = poll->slot_capacity == 0 ? 64 : 2 * poll->slot_capacity;
+    PollSlot *slots = realloc(poll->slots, capacity * sizeof *slots);
+    if (slots == NULL) return false;
+    poll->slots = slots;
+    poll->slot_capacity = capacity;
+    return true;
+}
+
+/* Gives the poller a slot; false: no memory. */
+static bool epoll_take_slot(Poll *poll, Poller *poller) {
+    uint32_t slot = poll->free_slot;
+    if (slot != UV_SLOT) {
+        poll->free_slot = poll->slots[slot].next_free;
+    } else {
+        if (poll->slot_count == poll->slot_capacity && !epoll_grow_slots(poll)) return false;
+        slot = poll->slot_count++;
+        poll->slots[slot].generation = 0;
+    }
+    poll->slots[slot].poller = poller;
+    poller->slot = slot;
+    return true;
+}
+
+static void epoll_free_slot(Poll *poll, uint32_t slot) {
+    poll->slots[slot].poller = NULL;
+    poll->slots[slot].generation++;
+    poll->slots[slot].next_free = poll->free_slot;
+    poll->free_slot = slot;
+}
+
+static uint64_t epoll_tag(const Poll *poll, uint32_t slot) {
+    return (uint64_t)poll->slots[slot].generation << 32 | slot;
+}
+
+/* The poller that an event is for; NULL: it has been closed. */
+static Poller *epoll_poller_of(const Poll *poll, uint64_t tag) {
+    const PollSlot *slot = &poll->slots[(uint32_t)tag];
+    return slot->generation == tag >> 32 ? slot->poller : NULL;
+}
+
+/* --- the loop's poll --- */
+
+static int epoll_open(Poll *poll, int uv_fd) {
+    struct epoll_event event = {.events = EPOLLIN, .data.u64 = UV_SLOT};
+    poll->epoll = epoll_create1(EPOLL_CLOEXEC);
+    if (poll->epoll < 0) return -errno;
+    if (epoll_ctl(poll->epoll, EPOLL_CTL_ADD, uv_fd, &event) == 0) return 0;
+    int status = -errno;
+    close(poll->epoll);
+    return status;
 }
 
 int poll_init(Loop *loop) {
     Poll *poll = malloc(sizeof *poll);
     if (poll == NULL) return UV_ENOMEM;
     poll->part = (LoopPart){.key = &poll_key, .close = poll_close};
-    struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL}; /* NULL: libuv's */
-    poll->epoll = epoll_create1(EPOLL_CLOEXEC);
-    if (poll->epoll < 0 ||
-        epoll_ctl(poll->epoll, EPOLL_CTL_ADD, uv_backend_fd(&loop->uv), &event) != 0) {
-        int status = -errno;
-        if (poll->epoll >= 0) close(poll->epoll);
+    poll->slots = NULL;
+    poll->slot_capacity = poll->free_slot = 0;
+    poll->slot_count = UV_SLOT + 1;
+    int status = epoll_grow_slots(poll) ? epoll_open(poll, uv_backend_fd(&loop->uv)) : UV_ENOMEM;
+    if (status != 0) {
+        free(poll->slots);
         free(poll);
         return status;
     }
+    poll->slots[UV_SLOT] = (PollSlot){.poller = NULL};
     loop->poll = poll;
     loop_add_part(loop, &poll->part);
     return 0;
@@ -52,14 +125,24 @@ int poll_backend_fd(const Loop *loop) {
     return loop->poll->epoll;
 }
 
+/* --- watching --- */
+
 /* Returns 0 or a status. */
 static int epoll_watch(Poller *poller, unsigned events) {
-    int operation = poller->watched == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
+    Poll *poll = poller->loop->poll;
+    bool is_new = poller->watched == 0;
+    if (is_new && !epoll_take_slot(poll, poller)) return UV_ENOMEM;
     events |= poller->watched | poller->watched_first;
-    struct epoll_event event = {.events = EPOLLRDHUP | EPOLLET, .data.ptr = poller};
+    struct epoll_event event = {.events = EPOLLRDHUP | EPOLLET,
+                                .data.u64 = epoll_tag(poll, poller->slot)};
     if (events & POLL_READ) event.events |= EPOLLIN;
     if (events & POLL_WRITE) event.events |= EPOLLOUT;
-    if (epoll_ctl(poller->loop->poll->epoll, operation, poller->fd, &event) != 0) return -errno;
+    int operation = is_new ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
+    if (epoll_ctl(poll->epoll, operation, poller->fd, &event) != 0) {
+        int status = -errno;
+        if (is_new) epoll_free_slot(poll, poller->slot);
+        return status;
+    }
     poller->watched = (uint8_t)events;
     return 0;
 }
@@ -75,10 +158,14 @@ int poller_wait(Poller *poller, Waiter *waiter, unsigned events) {
 }
 
 void poller_forget(Poller *poller) {
+    Poll *poll = poller->loop->poll;
     if (poller->watched == 0) return;
-    epoll_ctl(poller->loop->poll->epoll, EPOLL_CTL_DEL, poller->fd, NULL);
+    epoll_ctl(poll->epoll, EPOLL_CTL_DEL, poller->fd, NULL);
+    epoll_free_slot(poll, poller->slot);
     poller->watched = 0;
 }
+
+/* --- polling --- */
 
 static void epoll_wake(Poller *poller, uint32_t happened) {
     unsigned events = 0;
@@ -104,10 +191,12 @@ void poll_wait(Loop *loop, uint64_t timeout) {
     int count = epoll_wait(poll->epoll, poll->events, BATCH, epoll_milliseconds(timeout));
     bool for_uv = false;
     for (int i = 0; i < count; i++) {
-        if (poll->events[i].data.ptr == NULL)
+        uint64_t tag = poll->events[i].data.u64;
+        Poller *poller = epoll_poller_of(poll, tag);
+        if (tag == UV_SLOT)
             for_uv = true;
-        else
-            epoll_wake(poll->events[i].data.ptr, poll->events[i].events);
+        else if (poller != NULL)
+            epoll_wake(poller, poll->events[i].events);
     }
     if (for_uv) uv_run(&loop->uv, UV_RUN_NOWAIT);
 }

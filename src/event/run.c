@@ -27,8 +27,8 @@ typedef struct Run {
 
 /* --- deadlocks --- */
 
-/* [-0, +1] */
-static void run_push_deadlock(lua_State *L, Loop *loop) {
+static int run_describe_deadlock(lua_State *L) {
+    Loop *loop = loop_of(L);
     int first = lua_gettop(L) + 1;
     luaL_checkstack(L, MOST_DESCRIBED + LUA_MINSTACK, NULL);
     lua_pushfstring(L, "deadlock: each of the %d tasks waits, and nothing could wake one",
@@ -43,6 +43,13 @@ static void run_push_deadlock(lua_State *L, Loop *loop) {
     if (described < loop->tasks)
         lua_pushfstring(L, "\n  and %d more", (int)(loop->tasks - described));
     lua_concat(L, lua_gettop(L) - first + 1);
+    return 1;
+}
+
+/* [-0, +1] Without memory for the report, that error takes its place. */
+static void run_push_deadlock(lua_State *L) {
+    lua_pushcfunction(L, run_describe_deadlock);
+    lua_pcall(L, 0, 1, 0);
 }
 
 static void run_abandon_all(lua_State *L, Loop *loop) {
@@ -89,7 +96,7 @@ static void run_stop(lua_State *L, Loop *loop, Run *run, StopReason reason) {
         run_abandon_all(L, loop);
         return;
     }
-    if (reason == STOP_DEADLOCK) run_push_deadlock(L, loop);
+    if (reason == STOP_DEADLOCK) run_push_deadlock(L);
     if (run->all || reason != STOP_DEADLOCK)
         tasks_cancel_all(loop);
     else
@@ -127,12 +134,13 @@ static void run_until_over(lua_State *L, Loop *loop, bool all) {
 static void run_refuse_inside(lua_State *L, Loop *loop, const char *name) {
     if (loop->running != NULL || loop->turning)
         luaL_error(L, "arsenal.%s called inside a task: start another one with arsenal.go", name);
-    if (loop->closed) luaL_error(L, "arsenal.%s: the Lua state is being closed", name);
+    if (loop->closed) loop_check_open(L, loop, lua_pushfstring(L, "arsenal.%s", name));
 }
 
 /* [fn, ...] -> fn's results, from a task of its own */
 static int run_in_task(lua_State *L) {
     Loop *loop = loop_of(L);
+    loop->ending = false;
     task_spawn_shown(L, loop, &loop->root, lua_gettop(L) - 1)->observed = true;
     run_until_over(L, loop, false);
     return task_push_result(L, 1);

@@ -4,21 +4,37 @@
 */
 #include "kernel/coroutine.h"
 
+#include "kernel/scope_guard.h"
 #include "kernel/wait.h"
 
 /* What a resume leaves on the stack of L: results, or an error. */
 enum { FAILED = -1, SUSPENDED = -2 };
 
+/* Where the functions have the coroutine. */
+enum { RESUMED = 1, WRAPPED = lua_upvalueindex(1) };
+
+/* The wait inside ended without its continuation: user code has closed a coroutine that was waiting. */
+static void coroutine_forget_lost_wait(Task *task) {
+    if (!task->resuming) return;
+    task->resuming = false;
+    task_forget_wait(task);
+}
+
 /*
-** Resumes `co` with the arguments on its stack. Returns the number of results
-** that were moved to L, FAILED with the error there, or SUSPENDED: the whole
-** task waits, and L is to yield.
+** Resumes the coroutine at `index` with the arguments on its stack. Returns the
+** number of results that were moved to L, FAILED with the error there, or
+** SUSPENDED: the whole task waits, and L is to yield.
 */
-static int coroutine_resume_once(lua_State *L, Task *task, lua_State *co, int arguments) {
+static int coroutine_resume_once(lua_State *L, Task *task, int index, int arguments) {
+    lua_State *co = lua_tothread(L, index);
     int count;
     int status = lua_resume(co, L, arguments, &count);
     if (status == LUA_YIELD && task != NULL && task->state != TASK_RUNNING) return SUSPENDED;
-    if (task != NULL) task->top = L;
+    if (task != NULL) {
+        task->top = L;
+        coroutine_forget_lost_wait(task);
+        scope_guard_suspend(L, index, task);
+    }
     if (status != LUA_OK && status != LUA_YIELD) {
         lua_xmove(co, L, 1);
         return FAILED;
@@ -32,7 +48,7 @@ static int coroutine_resume_once(lua_State *L, Task *task, lua_State *co, int ar
     return count;
 }
 
-/* The task that L runs in, if a wait of the coroutine may suspend it; a stranger's L is none. */
+/* The task that L runs in, if a wait of the coroutine may suspend it; user code may have other coroutines. */
 static Task *coroutine_find_task(lua_State *L, lua_State *co) {
     Task *task = loop_of(L)->running;
     if (task == NULL || task->top != L || !lua_isyieldable(L)) return NULL;
@@ -40,7 +56,9 @@ static Task *coroutine_find_task(lua_State *L, lua_State *co) {
     return task;
 }
 
-static int coroutine_start(lua_State *L, lua_State *co, int first_argument, Task **task) {
+/* The arguments are those of the running function from `first_argument` on. */
+static int coroutine_start(lua_State *L, int index, int first_argument, Task **task) {
+    lua_State *co = lua_tothread(L, index);
     int arguments = lua_gettop(L) - first_argument + 1;
     *task = NULL;
     if (!lua_checkstack(co, arguments)) {
@@ -48,8 +66,9 @@ static int coroutine_start(lua_State *L, lua_State *co, int first_argument, Task
         return FAILED;
     }
     *task = coroutine_find_task(L, co);
+    if (*task != NULL) scope_guard_continue(L, index, *task);
     lua_xmove(L, co, arguments);
-    return coroutine_resume_once(L, *task, co, arguments);
+    return coroutine_resume_once(L, *task, index, arguments);
 }
 
 /* --- resume --- */
@@ -61,7 +80,7 @@ static int coroutine_resume_continued(lua_State *L, int status, lua_KContext con
     (void)status;
     lua_settop(L, 1);
     if (!task->resuming) return task_refuse_resume(L, task, coroutine_resume_continued);
-    return coroutine_finish_resume(L, task, coroutine_resume_once(L, task, lua_tothread(L, 1), 0));
+    return coroutine_finish_resume(L, task, coroutine_resume_once(L, task, RESUMED, 0));
 }
 
 static int coroutine_finish_resume(lua_State *L, Task *task, int count) {
@@ -73,10 +92,9 @@ static int coroutine_finish_resume(lua_State *L, Task *task, int count) {
 
 /* coroutine.resume(co, ...) as Lua's, but for waits inside, which suspend the whole task. */
 static int coroutine_resume(lua_State *L) {
-    lua_State *co = lua_tothread(L, 1);
     Task *task;
-    if (co == NULL) return luaL_typeerror(L, 1, "coroutine");
-    int count = coroutine_start(L, co, 2, &task);
+    if (!lua_isthread(L, RESUMED)) return luaL_typeerror(L, RESUMED, "coroutine");
+    int count = coroutine_start(L, RESUMED, 2, &task);
     return coroutine_finish_resume(L, task, count);
 }
 
@@ -107,19 +125,18 @@ static int coroutine_wrap_continued(lua_State *L, int status, lua_KContext conte
     (void)status;
     lua_settop(L, 0);
     if (!task->resuming) return task_refuse_resume(L, task, coroutine_wrap_continued);
-    lua_State *co = lua_tothread(L, lua_upvalueindex(1));
-    return coroutine_finish_wrap(L, task, coroutine_resume_once(L, task, co, 0));
+    return coroutine_finish_wrap(L, task, coroutine_resume_once(L, task, WRAPPED, 0));
 }
 
 static int coroutine_finish_wrap(lua_State *L, Task *task, int count) {
     if (count == SUSPENDED) return lua_yieldk(L, 0, (lua_KContext)task, coroutine_wrap_continued);
-    if (count == FAILED) return coroutine_raise_error(L, lua_tothread(L, lua_upvalueindex(1)));
+    if (count == FAILED) return coroutine_raise_error(L, lua_tothread(L, WRAPPED));
     return count;
 }
 
 static int coroutine_wrapped(lua_State *L) {
     Task *task;
-    int count = coroutine_start(L, lua_tothread(L, lua_upvalueindex(1)), 1, &task);
+    int count = coroutine_start(L, WRAPPED, 1, &task);
     return coroutine_finish_wrap(L, task, count);
 }
 

@@ -6,6 +6,9 @@
 #include "base/error.h"
 
 #include <stdlib.h>
+#ifndef _WIN32
+#include <pthread.h>
+#endif
 
 static const char loop_key; /* registry: the loop */
 static const char loop_name[] = "arsenal.loop";
@@ -21,6 +24,62 @@ static void loop_keep_freed_memory(void) {
     void *volatile block = malloc(LARGE);
     free(block);
 }
+
+/* --- the process's open loops: in a forked child they are closed at once --- */
+
+static Loop *open_loops;
+static uv_mutex_t open_lock;
+static uv_once_t once = UV_ONCE_INIT;
+
+static void loop_lock(void) {
+    uv_mutex_lock(&open_lock);
+}
+
+static void loop_unlock(void) {
+    uv_mutex_unlock(&open_lock);
+}
+
+/*
+** The kernel shares epoll's descriptor and the sockets with the parent: the
+** child must not touch them, and has no use for the threads that are gone.
+*/
+static void loop_close_in_child(void) {
+    for (Loop *loop = open_loops; loop != NULL; loop = loop->next_open)
+        loop->closed = loop->forked = true;
+    uv_mutex_unlock(&open_lock);
+}
+
+static void loop_watch_forks(void) {
+    uv_mutex_init(&open_lock);
+#ifndef _WIN32
+    pthread_atfork(loop_lock, loop_unlock, loop_close_in_child);
+#endif
+}
+
+static void loop_add_open(Loop *loop) {
+    uv_once(&once, loop_watch_forks);
+    loop_lock();
+    loop->next_open = open_loops;
+    open_loops = loop;
+    loop_unlock();
+}
+
+static void loop_remove_open(const Loop *loop) {
+    loop_lock();
+    Loop **link = &open_loops;
+    while (*link != loop)
+        link = &(*link)->next_open;
+    *link = loop->next_open;
+    loop_unlock();
+}
+
+void loop_check_open(lua_State *L, const Loop *loop, const char *what) {
+    if (loop->forked)
+        luaL_error(L, "%s: this process is a fork of the one that the event loop belongs to", what);
+    if (loop->closed) luaL_error(L, "%s: the Lua state is being closed", what);
+}
+
+/* --- its life --- */
 
 static void loop_handle_closed(uv_handle_t *handle) {
     free(handle);
@@ -48,6 +107,7 @@ static void loop_close_parts(Loop *loop) {
 static int loop_gc(lua_State *L) {
     Loop *loop = lua_touserdata(L, 1);
     if (loop->closed) return 0;
+    loop_remove_open(loop);
     loop->closed = true;
     loop_close_parts(loop);
     uv_walk(&loop->uv, loop_close_left_over, loop);
@@ -74,6 +134,7 @@ static void loop_new(lua_State *L) {
     }
     loop->closed = false;
     loop->random = (uint32_t)uv_hrtime() | 1;
+    loop_add_open(loop);
     lua_setmetatable(L, -2); /* from here on the collector closes it */
     lua_rawsetp(L, LUA_REGISTRYINDEX, &loop_key);
 }

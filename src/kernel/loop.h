@@ -37,7 +37,9 @@ typedef struct ReadyNode {
 typedef struct Loop {
     uv_loop_t uv;
     bool closed;     /* torn down: descriptors may still be closed, nothing else */
+    bool forked;     /* closed because this process is a fork of the loop's own */
     bool turning;    /* inside a turn */
+    bool ending;     /* all tasks were cancelled: new ones are born cancelled, until none is left */
     bool uv_changed; /* libuv's handles changed since it last ran */
 
     struct Task *running;
@@ -54,6 +56,7 @@ typedef struct Loop {
     uint32_t random; /* see order.h */
 
     Scope root;
+    bool has_suspended_scopes; /* of generators: see coroutine.c */
     TimerHeap timers;
     struct ResumeHook *hooks;  /* see task.h */
     struct Task *unused_tasks; /* see task_pool.h */
@@ -61,6 +64,7 @@ typedef struct Loop {
     struct Poll *poll; /* the poller's */
     LoopPart *parts;
     char *scratch; /* SCRATCH_SIZE bytes that reads go to first */
+    struct Loop *next_open;
 } Loop;
 
 Loop *loop_of(lua_State *L);
@@ -78,6 +82,9 @@ void loop_add_part(Loop *loop, LoopPart *part);
 
 /* The part with this key, made of `size` bytes, all 0 behind the LoopPart, if there is none; NULL: no memory. */
 void *loop_need_part(Loop *loop, const void *key, size_t size, void (*close)(LoopPart *, Loop *));
+
+/* Raises an error that starts with `what` if the loop is closed. */
+void loop_check_open(lua_State *L, const Loop *loop, const char *what);
 
 /* Puts a libuv handle's memory, from malloc, at libuv's disposal: it is freed once it is closed. */
 void loop_close_handle(Loop *loop, uv_handle_t *handle);

@@ -80,8 +80,9 @@ Task *task_spawn(lua_State *L, Loop *loop, Scope *parent, int n, int attachment)
     task_push_starter(L, co);
     lua_pushcfunction(co, traceback_handler);
     lua_xmove(L, co, n + 1);
-    scope_enter(&task->root, parent, &task->scopes, &task_scope_type);
+    scope_enter(&task->root, parent, &task->scopes, &task_scope_type, co);
     loop->tasks++;
+    if (loop->ending) scope_cancel(&task->root);
     task_make_ready(task, 0);
     return task;
 }
@@ -216,6 +217,7 @@ Task *tasks_next(Loop *loop, const Task *task) {
 }
 
 void tasks_cancel_all(Loop *loop) {
+    loop->ending = loop->tasks > 0;
     List *children = &loop->root.children;
     for (ListNode *node = children->first; node != NULL; node = list_next(children, node))
         scope_cancel(container_of(node, Scope, sibling));

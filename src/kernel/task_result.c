@@ -53,7 +53,7 @@ static void result_give_back(lua_State *L, Task *task, int state) {
     timer_heap_clear(&task->loop->timers, &task->timer);
     cancellation_drop_reason(L, &task->root);
     scope_leave(&task->root);
-    task->loop->tasks--;
+    if (--task->loop->tasks == 0) task->loop->ending = false;
 }
 
 /* Returns whether there was any to wake. */

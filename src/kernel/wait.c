@@ -85,6 +85,7 @@ void task_forget_wait(Task *task) {
     task->state = TASK_RUNNING;
     waiter_leave(&task->waiter);
     if (task->object != NULL && task->kind->forget != NULL) task->kind->forget(task);
+    task->object = NULL;
 }
 
 static void wait_interrupt(ScopeStack *scopes) {
@@ -133,7 +134,7 @@ void task_init_wait(Task *task) {
 
 Task *task_enter(lua_State *L, Loop *loop) {
     Task *task = loop->running;
-    if (loop->closed) luaL_error(L, "cannot wait: the Lua state is being closed");
+    if (loop->closed) loop_check_open(L, loop, "cannot wait");
     if (task == NULL) {
         if (loop->turning)
             luaL_error(L, "cannot wait in a function that the event loop calls; "
@@ -151,6 +152,17 @@ Task *task_enter(lua_State *L, Loop *loop) {
     task->progress = 0;
     task->status = 0;
     return task;
+}
+
+Task *task_spent_anywhere(lua_State *L, Loop *loop) {
+    Task *task = loop->running;
+    if (!task_spent(loop) || task == NULL || task->top != L || !lua_isyieldable(L)) return NULL;
+    return task_enter(L, loop);
+}
+
+void task_describe_pause(lua_State *L, Task *task) {
+    (void)task;
+    lua_pushliteral(L, "letting others run");
 }
 
 static int wait_resumed(lua_State *L, int status, lua_KContext context);

@@ -82,6 +82,14 @@ static inline bool task_spent(Loop *loop) {
 }
 
 /*
+** The same for a call that never waits, and may be made from anywhere: the
+** running task if it should pause and can, otherwise NULL.
+*/
+Task *task_spent_anywhere(lua_State *L, Loop *loop);
+
+void task_describe_pause(lua_State *L, Task *task); /* of a pause: "letting others run" */
+
+/*
 ** For the continuation of a yield inside a task: it was not resumed by the loop
 ** (task->resuming is false), but by user code that has the coroutine. It goes on
 ** waiting.

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "event/run.h"
 #include "kernel/cancellation.h"
+#include "kernel/scope_guard.h"
 #include "kernel/task.h"
 #include "kernel/task_result.h"
 #include "kernel/traceback.h"
@@ -30,7 +31,7 @@ struct Group {
 };
 
 static const char group_name[] = "arsenal.group";
-static const char pins_key; /* registry: groups by address, while they are open or have tasks */
+static const char pins_key; /* registry: groups by address, while they have tasks */
 
 /* [-1, +0] pins the object on top, or, when it is nil, unpins. */
 static void group_pin(lua_State *L, Group *group) {
@@ -40,30 +41,17 @@ static void group_pin(lua_State *L, Group *group) {
     lua_pop(L, 1);
 }
 
-static void group_unpin_unused(lua_State *L, Group *group) {
-    if (group->state == GROUP_OPEN || group->active > 0) return;
-    lua_pushnil(L);
-    group_pin(L, group);
-}
-
 /* --- failures and ends --- */
 
-/* [-n, +0] calls failed(err, traceback, task, attachment), of which no error leaves. */
-static bool group_tell(lua_State *L, Group *group, int n) {
+/* Calls failed(err, traceback, task, attachment), of which no error leaves. */
+static void group_tell_of_task(lua_State *L, const Group *group, int object, int attachment) {
     lua_rawgetp(L, LUA_REGISTRYINDEX, &pins_key);
     lua_rawgetp(L, -1, group);
     lua_getiuservalue(L, -1, 1);
-    lua_replace(L, -3);
-    lua_pop(L, 1);
-    lua_insert(L, -n - 1);
-    return lua_pcall(L, n, 0, 0) == LUA_OK;
-}
-
-static void group_tell_of_task(lua_State *L, Group *group, int object, int attachment) {
     task_push_failure(L, object);
     lua_pushvalue(L, object);
     attachment != 0 ? lua_pushvalue(L, attachment) : lua_pushnil(L);
-    if (group_tell(L, group, 4)) return;
+    if (lua_pcall(L, 4, 0, 0) == LUA_OK) return;
     lua_pushnil(L);
     lua_pushvalue(L, object);
     task_report(L);
@@ -79,22 +67,28 @@ static void group_task_ended(lua_State *L, Task *task, int object, int attachmen
     group->active--;
     if (group->state == GROUP_DETACHED && group->active == 0) scope_detach(&group->scope);
     wait_queue_wake_at(&group->waiters, group->active);
-    group_unpin_unused(L, group);
+    if (group->active > 0) return;
+    lua_pushnil(L);
+    group_pin(L, group);
 }
 
 /* --- leaving --- */
 
 static void group_leave(Group *group) {
-    if (group->active > 0) {
-        scope_cancel(&group->scope);
-        scope_move_children(&group->scope, &group->loop->root);
-    }
+    scope_abandon_inner(&group->scope);
+    scope_cancel_children(&group->scope, &group->loop->root);
     scope_leave(&group->scope);
     group->state = GROUP_LEFT;
 }
 
 static void group_abandon(Scope *scope) {
     group_leave(container_of(scope, Group, scope));
+}
+
+/* Its call can't go on. */
+static void group_lost(Scope *scope) {
+    Group *group = container_of(scope, Group, scope);
+    if (group->state == GROUP_OPEN) group_leave(group);
 }
 
 static const ScopeType group_type = {false, group_abandon};
@@ -120,7 +114,8 @@ static int group_wait(lua_State *L) {
     unsigned enough = (unsigned)luaL_optinteger(L, 2, 0);
     Task *task = task_enter(L, group->loop);
     if (task == NULL) return run_outside(L);
-    if (group->active <= enough) return 0;
+    if (group->active <= enough)
+        return task_spent(task->loop) ? task_pause(L, task, &group_wait_kind, group) : 0;
     task->waiter.threshold = enough;
     waiter_join(&task->waiter, &group->waiters, NULL);
     return task_wait(L, task, &group_wait_kind, group);
@@ -140,7 +135,7 @@ static Group *group_make(lua_State *L, int failed, int state) {
 }
 
 /* The stack of a run: then the function and its arguments, and later its results, or error and traceback. */
-enum { RUN_GROUP = 1, RUN_HANDLER, RUN_FUNCTION };
+enum { RUN_GROUP = 1, RUN_GUARD, RUN_HANDLER, RUN_FUNCTION };
 
 static bool group_is_success(int status) {
     return status == LUA_OK || status == LUA_YIELD;
@@ -152,9 +147,10 @@ static void group_fail(lua_State *L, Group *group) {
     lua_copy(L, -1, RUN_FUNCTION);
     lua_settop(L, RUN_FUNCTION);
     traceback_push(L);
+    lua_getiuservalue(L, RUN_GROUP, 1);
     lua_pushvalue(L, RUN_FUNCTION);
     lua_pushvalue(L, RUN_FUNCTION + 1);
-    group_tell(L, group, 2);
+    lua_pcall(L, 2, 0, 0);
     lua_settop(L, RUN_FUNCTION + 1);
 }
 
@@ -167,19 +163,18 @@ static int group_end_run(lua_State *L, Group *group) {
         cancellation_push(L, around);
     }
     lua_pushboolean(L, group->scope.cancelled);
-    lua_replace(L, RUN_GROUP);
+    lua_replace(L, RUN_GUARD);
     lua_pushboolean(L, !group->has_failed);
     lua_replace(L, RUN_HANDLER);
-    return lua_gettop(L);
+    return lua_gettop(L) - RUN_GROUP;
 }
 
 /* All tasks have ended, unless an error has cut the wait for them short. */
 static int group_drained(lua_State *L, int status, lua_KContext context) {
     Group *group = (Group *)context;
     if (!group_is_success(status)) group_fail(L, group);
-    scope_leave(&group->drain);
-    group_leave(group);
-    group_unpin_unused(L, group);
+    scope_guard_end(L, RUN_GUARD);
+    group_lost(&group->scope);
     return group_end_run(L, group);
 }
 
@@ -192,10 +187,10 @@ static int group_waited(lua_State *L, int status, lua_KContext context) {
         group->was_cut ? lua_pop(L, 1) : group_fail(L, group);
     }
     if (group->was_cut || group->has_failed) scope_cancel(&group->scope);
-    scope_abandon_inner(&group->scope);
-    scope_enter(&group->drain, &group->scope, &task->scopes, &drain_type);
     status = LUA_OK;
-    if (group->active > 0) {
+    if (group->state == GROUP_OPEN && group->active > 0) {
+        scope_abandon_inner(&group->scope);
+        scope_enter(&group->drain, &group->scope, &task->scopes, &drain_type, L);
         lua_pushcfunction(L, group_wait);
         lua_pushvalue(L, RUN_GROUP);
         status = lua_pcallk(L, 1, 0, RUN_HANDLER, context, group_drained);
@@ -228,19 +223,21 @@ static int group_body_done(lua_State *L, int status, lua_KContext context) {
 ** was cancelled, and true and fn's results, or false, its error and traceback.
 */
 static int group_run(lua_State *L) {
+    static const WaitKind pause = {group_run, NULL, task_describe_pause};
     luaL_checktype(L, 1, LUA_TFUNCTION);
     luaL_checktype(L, 2, LUA_TFUNCTION);
     Task *task = task_enter(L, loop_of(L));
     if (task == NULL) return luaL_error(L, "a group is opened inside a task");
+    if (task_spent(task->loop)) return task_pause(L, task, &pause, NULL);
     Group *group = group_make(L, 1, GROUP_OPEN);
     lua_replace(L, RUN_GROUP);
+    scope_guard_push(L, task);
     lua_pushcfunction(L, traceback_handler);
-    lua_insert(L, RUN_HANDLER);
+    lua_rotate(L, RUN_GUARD, 2);
     lua_pushvalue(L, RUN_GROUP);
     lua_insert(L, RUN_FUNCTION + 1);
-    lua_pushvalue(L, RUN_GROUP);
-    group_pin(L, group);
-    scope_enter(&group->scope, task->scopes.innermost, &task->scopes, &group_type);
+    scope_guard_begin(L, RUN_GUARD, &group->scope, group_lost);
+    scope_enter(&group->scope, task->scopes.innermost, &task->scopes, &group_type, L);
     lua_KContext context = (lua_KContext)group;
     int n = lua_gettop(L) - RUN_FUNCTION;
     int status = lua_pcallk(L, n, LUA_MULTRET, RUN_HANDLER, context, group_body_done);
@@ -268,12 +265,20 @@ static int group_detached(lua_State *L) {
     return 1;
 }
 
+/* The group at index 1 is about to get a task. */
+static void group_pin_first(lua_State *L, Group *group) {
+    if (group->active > 0) return;
+    lua_pushvalue(L, 1);
+    group_pin(L, group);
+}
+
 /* group:go(fn, ...) starts a task that ends before the group does. */
 static int group_go(lua_State *L) {
     Group *group = group_check(L, 1);
     task_check_function(L, 2);
     if (group->state != GROUP_OPEN)
         return luaL_error(L, "cannot start a task in a group that has ended");
+    group_pin_first(L, group);
     Task *task = task_spawn_shown(L, group->loop, &group->scope, lua_gettop(L) - 2);
     task->owner = &group->owner;
     group->active++;
@@ -284,10 +289,7 @@ static int group_go(lua_State *L) {
 static int group_start(lua_State *L) {
     Group *group = group_check(L, 1);
     bool is_detached = group->state == GROUP_DETACHED;
-    if (is_detached) {
-        lua_pushvalue(L, 1);
-        group_pin(L, group);
-    }
+    group_pin_first(L, group);
     Task *task = task_spawn(L, group->loop, &group->scope, lua_gettop(L) - 3, 2);
     task->owner = &group->owner;
     if (is_detached && group->active == 0) scope_attach(&group->scope, &group->loop->root);

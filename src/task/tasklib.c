@@ -19,7 +19,7 @@
 static int tasklib_go(lua_State *L) {
     Loop *loop = loop_upvalue(L);
     task_check_function(L, 1);
-    if (loop->closed) return luaL_error(L, "cannot start a task: the Lua state is being closed");
+    loop_check_open(L, loop, "cannot start a task");
     task_spawn_shown(L, loop, &loop->root, lua_gettop(L) - 1);
     return 1;
 }
@@ -38,12 +38,7 @@ static int tasklib_yield_step(lua_State *L) {
     return 0;
 }
 
-static void tasklib_describe_yield(lua_State *L, Task *task) {
-    (void)task;
-    lua_pushliteral(L, "letting others run");
-}
-
-static const WaitKind yield_wait = {tasklib_yield_step, NULL, tasklib_describe_yield};
+static const WaitKind yield_wait = {tasklib_yield_step, NULL, task_describe_pause};
 
 /* yield() lets every task that is ready run before it returns. */
 static int tasklib_yield(lua_State *L) {
@@ -89,7 +84,9 @@ static int tasklib_join(lua_State *L) {
     TaskObject *joined = task_object_check(L, 1);
     Task *task = task_enter(L, loop_upvalue(L));
     if (task == NULL) return run_outside(L);
-    if (joined->task == NULL) return task_push_result(L, 1);
+    if (joined->task == NULL)
+        return task_spent(task->loop) ? task_pause(L, task, &join_wait, joined)
+                                      : task_push_result(L, 1);
     if (joined->task == task) return luaL_error(L, "a task cannot join itself");
     waiter_join(&task->waiter, &joined->task->joiners, NULL);
     return task_wait(L, task, &join_wait, joined);

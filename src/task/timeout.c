@@ -9,6 +9,7 @@
 #include "event/run.h"
 #include "kernel/cancellation.h"
 #include "kernel/clock.h"
+#include "kernel/scope_guard.h"
 #include "kernel/task.h"
 #include "kernel/traceback.h"
 
@@ -17,7 +18,10 @@
 
 typedef struct TimeoutScope {
     Scope scope;
+    Loop *loop;
     Timer timer;
+    bool is_entered; /* otherwise it was abandoned */
+    bool is_guarded; /* its call may go on after that, and has its memory until it ends */
     struct TimeoutScope *next_free, *next;
 } TimeoutScope;
 
@@ -55,23 +59,36 @@ static TimeoutScope *timeout_new(lua_State *L, Loop *loop) {
     }
     if (part != NULL) timeout = calloc(1, sizeof *timeout);
     if (timeout == NULL) luaL_error(L, "not enough memory");
+    timeout->loop = loop;
     timeout->timer.fired = timeout_passed;
     timeout->next = part->all;
     part->all = timeout;
     return timeout;
 }
 
-static void timeout_leave(TimeoutScope *timeout) {
-    Loop *loop = container_of(timeout->scope.stack, Task, scopes)->loop;
-    TimeoutPart *part = loop_part(loop, &part_key);
-    timer_heap_clear(&loop->timers, &timeout->timer);
-    scope_leave(&timeout->scope);
+static void timeout_give_back(TimeoutScope *timeout) {
+    TimeoutPart *part = loop_part(timeout->loop, &part_key);
     timeout->next_free = part->free;
     part->free = timeout;
 }
 
+static void timeout_exit(TimeoutScope *timeout) {
+    timeout->is_entered = false;
+    timer_heap_clear(&timeout->loop->timers, &timeout->timer);
+    scope_leave(&timeout->scope);
+}
+
 static void timeout_abandon(Scope *scope) {
-    timeout_leave(container_of(scope, TimeoutScope, scope));
+    TimeoutScope *timeout = container_of(scope, TimeoutScope, scope);
+    timeout_exit(timeout);
+    if (!timeout->is_guarded) timeout_give_back(timeout);
+}
+
+/* Its call has ended, or can't go on. */
+static void timeout_leave(Scope *scope) {
+    TimeoutScope *timeout = container_of(scope, TimeoutScope, scope);
+    if (timeout->is_entered) timeout_exit(timeout);
+    timeout_give_back(timeout);
 }
 
 static const ScopeType timeout_type = {false, timeout_abandon};
@@ -79,21 +96,26 @@ static const ScopeType shield_type = {true, timeout_abandon};
 
 /* --- calling a function in one --- */
 
-enum { CALL_SECONDS = 1, CALL_HANDLER, CALL_FUNCTION }; /* the stack of a call */
+enum { CALL_SECONDS = 1, CALL_GUARD, CALL_HANDLER, CALL_FUNCTION }; /* the stack of a call */
 
-/* [seconds, handler, function, ...] */
+/* [seconds, function, ...] */
 static int timeout_call(lua_State *L, Task *task, const ScopeType *type, uint64_t duration,
                         lua_KFunction done) {
     Loop *loop = task->loop;
+    scope_guard_push(L, task);
+    lua_pushcfunction(L, traceback_handler);
+    lua_rotate(L, CALL_GUARD, 2);
     TimeoutScope *timeout = timeout_new(L, loop);
-    scope_enter(&timeout->scope, task->scopes.innermost, &task->scopes, type);
-    if (duration == 0) {
-        scope_cancel(&timeout->scope);
-    } else if (duration != FOREVER &&
-               !timer_heap_set(&loop->timers, &timeout->timer, clock_deadline(loop, duration))) {
-        timeout_leave(timeout);
+    if (duration != FOREVER && duration != 0 &&
+        !timer_heap_set(&loop->timers, &timeout->timer, clock_deadline(loop, duration))) {
+        timeout_give_back(timeout);
         return luaL_error(L, "not enough memory");
     }
+    timeout->is_guarded = L != task->L;
+    scope_guard_begin(L, CALL_GUARD, &timeout->scope, timeout_leave);
+    scope_enter(&timeout->scope, task->scopes.innermost, &task->scopes, type, L);
+    timeout->is_entered = true;
+    if (duration == 0) scope_cancel(&timeout->scope);
     int n = lua_gettop(L) - CALL_FUNCTION;
     int status = lua_pcallk(L, n, LUA_MULTRET, CALL_HANDLER, (lua_KContext)timeout, done);
     return done(L, status, (lua_KContext)timeout);
@@ -103,13 +125,18 @@ static bool timeout_has_results(int status) {
     return status == LUA_OK || status == LUA_YIELD;
 }
 
-/* Leaves the scope. Whether the cancellation on top is one for lack of time in this very scope. */
+static void timeout_end_call(lua_State *L, TimeoutScope *timeout) {
+    scope_guard_end(L, CALL_GUARD);
+    timeout_leave(&timeout->scope);
+}
+
+/* Ends the call. Whether the cancellation on top is one for lack of time in this very scope. */
 static bool timeout_has_expired(lua_State *L, TimeoutScope *timeout, int status) {
-    const ScopeStack *stack = timeout->scope.stack;
-    bool was_cancelled = timeout->scope.cancelled;
-    timeout_leave(timeout);
-    return !timeout_has_results(status) && was_cancelled && !stack->innermost->doomed &&
-           cancellation_is(L, -1);
+    const Task *task = timeout->loop->running;
+    bool was_cancelled = timeout->is_entered && timeout->scope.cancelled;
+    timeout_end_call(L, timeout);
+    return !timeout_has_results(status) && was_cancelled && task != NULL &&
+           !task->scopes.innermost->doomed && cancellation_is(L, -1);
 }
 
 static int timeout_push_failure(lua_State *L) {
@@ -128,24 +155,29 @@ static int timeout_within_done(lua_State *L, int status, lua_KContext context) {
     if (!has_expired && !timeout_has_results(status)) return traceback_pass_on(L);
     lua_pushboolean(L, has_expired);
     lua_replace(L, CALL_HANDLER);
-    if (!has_expired) return lua_gettop(L) - CALL_SECONDS;
+    if (!has_expired) return lua_gettop(L) - CALL_GUARD;
     lua_settop(L, CALL_HANDLER);
     return 1 + timeout_push_failure(L);
 }
 
+/* A cancelled task whose shielded functions never wait is cut off here after its share. */
 static int timeout_shield_done(lua_State *L, int status, lua_KContext context) {
-    timeout_leave((TimeoutScope *)context);
-    return timeout_has_results(status) ? lua_gettop(L) - CALL_HANDLER : traceback_pass_on(L);
+    TimeoutScope *timeout = (TimeoutScope *)context;
+    Loop *loop = timeout->loop;
+    timeout_end_call(L, timeout);
+    if (!timeout_has_results(status)) return traceback_pass_on(L);
+    const Scope *around = loop->running->scopes.innermost;
+    if (task_spent(loop) && around->doomed) return cancellation_raise(L, around);
+    return lua_gettop(L) - CALL_HANDLER;
 }
 
 /* (seconds, fn, ...) */
-static int timeout_begin(lua_State *L, lua_KFunction done) {
+static int timeout_begin(lua_State *L, const WaitKind *pause, lua_KFunction done) {
     uint64_t duration = args_duration(L, 1);
     task_check_function(L, 2);
     Task *task = task_enter(L, loop_of(L));
     if (task == NULL) return run_outside(L);
-    lua_pushcfunction(L, traceback_handler);
-    lua_insert(L, CALL_HANDLER);
+    if (task_spent(task->loop)) return task_pause(L, task, pause, NULL);
     return timeout_call(L, task, &timeout_type, duration, done);
 }
 
@@ -155,7 +187,8 @@ static int timeout_begin(lua_State *L, lua_KFunction done) {
 ** to its first wait; an inner limit never outlives an outer one.
 */
 static int timeout_function(lua_State *L) {
-    return timeout_begin(L, timeout_done);
+    static const WaitKind pause = {timeout_function, NULL, task_describe_pause};
+    return timeout_begin(L, &pause, timeout_done);
 }
 
 /*
@@ -164,18 +197,23 @@ static int timeout_function(lua_State *L) {
 ** tell that from a "TIMEOUT" which fn returns.
 */
 static int timeout_within(lua_State *L) {
-    return timeout_begin(L, timeout_within_done);
+    static const WaitKind pause = {timeout_within, NULL, task_describe_pause};
+    return timeout_begin(L, &pause, timeout_within_done);
 }
 
-/* shield(fn, ...) runs fn to its end, and returns its results, although the task is cancelled. */
+/*
+** shield(fn, ...) runs fn to its end, and returns its results, although the task
+** is cancelled: so nothing may raise before it runs.
+*/
 static int timeout_shield(lua_State *L) {
+    static const WaitKind pause = {timeout_shield, NULL, task_describe_pause};
     task_check_function(L, 1);
     Task *task = task_enter(L, loop_of(L));
     if (task == NULL) return run_outside(L);
+    if (!task->scopes.innermost->doomed && task_spent(task->loop))
+        return task_pause(L, task, &pause, NULL);
     lua_pushnil(L);
     lua_insert(L, CALL_SECONDS);
-    lua_pushcfunction(L, traceback_handler);
-    lua_insert(L, CALL_HANDLER);
     return timeout_call(L, task, &shield_type, FOREVER, timeout_shield_done);
 }
 
