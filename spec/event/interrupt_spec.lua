@@ -101,6 +101,22 @@ describe("Ctrl-C", function()
     assert.matches("undisturbed", result.out, 1, true)
   end)
 
+  it("that comes after a task has ended the state finds no handler of ours (#case45)", function()
+    for _, end_of_state in ipairs { "os.exit(0, true)", "error('no more')" } do
+      local result = child.run_lua(([[
+        local pid = io.open("/proc/self/stat"):read("n")
+        -- It is older than arsenal, so that it is finalized later.
+        setmetatable({}, { __gc = function()
+          os.execute("kill -INT " .. pid)
+          print("alive")
+        end })
+        local arsenal = require("arsenal")
+        arsenal.on_quit = print
+        arsenal.run(function() %s end)]]):format(end_of_state), { bare = true })
+      assert.is_true(result.signal == 2 or result.out == "alive\n", result.out .. result.err)
+    end
+  end)
+
   it("outside run is Lua's own business", function()
     local running <close> = ready([[
       arsenal.run(function() arsenal.sleep(0) end)

@@ -561,3 +561,60 @@ describe("a task", function()
     kit.turn_until(function() return ended == count end)
   end))
 end)
+
+describe("an ended task's coroutine", function()
+  it("is no later task's (#case42)", inside(function()
+    local kept = {}
+    for i = 1, 20 do
+      arsenal.go(function() kept[i] = coroutine.running() end):join()
+    end
+    local seen = {}
+    local tasks = {}
+    for i = 1, 20 do
+      tasks[i] = arsenal.go(function()
+        seen[coroutine.running()] = true
+        arsenal.sleep(0)
+        return i
+      end)
+    end
+    arsenal.yield()
+    for _, co in ipairs(kept) do
+      assert.is_nil(seen[co])
+      coroutine.close(co)
+      assert.is_false((coroutine.resume(co)))
+    end
+    for i, task in ipairs(tasks) do assert.equal(i, task:join()) end
+  end))
+end)
+
+describe("while the program is ending", function()
+  it("new tasks never start, also those of a supervisor (#case45)", function()
+    local started, restarts = 0, 0
+    arsenal.run(function()
+      local function worker()
+        started = started + 1
+        arsenal.sleep(60)
+      end
+      arsenal.go(function()
+        while restarts < 100 do
+          restarts = restarts + 1
+          pcall(function() arsenal.go(worker):join() end)
+        end
+      end)
+      arsenal.sleep(0)
+      arsenal.go(arsenal.stop)
+      arsenal.sleep(60)
+    end)
+    assert.equal(1, started)
+  end)
+
+  it("a new run starts afresh", function()
+    pcall(arsenal.run, function()
+      arsenal.go(arsenal.sleep, 60)
+      error("ends it")
+    end)
+    assert.equal("ran", arsenal.run(function()
+      return arsenal.go(function() return "ran" end):join()
+    end))
+  end)
+end)

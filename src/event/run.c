@@ -132,9 +132,9 @@ static void run_until_over(lua_State *L, Loop *loop, bool all) {
 }
 
 static void run_refuse_inside(lua_State *L, Loop *loop, const char *name) {
+    if (loop->closed) loop_check_open(L, loop, lua_pushfstring(L, "arsenal.%s", name));
     if (loop->running != NULL || loop->turning)
         luaL_error(L, "arsenal.%s called inside a task: start another one with arsenal.go", name);
-    if (loop->closed) loop_check_open(L, loop, lua_pushfstring(L, "arsenal.%s", name));
 }
 
 /* [fn, ...] -> fn's results, from a task of its own */
