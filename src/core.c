@@ -17,7 +17,6 @@
 #include "kernel/scope_guard.h"
 #include "kernel/task_pool.h"
 #include "kernel/traceback.h"
-#include "net/accept_filter.h"
 #include "net/datagram.h"
 #include "net/listener.h"
 #include "object/handle.h"

@@ -7,6 +7,7 @@
 
 #include <lua.h>
 
+void accept_filter_open(lua_State *L);
 void adopt_open(lua_State *L);
 void copy_open(lua_State *L);
 void channel_open(lua_State *L);

@@ -1,129 +1,213 @@
 /*
-** Owns the connections that a listener has accepted and not given out: those
-** under way in tasks of a group, and those that are done, in order. What is
-** done to them is up to the Lua function given.
+** Owns what a listener has accepted and not given out yet. A Lua function makes
+** each stream ready, in a task of the filter's own; streams that are ready wait
+** in order for accept.
 */
-#include "net/accept_filter.h"
+#include "base/openers.h"
 
-#include "task/group.h"
+#include "kernel/task.h"
+#include "kernel/task_result.h"
 #include "net/listener.h"
 
-#include <stdlib.h>
+/* The user values of a filter. */
+enum { FILTER_FUNCTION = 1, FILTER_STREAMS /* the ready ones, by address */, FILTER_LAST_FAILURE };
 
-/* The listener's user value: a table of these, and of the streams that are done by address. */
-enum { FUNCTION = 1, GROUP, FAILURE };
-
-struct AcceptFilter {
-    Group *group;
+/* A userdata: the user value of its listener, and in the registry by address while it has tasks. */
+typedef struct Filter {
+    AcceptFilter accept_filter;
+    TaskOwner owner;
+    Scope scope; /* of its tasks: in the tree while there are any */
+    Loop *loop;
+    Listener *listener; /* NULL once it is closed */
     uint64_t failed;
-    unsigned most, first, count;
-    Stream *done[]; /* a ring of `most` */
-};
+    unsigned most; /* streams in its care at a time */
+    unsigned active;
+    unsigned first, count;
+    Stream *ready[]; /* a ring of `most` */
+} Filter;
 
-bool accept_filter_take(lua_State *L, AcceptFilter *accept_filter, int index) {
-    if (accept_filter->count == 0) return false;
-    Stream *stream = accept_filter->done[accept_filter->first];
-    lua_getiuservalue(L, index, 1);
+static const ScopeType filter_scope_type = {false, NULL};
+
+static Filter *filter_of(AcceptFilter *accept_filter) {
+    return container_of(accept_filter, Filter, accept_filter);
+}
+
+static Filter *filter_of_task(const Task *task) {
+    return container_of(task->owner, Filter, owner);
+}
+
+/* --- the task of a stream --- */
+
+/* [-1, +0] The stream on top is ready. */
+static void filter_add_ready(lua_State *L, Filter *filter) {
+    Stream *stream = lua_touserdata(L, -1);
+    lua_rawgetp(L, LUA_REGISTRYINDEX, filter);
+    lua_getiuservalue(L, -1, FILTER_STREAMS);
+    lua_pushvalue(L, -3);
+    lua_rawsetp(L, -2, stream);
+    lua_pop(L, 3);
+    filter->ready[(filter->first + filter->count++) % filter->most] = stream;
+    filter->listener->accepted++;
+}
+
+/* [-1, +0] The value on top says why a stream has failed; nil after an error or a cancellation. */
+static void filter_add_failure(lua_State *L, Filter *filter) {
+    filter->failed++;
+    lua_rawgetp(L, LUA_REGISTRYINDEX, filter);
+    lua_insert(L, -2);
+    lua_setiuservalue(L, -2, FILTER_LAST_FAILURE);
+    lua_pop(L, 1);
+}
+
+/* The stack of a task: the stream, the listener, then the results of the function. */
+enum { RUN_STREAM = 1, RUN_LISTENER, RUN_RESULT, RUN_MESSAGE };
+
+static int filter_ran(lua_State *L, int status, lua_KContext context) {
+    Filter *filter = (Filter *)context;
+    (void)status;
+    bool is_ready = lua_toboolean(L, RUN_RESULT);
+    if (is_ready && !lua_rawequal(L, RUN_RESULT, RUN_STREAM))
+        return luaL_error(L, "an accept filter returns its stream, or nil and a message");
+    if (!is_ready || filter->listener == NULL) {
+        handle_close(lua_touserdata(L, RUN_STREAM));
+        lua_settop(L, RUN_MESSAGE);
+        filter_add_failure(L, filter);
+    } else {
+        lua_settop(L, RUN_STREAM);
+        filter_add_ready(L, filter);
+    }
+    return 0;
+}
+
+/* (stream, listener, fn): calls fn(stream, listener). */
+static int filter_run(lua_State *L) {
+    lua_KContext context = (lua_KContext)filter_of_task(loop_of(L)->running);
+    lua_pushvalue(L, RUN_STREAM);
+    lua_pushvalue(L, RUN_LISTENER);
+    lua_callk(L, 2, 2, context, filter_ran);
+    return filter_ran(L, LUA_OK, context);
+}
+
+static void filter_report(lua_State *L, int object) {
+    task_push_failure(L, object);
+    lua_pushvalue(L, object);
+    task_report(L);
+}
+
+/* The function's own answer has been dealt with; what else can end a task has not. */
+static void filter_task_ended(lua_State *L, Task *task, int object, int stream) {
+    Filter *filter = filter_of_task(task);
+    if (task->state == TASK_FAILED && object != 0) filter_report(L, object);
+    if (task->state != TASK_DONE) {
+        if (stream != 0) handle_close(lua_touserdata(L, stream));
+        lua_pushnil(L);
+        filter_add_failure(L, filter);
+    }
+    if (--filter->active == 0) {
+        scope_detach(&filter->scope);
+        lua_pushnil(L);
+        lua_rawsetp(L, LUA_REGISTRYINDEX, filter);
+    }
+    if (filter->listener != NULL) listener_wake(filter->listener);
+}
+
+/* --- what the listener knows --- */
+
+static bool filter_take(lua_State *L, AcceptFilter *accept_filter, int listener) {
+    Filter *filter = filter_of(accept_filter);
+    if (filter->count == 0) return false;
+    const Stream *stream = filter->ready[filter->first];
+    lua_getiuservalue(L, listener, 1);
+    lua_getiuservalue(L, -1, FILTER_STREAMS);
     lua_rawgetp(L, -1, stream);
+    lua_replace(L, -3);
     lua_pushnil(L);
-    lua_rawsetp(L, -3, stream);
-    lua_remove(L, -2);
-    accept_filter->first = (accept_filter->first + 1) % accept_filter->most;
-    accept_filter->count--;
+    lua_rawsetp(L, -2, stream);
+    lua_pop(L, 1);
+    filter->first = (filter->first + 1) % filter->most;
+    filter->count--;
     return true;
 }
 
-void accept_filter_start(lua_State *L, int index) {
-    index = lua_absindex(L, index);
-    lua_getiuservalue(L, index, 1);
-    lua_rawgeti(L, -1, FUNCTION);
-    lua_rawgeti(L, -2, GROUP);
-    lua_pushvalue(L, index);
-    lua_pushvalue(L, -5);
-    lua_call(L, 3, 0);
-    lua_pop(L, 2);
+static void filter_start(lua_State *L, AcceptFilter *accept_filter, int listener) {
+    Filter *filter = filter_of(accept_filter);
+    int stream = lua_gettop(L);
+    lua_getiuservalue(L, listener, 1);
+    lua_pushvalue(L, -1);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, filter);
+    lua_pushcfunction(L, filter_run);
+    lua_pushvalue(L, stream);
+    lua_pushvalue(L, listener);
+    lua_getiuservalue(L, stream + 1, FILTER_FUNCTION);
+    Task *task = task_spawn(L, filter->loop, &filter->scope, 3, stream);
+    task->owner = &filter->owner;
+    if (filter->active++ == 0) scope_attach(&filter->scope, &filter->loop->root);
+    lua_settop(L, stream - 1);
 }
 
-bool accept_filter_is_full(const AcceptFilter *accept_filter) {
-    return group_count(accept_filter->group) + accept_filter->count >= accept_filter->most;
+static bool filter_is_full(AcceptFilter *accept_filter) {
+    const Filter *filter = filter_of(accept_filter);
+    return filter->active + filter->count >= filter->most;
 }
 
-void accept_filter_end(AcceptFilter *accept_filter, const Loop *loop) {
-    for (unsigned i = 0; i < accept_filter->count; i++)
-        handle_close(
-            &accept_filter->done[(accept_filter->first + i) % accept_filter->most]->handle);
-    if (!loop->closed) group_cancel_tasks(accept_filter->group);
-    free(accept_filter);
+static void filter_end(AcceptFilter *accept_filter) {
+    Filter *filter = filter_of(accept_filter);
+    filter->listener = NULL;
+    for (; filter->count > 0; filter->count--)
+        handle_close(&filter->ready[(filter->first + filter->count - 1) % filter->most]->handle);
+    if (!filter->loop->closed && filter->active > 0) scope_cancel(&filter->scope);
 }
+
+static const AcceptFilterType filter_type = {filter_take, filter_start, filter_is_full, filter_end};
+
+/* --- for Lua --- */
 
 /*
-** listener_prepare(listener, fn, group, most): from now on fn(group, listener,
-** stream) starts a task of the detached group for each connection, at most
-** `most`; each ends in listener_prepared. The listener becomes a TLS listener.
+** listener_filter(listener, fn, most): from now on fn(stream, listener) is
+** called, in a task, for each connection, at most `most` at a time. It returns the
+** stream when accept may give it out, or nil and why not; an error goes to
+** on_error. The stream is closed then, and when the listener is closed first. The
+** listener becomes a TLS listener.
 */
-static int prepare(lua_State *L) {
+static int listener_filter(lua_State *L) {
     Listener *listener = listener_check(L, 1);
     luaL_checktype(L, 2, LUA_TFUNCTION);
-    Group *group = group_check(L, 3);
-    unsigned most = (unsigned)args_integer(L, 4, 1, 1 << 20);
-    lua_createtable(L, 2, 1);
+    unsigned most = (unsigned)args_integer(L, 3, 1, 1 << 20);
+    Filter *filter = lua_newuserdatauv(L, sizeof *filter + most * sizeof(Stream *), 3);
+    *filter = (Filter){
+        .accept_filter.type = &filter_type,
+        .owner = {filter_task_ended},
+        .scope.type = &filter_scope_type,
+        .loop = listener->handle.loop,
+        .listener = listener,
+        .most = most,
+    };
     lua_pushvalue(L, 2);
-    lua_rawseti(L, -2, FUNCTION);
-    lua_pushvalue(L, 3);
-    lua_rawseti(L, -2, GROUP);
-    AcceptFilter *accept_filter = malloc(sizeof *accept_filter + most * sizeof(Stream *));
-    if (accept_filter == NULL) return luaL_error(L, "not enough memory");
-    *accept_filter = (AcceptFilter){.group = group, .most = most};
+    lua_setiuservalue(L, -2, FILTER_FUNCTION);
+    lua_newtable(L);
+    lua_setiuservalue(L, -2, FILTER_STREAMS);
     lua_setiuservalue(L, 1, 1);
-    listener->accept_filter = accept_filter;
+    listener->filter = &filter->accept_filter;
     handle_become(L, 1, &listener_types[LISTENER_TLS]);
     return 0;
 }
 
-/* listener_prepared(listener, stream, failure): one is done, or, without a stream, has failed. */
-static int prepared(lua_State *L) {
-    Listener *listener = listener_check(L, 1);
-    AcceptFilter *accept_filter = listener->accept_filter;
-    lua_settop(L, 3);
-    if (!listener->handle.open) {
-        if (!lua_isnoneornil(L, 2)) handle_close(&stream_check(L, 2)->handle);
-        return 0;
-    }
-    if (lua_isnoneornil(L, 2)) {
-        accept_filter->failed++;
-        lua_getiuservalue(L, 1, 1);
-        lua_pushvalue(L, 3);
-        lua_rawseti(L, -2, FAILURE);
-    } else {
-        Stream *stream = stream_check(L, 2);
-        lua_getiuservalue(L, 1, 1);
-        lua_pushvalue(L, 2);
-        lua_rawsetp(L, -2, stream);
-        accept_filter->done[(accept_filter->first + accept_filter->count++) % accept_filter->most] =
-            stream;
-        listener->accepted++;
-    }
-    listener_wake(listener);
-    return 0;
-}
-
-/* listener_preparing(listener): how many are under way, have failed, and why the last one has. */
-static int preparing(lua_State *L) {
+/* listener_filtering(listener): streams in a task, those that have failed, why the last one has. */
+static int listener_filtering(lua_State *L) {
     const Listener *listener = listener_check(L, 1);
-    const AcceptFilter *accept_filter = listener->accept_filter;
-    if (accept_filter == NULL) return 0;
-    lua_pushinteger(L, group_count(accept_filter->group));
-    lua_pushinteger(L, (lua_Integer)accept_filter->failed);
+    if (listener->filter == NULL) return 0;
+    const Filter *filter = filter_of(listener->filter);
+    lua_pushinteger(L, filter->active);
+    lua_pushinteger(L, (lua_Integer)filter->failed);
     lua_getiuservalue(L, 1, 1);
-    lua_rawgeti(L, -1, FAILURE);
+    lua_getiuservalue(L, -1, FILTER_LAST_FAILURE);
     lua_replace(L, -2);
     return 3;
 }
 
 static const luaL_Reg functions[] = {
-    {"listener_prepare", prepare},
-    {"listener_prepared", prepared},
-    {"listener_preparing", preparing},
+    {"listener_filter", listener_filter},
+    {"listener_filtering", listener_filtering},
     {NULL, NULL},
 };
 

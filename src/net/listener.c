@@ -25,8 +25,8 @@ static void close_listener(Handle *handle) {
     if (!handle->loop->closed) timer_heap_clear(&handle->loop->timers, &listener->pause);
     if (listener->file != NULL) unix_socket_file_remove(listener->file);
     listener->file = NULL;
-    if (listener->accept_filter != NULL) accept_filter_end(listener->accept_filter, handle->loop);
-    listener->accept_filter = NULL;
+    if (listener->filter != NULL) listener->filter->type->end(listener->filter);
+    listener->filter = NULL;
     socket_close(fd);
 }
 
@@ -101,7 +101,7 @@ static int take(lua_State *L, Listener *listener) {
     if (fd == UV_EAGAIN) poller_exhausted(&listener->poller, POLL_READ);
     if (fd < 0) stream_spare(L);
     if (fd < 0) return fd;
-    if (listener->accept_filter == NULL) listener->accepted++;
+    if (listener->filter == NULL) listener->accepted++;
     stream_adopt(stream, fd, &peer);
     return 0;
 }
@@ -117,7 +117,7 @@ static void describe_accept(lua_State *L, Task *task) {
 static const WaitKind accept_wait = {go_on, NULL, describe_accept};
 
 static bool is_full(const Listener *listener) {
-    return listener->accept_filter != NULL && accept_filter_is_full(listener->accept_filter);
+    return listener->filter != NULL && listener->filter->type->is_full(listener->filter);
 }
 
 /* Lets the waiter wait for the next moment when accepting is worth trying. */
@@ -159,19 +159,19 @@ static int take_raw(lua_State *L, Listener *listener) {
     return status != 0 ? status : UV_EAGAIN;
 }
 
-/* [-0, +1 or 0] likewise, where connections are prepared: starts on those that come while there is room. */
-static int take_prepared(lua_State *L, Listener *listener) {
-    while (!accept_filter_take(L, listener->accept_filter, 1)) {
-        int status =
-            accept_filter_is_full(listener->accept_filter) ? UV_EAGAIN : take_raw(L, listener);
+/* [-0, +1 or 0] The same with a filter, which starts on those that come while it is not full. */
+static int take_filtered(lua_State *L, Listener *listener) {
+    AcceptFilter *filter = listener->filter;
+    while (!filter->type->take(L, filter, 1)) {
+        int status = filter->type->is_full(filter) ? UV_EAGAIN : take_raw(L, listener);
         if (status != 0) return status;
-        accept_filter_start(L, 1);
+        filter->type->start(L, filter, 1);
     }
     return 0;
 }
 
 static int take_next(lua_State *L, Listener *listener) {
-    return listener->accept_filter == NULL ? take_raw(L, listener) : take_prepared(L, listener);
+    return listener->filter == NULL ? take_raw(L, listener) : take_filtered(L, listener);
 }
 
 static int accept_next(lua_State *L, Listener *listener, Task *task) {

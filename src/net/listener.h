@@ -6,11 +6,32 @@
 
 #include "object/handle.h"
 #include "event/poller.h"
-#include "net/accept_filter.h"
 #include "system/unix_socket_file.h"
 #include "stream/stream.h"
 
 enum { LISTENER_TCP, LISTENER_UNIX, LISTENER_TLS, LISTENER_FAMILIES };
+
+struct AcceptFilter;
+
+typedef struct AcceptFilterType {
+    /* [-0, +1] pushes a stream that is ready, of the listener at that index; false without one. */
+    bool (*take)(lua_State *L, struct AcceptFilter *filter, int listener);
+    /* [-1, +0] starts on the stream on top, which the listener at that index has accepted. */
+    void (*start)(lua_State *L, struct AcceptFilter *filter, int listener);
+    /* Whether it holds so many streams that no more should be accepted. */
+    bool (*is_full)(struct AcceptFilter *filter);
+    /* The listener is closed: closes every stream that it holds. */
+    void (*end)(struct AcceptFilter *filter);
+} AcceptFilterType;
+
+/*
+** What a listener's connections go through before accept returns them. It counts
+** in `accepted` those that are ready, and calls listener_wake when one is, or when
+** it is no longer full.
+*/
+typedef struct AcceptFilter {
+    const AcceptFilterType *type;
+} AcceptFilter;
 
 typedef struct Listener {
     Handle handle;
@@ -18,9 +39,9 @@ typedef struct Listener {
     WaitQueue pausing; /* those who would accept, for want of descriptors */
     Timer pause;       /* set while that lasts */
     int stream_family;
-    UnixSocketFile *file;        /* that it has made, or NULL */
-    uint64_t accepted, refused;  /* refused: times that descriptors or memory had run out */
-    AcceptFilter *accept_filter; /* what connections go through first, or NULL */
+    UnixSocketFile *file;       /* that it has made, or NULL */
+    uint64_t accepted, refused; /* refused: times that descriptors or memory had run out */
+    AcceptFilter *filter;       /* NULL: connections go through none */
 } Listener;
 
 extern const HandleType listener_types[LISTENER_FAMILIES];
@@ -30,7 +51,7 @@ Listener *listener_new(lua_State *L, int family, int stream_family);
 void listener_adopt(Listener *listener, int fd);
 
 Listener *listener_check(lua_State *L, int index);
-void listener_wake(Listener *listener); /* whoever waits for a connection */
+void listener_wake(Listener *listener); /* the tasks that wait for a connection */
 
 void listener_open(lua_State *L); /* [-0, +0] */
 

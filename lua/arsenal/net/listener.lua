@@ -187,7 +187,7 @@ function Listener:stats()
   local accepted, refused = core.listener_counts(self)
   local active = 0
   for opened, count in pairs(serving[self] or {}) do active = active + count(opened) end
-  local handshaking, failed, last_failure = core.listener_preparing(self)
+  local handshaking, failed, last_failure = core.listener_filtering(self)
   return {
     accepted = accepted, active = active, refused = refused, gone = gone[self] or 0,
     handshaking = handshaking, failed = failed, last_failure = last_failure,

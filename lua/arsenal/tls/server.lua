@@ -93,26 +93,11 @@ end
 core.tls_servers = core.tls_servers or setmetatable({}, { __mode = "k" })
 local identities <const> = core.tls_servers
 
--- A connection during its handshake. Closing it, which its task does in any case, hands it to the listener.
-local Candidate = {}
-
-function Candidate:__close()
-  if not self.ready then self.stream:close() end
-  core.listener_prepared(self.listener, self.ready and self.stream or nil, self.failure)
-end
-
-local function filter_one(candidate, identity)
-  candidate.ready, candidate.failure = shake_hands(candidate.stream, identity)
-end
-
-local function filter(group, listener, stream)
-  local candidate = setmetatable({ listener = listener, stream = stream }, Candidate)
-  core.group_start(group, candidate, filter_one, candidate, identities[listener])
-end
-
--- An error in a handshake comes from an sni function. Failures are only counted.
-local function failed(err, traceback, task)
-  core.module().on_error(err, traceback, task)
+-- The listener's filter: returns the stream once its handshake is done. An error comes from an sni function.
+local function secure(stream, listener)
+  local done, message, code = shake_hands(stream, identities[listener])
+  if done then return stream end
+  return nil, message, code
 end
 
 ---Listens as `tcp.listen`, for clients that speak TLS. Each handshake runs in a task of the listener's own, so that
@@ -140,7 +125,7 @@ function server.listen(host, port, options)
   listener, message, code = tcp.listen(host, port, tls_options.only(tcp_options.listen, options))
   if not listener then return nil, message, code end
   identities[listener] = identity
-  core.listener_prepare(listener, filter, core.group_detached(failed), MOST_FILTERED)
+  core.listener_filter(listener, secure, MOST_FILTERED)
   return listener
 end
 
