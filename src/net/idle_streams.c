@@ -1,6 +1,6 @@
 /*
 ** Owns streams between two calls of their handler, for serve's `when =
-** "readable"`: no task waits for them, only a few bytes of ours do.
+** "readable"`: no task waits for them, so that each costs a few bytes only.
 */
 #include "base/openers.h"
 
@@ -10,203 +10,220 @@
 
 #include <stdlib.h>
 
+/* Its user value is a table of the streams that it looks after, by address. */
 typedef struct IdleStreams {
     Loop *loop;
-    unsigned count;     /* streams that it looks after, those whose handler runs included */
-    WaitQueue ready;    /* guests with something to read, or closed */
+    unsigned count;     /* of those streams: idle ones, ready ones, those whose handler runs */
+    WaitQueue ready;    /* idle streams that can be read or are closed */
     WaitQueue takers;   /* tasks that wait for one of those */
-    WaitQueue counters; /* tasks that wait until no more than waiter->threshold streams are left */
+    WaitQueue counters; /* each waits until no more streams are left than its threshold */
 } IdleStreams;
 
-/* A stream that waits. */
-typedef struct Guest {
-    CallbackWaiter callback_waiter; /* first */
-    IdleStreams *lobby;
-    Stream *stream; /* pinned in the lobby's table */
-} Guest;
+typedef struct IdleStream {
+    CallbackWaiter callback_waiter;
+    IdleStreams *all;
+    Stream *stream;
+} IdleStream;
 
-static const char lobby_name[] = "arsenal.lobby";
+static const char idle_streams_name[] = "arsenal.idle_streams";
 
-static IdleStreams *check(lua_State *L) {
-    return luaL_checkudata(L, 1, lobby_name);
+static IdleStreams *idle_streams_check(lua_State *L) {
+    return luaL_checkudata(L, 1, idle_streams_name);
 }
 
-/* [-1, +0] sets the lobby's entry for the stream to the value on top: its object, or nil. */
-static void pin(lua_State *L, Stream *stream) {
+/* [-1, +0] sets the stream's entry in the table to the value on top: its object, or nil. */
+static void idle_streams_set(lua_State *L, Stream *stream) {
     lua_getiuservalue(L, 1, 1);
     lua_insert(L, -2);
     lua_rawsetp(L, -2, stream);
     lua_pop(L, 1);
 }
 
-/* [-0, +1] whether the lobby looks after it */
-static bool push_pinned(lua_State *L, Stream *stream) {
+/* [-0, +1] pushes the stream's object, or nil and returns false if it is not looked after. */
+static bool idle_streams_get(lua_State *L, Stream *stream) {
     lua_getiuservalue(L, 1, 1);
-    bool is_pinned = lua_rawgetp(L, -1, stream) != LUA_TNIL;
+    bool is_there = lua_rawgetp(L, -1, stream) != LUA_TNIL;
     lua_remove(L, -2);
-    return is_pinned;
+    return is_there;
 }
 
-static void dismiss(lua_State *L, IdleStreams *lobby, Stream *stream) {
+static void idle_streams_drop(lua_State *L, IdleStreams *all, Stream *stream) {
     handle_close(&stream->handle);
     lua_pushnil(L);
-    pin(L, stream);
-    lobby->count--;
-    wait_queue_wake_at(&lobby->counters, lobby->count);
+    idle_streams_set(L, stream);
+    all->count--;
+    wait_queue_wake_at(&all->counters, all->count);
 }
 
-/* --- waiting --- */
+/* --- idle, then ready --- */
 
-static void guest_called(CallbackWaiter *callback_waiter) {
-    Guest *guest = (Guest *)callback_waiter;
-    waiter_join(&guest->callback_waiter.waiter, &guest->lobby->ready, NULL);
-    Waiter *taker = wait_queue_first(&guest->lobby->takers);
+static void idle_stream_woken(CallbackWaiter *callback_waiter) {
+    IdleStream *idle = container_of(callback_waiter, IdleStream, callback_waiter);
+    waiter_join(&callback_waiter->waiter, &idle->all->ready, NULL);
+    Waiter *taker = wait_queue_first(&idle->all->takers);
     if (taker != NULL) waiter_wake(taker, 0);
 }
 
-/* After a call of its handler: false when there will be no other. */
-static bool goes_on(Stream *stream) {
+/* After a call of its handler, or before the first: false if there will be no other one. */
+static bool idle_stream_goes_on(Stream *stream) {
     if (!stream->handle.open) return false;
     bool was_read = stream->poller.watched || stream->transport != &transport_plain;
     bool may_have_more = was_read && (stream->poller.ready & POLL_READ);
     return may_have_more || stream->read_end != 0 ? stream_probe(stream) : true;
 }
 
-/* It was readable: false when that was the end of the stream, which is not its handler's business. */
-static bool is_worth_a_call(Stream *stream) {
+/* False if the stream is closed or at its end: the handler is not called. */
+static bool idle_stream_is_worth_a_call(Stream *stream) {
     if (!stream->handle.open) return false;
     bool may_have_ended = !POLLER_SEES_HANGUP || (stream->poller.ready & POLL_HANGUP);
     return may_have_ended || stream->read_end != 0 ? stream_probe(stream) : true;
 }
 
-/* Returns a status. */
-static int seat(IdleStreams *lobby, Stream *stream) {
-    Guest *guest = malloc(sizeof *guest);
-    if (guest == NULL) return UV_ENOMEM;
-    *guest = (Guest){.callback_waiter.woken = guest_called, .lobby = lobby, .stream = stream};
+/* Waits for the stream without a task. Returns a status. */
+static int idle_stream_begin(IdleStreams *all, Stream *stream) {
+    IdleStream *idle = malloc(sizeof *idle);
+    if (idle == NULL) return UV_ENOMEM;
+    *idle = (IdleStream){.callback_waiter.woken = idle_stream_woken, .all = all, .stream = stream};
     int status = 0;
     if (buffer_length(&stream->input) > 0)
-        guest_called(&guest->callback_waiter);
+        idle_stream_woken(&idle->callback_waiter);
     else
-        status = poller_wait(&stream->poller, &guest->callback_waiter.waiter, POLL_READ);
-    if (status != 0) free(guest);
+        status = poller_wait(&stream->poller, &idle->callback_waiter.waiter, POLL_READ);
+    if (status != 0) free(idle);
     return status;
 }
 
+/* Frees what has waited for a stream that is ready. Returns the stream. */
+static Stream *idle_stream_end(Waiter *waiter) {
+    IdleStream *idle = container_of(waiter, IdleStream, callback_waiter.waiter);
+    Stream *stream = idle->stream;
+    waiter_leave(waiter);
+    free(idle);
+    return stream;
+}
+
 /*
-** lobby:add(stream) looks after it from here on: until it is readable, or, once
-** it is closed or at its end, no more.
+** idle_streams:add(stream) looks after the stream: it is idle until it can be
+** read. One that is closed or at its end is dropped at once.
 */
-static int lobby_add(lua_State *L) {
-    IdleStreams *lobby = check(L);
+static int idle_streams_add(lua_State *L) {
+    IdleStreams *all = idle_streams_check(L);
     Stream *stream = stream_check(L, 2);
-    if (!push_pinned(L, stream)) {
+    if (!idle_streams_get(L, stream)) {
         lua_pushvalue(L, 2);
-        pin(L, stream);
-        lobby->count++;
+        idle_streams_set(L, stream);
+        all->count++;
     }
-    if (!goes_on(stream) || seat(lobby, stream) != 0) dismiss(L, lobby, stream);
+    if (!idle_stream_goes_on(stream) || idle_stream_begin(all, stream) != 0)
+        idle_streams_drop(L, all, stream);
     return 0;
 }
 
-/* The first guest whose stream is worth its handler's call, or NULL. */
-static Stream *first_ready(lua_State *L, IdleStreams *lobby) {
+/* --- taking ready ones --- */
+
+/* The first ready stream that is worth a call of its handler, or NULL. */
+static Stream *idle_streams_first_ready(lua_State *L, IdleStreams *all) {
     Waiter *first;
-    while ((first = wait_queue_first(&lobby->ready)) != NULL) {
-        Guest *guest = (Guest *)first;
-        Stream *stream = guest->stream;
-        waiter_leave(&guest->callback_waiter.waiter);
-        free(guest);
-        if (is_worth_a_call(stream)) return stream;
-        dismiss(L, lobby, stream);
+    while ((first = wait_queue_first(&all->ready)) != NULL) {
+        Stream *stream = idle_stream_end(first);
+        if (idle_stream_is_worth_a_call(stream)) return stream;
+        idle_streams_drop(L, all, stream);
     }
     return NULL;
 }
 
-static int take_step(lua_State *L);
+static int idle_streams_take_step(lua_State *L);
 
-static void describe_take(lua_State *L, Task *task) {
+static void idle_streams_describe_wait(lua_State *L, Task *task) {
     lua_pushfstring(L, "waiting for any of %d streams", (int)((IdleStreams *)task->object)->count);
 }
 
-static const WaitKind take_wait = {take_step, NULL, describe_take};
+static const WaitKind take_wait = {idle_streams_take_step, NULL, idle_streams_describe_wait};
 
-static int take_step(lua_State *L) {
-    IdleStreams *lobby = check(L);
-    Task *task = lobby->loop->running;
-    Stream *stream = first_ready(L, lobby);
+static int idle_streams_take_step(lua_State *L) {
+    IdleStreams *all = idle_streams_check(L);
+    Task *task = all->loop->running;
+    Stream *stream = idle_streams_first_ready(L, all);
     if (stream != NULL) {
-        push_pinned(L, stream);
+        idle_streams_get(L, stream);
         return 1;
     }
-    waiter_join(&task->waiter, &lobby->takers, &lobby->loop->external_waiters);
-    return task_wait(L, task, &take_wait, lobby);
+    waiter_join(&task->waiter, &all->takers, &all->loop->external_waiters);
+    return task_wait(L, task, &take_wait, all);
 }
 
-/* lobby:take() waits for a stream with something to read. */
-static int lobby_take(lua_State *L) {
-    IdleStreams *lobby = check(L);
-    Task *task = task_enter(L, lobby->loop);
+/* idle_streams:take() waits for a stream that can be read, which is not idle until it is added again. */
+static int idle_streams_take(lua_State *L) {
+    IdleStreams *all = idle_streams_check(L);
+    Task *task = task_enter(L, all->loop);
     if (task == NULL) return run_outside(L);
-    return take_step(L);
+    return idle_streams_take_step(L);
 }
 
-static int wait_step(lua_State *L) {
+/* --- their number --- */
+
+static int idle_streams_wait_step(lua_State *L) {
     (void)L;
     return 0;
 }
 
-static const WaitKind count_wait = {wait_step, NULL, describe_take};
+static const WaitKind count_wait = {idle_streams_wait_step, NULL, idle_streams_describe_wait};
 
-/* lobby:wait(n) waits until it looks after no more than n streams. */
-static int lobby_wait(lua_State *L) {
-    IdleStreams *lobby = check(L);
+/* idle_streams:wait(n) waits until it looks after no more than n streams. */
+static int idle_streams_wait(lua_State *L) {
+    IdleStreams *all = idle_streams_check(L);
     unsigned enough = (unsigned)luaL_checkinteger(L, 2);
-    Task *task = task_enter(L, lobby->loop);
+    Task *task = task_enter(L, all->loop);
     if (task == NULL) return run_outside(L);
-    if (lobby->count <= enough) return 0;
+    if (all->count <= enough) return 0;
     task->waiter.threshold = enough;
-    waiter_join(&task->waiter, &lobby->counters, NULL);
-    return task_wait(L, task, &count_wait, lobby);
+    waiter_join(&task->waiter, &all->counters, NULL);
+    return task_wait(L, task, &count_wait, all);
 }
 
-/* lobby:close() closes every stream that it looks after. */
-static int lobby_close(lua_State *L) {
-    IdleStreams *lobby = check(L);
+/* idle_streams:count() how many streams it looks after. */
+static int idle_streams_count(lua_State *L) {
+    lua_pushinteger(L, idle_streams_check(L)->count);
+    return 1;
+}
+
+/* --- making and closing --- */
+
+/* idle_streams:close() closes every stream that it looks after. */
+static int idle_streams_close(lua_State *L) {
+    IdleStreams *all = idle_streams_check(L);
     lua_getiuservalue(L, 1, 1);
     for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1))
         handle_close(lua_touserdata(L, -1));
-    first_ready(L, lobby);
+    idle_streams_first_ready(L, all); /* each is ready now, and is dropped */
     return 0;
-}
-
-static int lobby_count(lua_State *L) {
-    lua_pushinteger(L, check(L)->count);
-    return 1;
 }
 
 /* idle_streams_new() */
 static int idle_streams_new(lua_State *L) {
     Loop *loop = loop_of(L);
-    IdleStreams *lobby = lua_newuserdatauv(L, sizeof *lobby, 1);
-    *lobby = (IdleStreams){.loop = loop};
+    IdleStreams *all = lua_newuserdatauv(L, sizeof *all, 1);
+    *all = (IdleStreams){.loop = loop};
     lua_newtable(L);
     lua_setiuservalue(L, -2, 1);
-    luaL_setmetatable(L, lobby_name);
+    luaL_setmetatable(L, idle_streams_name);
     return 1;
 }
 
 static const luaL_Reg methods[] = {
-    {"add", lobby_add},     {"take", lobby_take},   {"wait", lobby_wait},
-    {"close", lobby_close}, {"count", lobby_count}, {NULL, NULL},
+    {"add", idle_streams_add},     {"take", idle_streams_take},   {"wait", idle_streams_wait},
+    {"close", idle_streams_close}, {"count", idle_streams_count}, {NULL, NULL},
+};
+
+static const luaL_Reg metamethods[] = {
+    {"__close", idle_streams_close},
+    {"__gc", idle_streams_close},
+    {NULL, NULL},
 };
 
 void idle_streams_open(lua_State *L) {
-    luaL_newmetatable(L, lobby_name);
-    lua_pushcfunction(L, lobby_close);
-    lua_setfield(L, -2, "__close");
-    lua_pushcfunction(L, lobby_close);
-    lua_setfield(L, -2, "__gc");
+    luaL_newmetatable(L, idle_streams_name);
+    luaL_setfuncs(L, metamethods, 0);
     luaL_newlib(L, methods);
     lua_setfield(L, -2, "__index");
     lua_pop(L, 1);
