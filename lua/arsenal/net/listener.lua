@@ -10,29 +10,20 @@ local Listener = core.listener_methods
 -- The groups of running serve calls, by listener.
 local serving = setmetatable({}, { __mode = "k" })
 
--- Of each listener, how many handlers ended with an error that says no more than that their peer was gone.
+-- By listener: how many of its handlers have failed only because the peer of their stream was gone or silent.
 local gone = setmetatable({}, { __mode = "k" })
 
--- The codes that say so.
+-- The codes of such failures.
 local peer_is_gone = { ECONNRESET = true, EPIPE = true, ETIMEDOUT = true, EOF = true, TIMEOUT = true }
 
--- What each message about the stream has in it, even once it is closed. Unix peers have no names of their own.
-local function mark_of(stream, listener_name)
-  return core.stream_peer(stream) or (" %s -> "):format(listener_name)
+-- Whether a handler's error is such a failure, of its own stream. Counts it then.
+local function count_gone(listener, err, stream)
+  local is_gone = core.is_error(err) and peer_is_gone[err.code] and err.object == stream
+  if is_gone then gone[listener] = (gone[listener] or 0) + 1 end
+  return is_gone
 end
 
--- Returns a function that answers whether a handler's error is such a one, and counts it if so.
-local function counter(listener)
-  local name = tostring(listener):match("listener (.*)")
-  return function(err, stream)
-    local is_counted = core.is_error(err) and peer_is_gone[err.code]
-      and err.message:find(mark_of(stream, name), 1, true)
-    if is_counted then gone[listener] = (gone[listener] or 0) + 1 end
-    return is_counted
-  end
-end
-
--- Calls take(stream) for every connection until the listener is closed.
+-- Calls take(stream) for each connection until the listener is closed.
 local function accept_all(listener, take)
   while true do
     local stream, message, code = listener:accept()
@@ -46,7 +37,7 @@ local function accept_all(listener, take)
   end
 end
 
--- Remembers how to count what a serve call has in hand.
+-- Keeps count(opened), the connections that a serve call has now, for stats.
 local function remember(listener, opened, count)
   local groups = serving[listener] or {}
   serving[listener] = groups
@@ -63,34 +54,34 @@ local function serve_tasks(opened, listener, handler, max_connections)
 end
 
 -- One call of the handler of a connection that is readable.
-local function call_once(lobby, is_counted, stream, handler, listener)
+local function call_once(idle_streams, stream, handler, listener)
   local ok, result, traceback = core.pcall(handler, stream, listener)
   if not ok or result == false then stream:close() end
-  lobby:add(stream)
-  if not ok and not is_counted(result, stream) then return core.rethrow(result, traceback) end
+  idle_streams:add(stream)
+  if not ok and not count_gone(listener, result, stream) then return core.rethrow(result, traceback) end
 end
 
-local function call_handlers(lobby, opened, is_counted, handler, listener)
+local function call_handlers(idle_streams, opened, handler, listener)
   while true do
-    opened:go(call_once, lobby, is_counted, lobby:take(), handler, listener)
+    opened:go(call_once, idle_streams, idle_streams:take(), handler, listener)
   end
 end
 
 -- A task for each time that a connection is readable; none in between.
-local function serve_readable(opened, listener, handler, max_connections, is_counted)
-  local lobby <close> = core.idle_streams_new()
-  remember(listener, opened, function() return lobby:count() end)
-  local caller = opened:go(call_handlers, lobby, opened, is_counted, handler, listener)
+local function serve_readable(opened, listener, handler, max_connections)
+  local idle_streams <close> = core.idle_streams_new()
+  remember(listener, opened, function() return idle_streams:count() end)
+  local caller = opened:go(call_handlers, idle_streams, opened, handler, listener)
   accept_all(listener, function(stream)
-    lobby:add(stream)
-    if max_connections then lobby:wait(max_connections - 1) end
+    idle_streams:add(stream)
+    if max_connections then idle_streams:wait(max_connections - 1) end
   end)
-  lobby:wait(0)
+  idle_streams:wait(0)
   caller:cancel()
   return true
 end
 
--- Re-raises what ended the accepting, or returns true after a close.
+-- Raises the error that ended the accepting; returns true after a close.
 local function finish(groups, opened, ok, err, traceback)
   groups[opened] = nil
   if ok then return true end
@@ -116,14 +107,13 @@ function Listener:serve(handler, options)
   options = arguments.options(options, serve_options, 2, "serve")
   if not core.can_wait() then return core.outside(Listener.serve, self, handler, options) end
   local serve = options.when == "readable" and serve_readable or serve_tasks
-  local is_counted = counter(self)
   local opened
   local function body(new)
     opened = new
-    return serve(new, self, handler, options.max_connections, is_counted)
+    return serve(new, self, handler, options.max_connections)
   end
   local function failed(err, traceback, task, stream)
-    if task and not (stream and is_counted(err, stream)) then core.module().on_error(err, traceback, task) end
+    if task and not (stream and count_gone(self, err, stream)) then core.module().on_error(err, traceback, task) end
   end
   local _, ok, err, traceback = group.run(failed, body)
   return finish(serving[self], opened, ok, err, traceback)
