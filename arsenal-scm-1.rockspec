@@ -80,6 +80,7 @@ build = {
         "src/object/handle.c",
         "src/object/handoff.c",
         "src/object/selectable.c",
+        "src/object/socket_handle.c",
         "src/os/fd_wait.c",
         "src/os/signal.c",
         "src/stream/copy.c",

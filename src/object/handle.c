@@ -132,6 +132,12 @@ void handle_push_name(lua_State *L, const Handle *handle) {
     lua_concat(L, 2);
 }
 
+void handle_describe_wait(lua_State *L, const Handle *handle, const char *doing) {
+    handle_push_name(L, handle);
+    lua_pushfstring(L, "%s %s", doing, lua_tostring(L, -1));
+    lua_replace(L, -2);
+}
+
 int handle_set_failed(lua_State *L, const Handle *handle) {
     enum { MOST_ARGUMENTS = 3 };
     for (int index = 1; index <= MOST_ARGUMENTS; index++)

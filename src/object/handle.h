@@ -72,6 +72,9 @@ Handle *handle_test(lua_State *L, int index); /* any handle, or NULL */
 
 void handle_push_name(lua_State *L, const Handle *handle); /* [-0, +1] "tcp stream a -> b" */
 
+/* [-0, +1] "receiving on tcp stream a -> b", for WaitKind.describe; `doing` is "receiving on". */
+void handle_describe_wait(lua_State *L, const Handle *handle, const char *doing);
+
 /*
 ** nil, "<verb> <name>: <reason>", code; returns 3. The second is for a failure
 ** that is on top already: it is one of this object, an argument of the call.

@@ -213,9 +213,7 @@ static bool take_first(lua_State *L, Signal *signal) {
 static int go_on(lua_State *L);
 
 static void describe_wait(lua_State *L, Task *task) {
-    handle_push_name(L, task->object);
-    lua_pushfstring(L, "waiting for %s", lua_tostring(L, -1));
-    lua_replace(L, -2);
+    handle_describe_wait(L, task->object, "waiting for");
 }
 
 static const WaitKind signal_wait = {go_on, NULL, describe_wait};

@@ -276,9 +276,7 @@ static void forget(Task *task) {
 }
 
 static void describe(lua_State *L, Task *task) {
-    handle_push_name(L, task->object);
-    lua_pushfstring(L, "receiving on %s", lua_tostring(L, -1));
-    lua_replace(L, -2);
+    handle_describe_wait(L, task->object, "receiving on");
 }
 
 #define WAIT \

@@ -62,9 +62,7 @@ static void forget(Task *task) {
 }
 
 static void describe(lua_State *L, Task *task) {
-    handle_push_name(L, task->object);
-    lua_pushfstring(L, "sending on %s", lua_tostring(L, -1));
-    lua_replace(L, -2);
+    handle_describe_wait(L, task->object, "sending on");
 }
 
 /* --- the message --- */
@@ -233,9 +231,7 @@ static int send_message(lua_State *L) {
 static int end_step(lua_State *L);
 
 static void describe_end(lua_State *L, Task *task) {
-    handle_push_name(L, task->object);
-    lua_pushfstring(L, "shutting down %s", lua_tostring(L, -1));
-    lua_replace(L, -2);
+    handle_describe_wait(L, task->object, "shutting down");
 }
 
 static const WaitKind end_wait = {end_step, forget, describe_end};

@@ -76,9 +76,7 @@ static void forget(Task *task) {
 }
 
 static void describe(lua_State *L, Task *task) {
-    handle_push_name(L, task->object);
-    lua_pushfstring(L, "shaking hands on %s", lua_tostring(L, -1));
-    lua_replace(L, -2);
+    handle_describe_wait(L, task->object, "shaking hands on");
 }
 
 static const WaitKind handshake_wait = {go_on, forget, describe};

@@ -152,15 +152,11 @@ static int send_now(lua_State *L, Channel *channel) {
 /* --- waiting --- */
 
 static void describe_recv(lua_State *L, Task *task) {
-    handle_push_name(L, task->object);
-    lua_pushfstring(L, "receiving from %s", lua_tostring(L, -1));
-    lua_replace(L, -2);
+    handle_describe_wait(L, task->object, "receiving from");
 }
 
 static void describe_send(lua_State *L, Task *task) {
-    handle_push_name(L, task->object);
-    lua_pushfstring(L, "sending to %s", lua_tostring(L, -1));
-    lua_replace(L, -2);
+    handle_describe_wait(L, task->object, "sending to");
 }
 
 static int go_on_receiving(lua_State *L);

@@ -87,9 +87,7 @@ static void forget(Task *task) {
 }
 
 static void describe_wait(lua_State *L, Task *task) {
-    handle_push_name(L, task->object);
-    lua_pushfstring(L, "waiting for %s", lua_tostring(L, -1));
-    lua_replace(L, -2);
+    handle_describe_wait(L, task->object, "waiting for");
 }
 
 static int go_on(lua_State *L);

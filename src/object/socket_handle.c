@@ -1,0 +1,81 @@
+/*
+** Owns the methods that all objects with a socket have.
+*/
+#include "object/socket_handle.h"
+
+#include "base/args.h"
+#include "base/error.h"
+#include "system/socket_name.h"
+
+enum { SELF = 1, DURATION };
+
+void *socket_handle_new(lua_State *L, const HandleType *type, size_t size, int values) {
+    SocketHandle *socket = handle_new(L, type, size, values);
+    socket->recv_timeout = socket->send_timeout = FOREVER;
+    socket->poller.fd = -1;
+    return socket;
+}
+
+void socket_handle_adopt(SocketHandle *socket, int fd) {
+    poller_init(&socket->poller, socket->handle.loop, fd);
+    handle_opened(&socket->handle);
+}
+
+int socket_handle_release(SocketHandle *socket) {
+    int fd = socket->poller.fd;
+    poller_close(&socket->poller, ARSENAL_CLOSED);
+    return fd;
+}
+
+/* --- the methods: their upvalues are the types of self, and how many these are --- */
+
+static SocketHandle *socket_handle_check(lua_State *L) {
+    const HandleType *types = lua_touserdata(L, lua_upvalueindex(1));
+    return handle_check(L, SELF, types, (unsigned)lua_tointeger(L, lua_upvalueindex(2)));
+}
+
+static int socket_handle_push_end(lua_State *L, End end, const char *method) {
+    const SocketHandle *socket = socket_handle_check(L);
+    int results = ARSENAL_CLOSED;
+    if (socket->handle.open) results = socket_name_push(L, socket->poller.fd, end);
+    return results > 0 ? results : handle_fail(L, &socket->handle, method, results);
+}
+
+int socket_handle_local_address(lua_State *L) {
+    return socket_handle_push_end(L, END_LOCAL, "local_address");
+}
+
+int socket_handle_remote_address(lua_State *L) {
+    return socket_handle_push_end(L, END_REMOTE, "remote_address");
+}
+
+int socket_handle_fd(lua_State *L) {
+    const SocketHandle *socket = socket_handle_check(L);
+    if (!socket->handle.open) return handle_fail(L, &socket->handle, "fd", ARSENAL_CLOSED);
+    lua_pushinteger(L, socket->poller.fd);
+    return 1;
+}
+
+/*
+** object:set_timeout(seconds) limits each later call that waits, as a whole;
+** set_timeout{recv = , send = } limits one direction. nil: no limit.
+*/
+int socket_handle_set_timeout(lua_State *L) {
+    SocketHandle *socket = socket_handle_check(L);
+    args_timeouts(L, DURATION, &socket->recv_timeout, &socket->send_timeout);
+    if (!socket->handle.open) return handle_fail(L, &socket->handle, "set_timeout", ARSENAL_CLOSED);
+    lua_pushboolean(L, true);
+    return 1;
+}
+
+void socket_handle_set_methods(lua_State *L, const luaL_Reg *methods, const HandleType *types,
+                               unsigned count) {
+    lua_pushlightuserdata(L, (void *)types);
+    lua_pushinteger(L, count);
+    luaL_setfuncs(L, methods, 2);
+}
+
+void socket_handle_set_count(lua_State *L, const char *name, uint64_t count) {
+    lua_pushinteger(L, (lua_Integer)count);
+    lua_setfield(L, -2, name);
+}
