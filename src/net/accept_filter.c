@@ -154,7 +154,8 @@ static void filter_end(AcceptFilter *accept_filter) {
     Filter *filter = filter_of(accept_filter);
     filter->listener = NULL;
     for (; filter->count > 0; filter->count--)
-        handle_close(&filter->ready[(filter->first + filter->count - 1) % filter->most]->handle);
+        handle_close(
+            &filter->ready[(filter->first + filter->count - 1) % filter->most]->socket.handle);
     if (!filter->loop->closed && filter->active > 0) scope_cancel(&filter->scope);
 }
 

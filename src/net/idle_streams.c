@@ -48,7 +48,7 @@ static bool idle_streams_get(lua_State *L, Stream *stream) {
 }
 
 static void idle_streams_drop(lua_State *L, IdleStreams *all, Stream *stream) {
-    handle_close(&stream->handle);
+    handle_close(&stream->socket.handle);
     lua_pushnil(L);
     idle_streams_set(L, stream);
     all->count--;
@@ -66,16 +66,16 @@ static void idle_stream_woken(CallbackWaiter *callback_waiter) {
 
 /* After a call of its handler, or before the first: false if there will be no other one. */
 static bool idle_stream_goes_on(Stream *stream) {
-    if (!stream->handle.open) return false;
-    bool was_read = stream->poller.watched || stream->transport != &transport_plain;
-    bool may_have_more = was_read && (stream->poller.ready & POLL_READ);
+    if (!stream->socket.handle.open) return false;
+    bool was_read = stream->socket.poller.watched || stream->transport != &transport_plain;
+    bool may_have_more = was_read && (stream->socket.poller.ready & POLL_READ);
     return may_have_more || stream->read_end != 0 ? stream_probe(stream) : true;
 }
 
 /* False if the stream is closed or at its end: the handler is not called. */
 static bool idle_stream_is_worth_a_call(Stream *stream) {
-    if (!stream->handle.open) return false;
-    bool may_have_ended = !POLLER_SEES_HANGUP || (stream->poller.ready & POLL_HANGUP);
+    if (!stream->socket.handle.open) return false;
+    bool may_have_ended = !POLLER_SEES_HANGUP || (stream->socket.poller.ready & POLL_HANGUP);
     return may_have_ended || stream->read_end != 0 ? stream_probe(stream) : true;
 }
 
@@ -88,7 +88,7 @@ static int idle_stream_begin(IdleStreams *all, Stream *stream) {
     if (buffer_length(&stream->input) > 0)
         idle_stream_woken(&idle->callback_waiter);
     else
-        status = poller_wait(&stream->poller, &idle->callback_waiter.waiter, POLL_READ);
+        status = poller_wait(&stream->socket.poller, &idle->callback_waiter.waiter, POLL_READ);
     if (status != 0) free(idle);
     return status;
 }

@@ -67,16 +67,16 @@ static int fail(lua_State *L, Stream *stream, int status) {
     lua_pushvalue(L, STREAM);
     address_push(L, &stream->remote);
     int results = error_push(L, status, "connect %s", lua_tostring(L, -1));
-    handle_close(&stream->handle);
+    handle_close(&stream->socket.handle);
     return results;
 }
 
 static int go_on(lua_State *L) {
     Stream *stream = lua_touserdata(L, STREAM);
-    Task *task = stream->handle.loop->running;
+    Task *task = stream->socket.handle.loop->running;
     int status = task->status;
     stream->sender = NULL;
-    if (status == 0) status = socket_connected(stream->poller.fd);
+    if (status == 0) status = socket_connected(stream->socket.poller.fd);
     if (status != 0) return fail(L, stream, status);
     lua_pushvalue(L, STREAM);
     return 1;
@@ -125,8 +125,8 @@ static int tcp_connect(lua_State *L) {
     if (status == 0) status = bind_locally(L, 3, fd, address.any.sa_family);
     if (status == 0) status = socket_connect(fd, &address);
     if (status == UV_EAGAIN) {
-        poller_exhausted(&stream->poller, POLL_READ | POLL_WRITE);
-        status = poller_wait(&stream->poller, &task->waiter, POLL_WRITE);
+        poller_exhausted(&stream->socket.poller, POLL_READ | POLL_WRITE);
+        status = poller_wait(&stream->socket.poller, &task->waiter, POLL_WRITE);
         stream->sender = task;
         if (status == 0) return task_wait(L, task, &connect_wait, stream);
         stream->sender = NULL;

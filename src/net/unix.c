@@ -75,8 +75,8 @@ static int unix_connect(lua_State *L) {
 static int peer_credentials(lua_State *L) {
     Stream *stream = stream_check(L, 1);
     SocketCredentials peer;
-    int status =
-        stream->handle.open ? socket_credentials(stream->poller.fd, &peer) : ARSENAL_CLOSED;
+    int status = stream->socket.handle.open ? socket_credentials(stream->socket.poller.fd, &peer)
+                                            : ARSENAL_CLOSED;
     if (status != 0) return stream_fail(L, stream, "peer_credentials", status);
     lua_createtable(L, 0, 3);
     lua_pushinteger(L, peer.user);

@@ -32,7 +32,7 @@ static const char copy_name[] = "arsenal.copy";
 static void put_back(Copy *copy) {
     Stream *from = copy->from;
     size_t held = copy->splice.held;
-    if (held == 0 || !from->handle.open) return;
+    if (held == 0 || !from->socket.handle.open) return;
     char *room = buffer_reserve(&from->input, held);
     if (room != NULL) {
         splice_take(&copy->splice, room);
@@ -76,8 +76,8 @@ static void forget(Task *task) {
 
 static void describe(lua_State *L, Task *task) {
     const Copy *copy = task->object;
-    handle_push_name(L, &copy->from->handle);
-    handle_push_name(L, &copy->to->handle);
+    handle_push_name(L, &copy->from->socket.handle);
+    handle_push_name(L, &copy->to->socket.handle);
     lua_pushfstring(L, "copying from %s to %s", lua_tostring(L, -2), lua_tostring(L, -1));
     lua_replace(L, -3);
     lua_pop(L, 1);
@@ -99,12 +99,12 @@ static int stand_aside(lua_State *L, Copy *copy, Task *task) {
 static int wait_for(lua_State *L, Copy *copy, Task *task, Stream *stream, ptrdiff_t wants,
                     uint64_t limit) {
     unsigned events = wants == TRANSPORT_WANTS_READ ? POLL_READ : POLL_WRITE;
-    poller_exhausted(&stream->poller, events);
+    poller_exhausted(&stream->socket.poller, events);
     hold_on(copy, task);
     copy->awaited = stream;
     task_clear_timeout(task);
     task_set_timeout(task, limit);
-    int status = poller_wait(&stream->poller, &task->waiter, events);
+    int status = poller_wait(&stream->socket.poller, &task->waiter, events);
     if (status != 0) return fail(L, copy, task, stream, status);
     return task_wait(L, task, &copy_wait, copy);
 }
@@ -116,12 +116,14 @@ static bool is_want(ptrdiff_t answer) {
 /* What each of the steps below makes of an answer: 0 to go on, or the call's results. */
 
 static int heed_write(lua_State *L, Copy *copy, Task *task, ptrdiff_t written) {
-    if (is_want(written)) return wait_for(L, copy, task, copy->to, written, copy->to->send_timeout);
+    if (is_want(written))
+        return wait_for(L, copy, task, copy->to, written, copy->to->socket.send_timeout);
     return written < 0 ? fail(L, copy, task, copy->to, (int)written) : 0;
 }
 
 static int heed_read(lua_State *L, Copy *copy, Task *task, ptrdiff_t count) {
-    if (is_want(count)) return wait_for(L, copy, task, copy->from, count, copy->from->recv_timeout);
+    if (is_want(count))
+        return wait_for(L, copy, task, copy->from, count, copy->from->socket.recv_timeout);
     if (count > 0)
         copy->from->received += (size_t)count;
     else
@@ -144,13 +146,13 @@ static void count_sent(Copy *copy, size_t size) {
 /* Writes once. Returns what the transport does. */
 static ptrdiff_t write_some(Copy *copy, const char *data, size_t size) {
     Stream *to = copy->to;
-    if (!(to->poller.ready & POLL_WRITE)) return TRANSPORT_WANTS_WRITE;
+    if (!(to->socket.poller.ready & POLL_WRITE)) return TRANSPORT_WANTS_WRITE;
     size = at_most(copy, size);
     uv_buf_t part = uv_buf_init((char *)data, (unsigned)size);
-    ptrdiff_t written = to->transport->write(to->state, to->poller.fd, &part, 1);
+    ptrdiff_t written = to->transport->write(to->state, to->socket.poller.fd, &part, 1);
     if (written < 0) return written;
     if ((size_t)written < size && to->transport->short_is_empty)
-        poller_exhausted(&to->poller, POLL_WRITE);
+        poller_exhausted(&to->socket.poller, POLL_WRITE);
     count_sent(copy, (size_t)written);
     return written;
 }
@@ -159,18 +161,18 @@ static ptrdiff_t write_some(Copy *copy, const char *data, size_t size) {
 static ptrdiff_t read_some(Copy *copy) {
     Stream *from = copy->from;
     size_t ask = at_most(copy, READ_SIZE);
-    if (!(from->poller.ready & POLL_READ)) return TRANSPORT_WANTS_READ;
-    ptrdiff_t count =
-        from->transport->read(from->state, from->poller.fd, from->handle.loop->scratch, ask);
+    if (!(from->socket.poller.ready & POLL_READ)) return TRANSPORT_WANTS_READ;
+    ptrdiff_t count = from->transport->read(from->state, from->socket.poller.fd,
+                                            from->socket.handle.loop->scratch, ask);
     if (count >= 0 && count < (ptrdiff_t)ask && from->transport->short_is_empty)
-        poller_exhausted(&from->poller, POLL_READ);
+        poller_exhausted(&from->socket.poller, POLL_READ);
     return count;
 }
 
 /* Writes the `size` bytes of the scratch buffer once, and keeps the rest. Returns as write_some. */
 static ptrdiff_t pass_on(Copy *copy, size_t size) {
     Stream *from = copy->from;
-    const char *data = from->handle.loop->scratch;
+    const char *data = from->socket.handle.loop->scratch;
     ptrdiff_t written = write_some(copy, data, size);
     size_t gone = written > 0 ? (size_t)written : 0;
     if (buffer_append(&from->input, data + gone, size - gone)) return written;
@@ -197,15 +199,16 @@ static int send_next(lua_State *L, Copy *copy, Task *task) {
 
 static ptrdiff_t fill(Copy *copy) {
     Stream *from = copy->from;
-    if (!(from->poller.ready & POLL_READ)) return TRANSPORT_WANTS_READ;
-    ptrdiff_t count = splice_fill(&copy->splice, from->poller.fd, at_most(copy, SPLICE_SIZE));
+    if (!(from->socket.poller.ready & POLL_READ)) return TRANSPORT_WANTS_READ;
+    ptrdiff_t count =
+        splice_fill(&copy->splice, from->socket.poller.fd, at_most(copy, SPLICE_SIZE));
     return count == UV_EAGAIN ? TRANSPORT_WANTS_READ : count;
 }
 
 static ptrdiff_t drain(Copy *copy) {
     Stream *to = copy->to;
-    if (!(to->poller.ready & POLL_WRITE)) return TRANSPORT_WANTS_WRITE;
-    ptrdiff_t count = splice_drain(&copy->splice, to->poller.fd);
+    if (!(to->socket.poller.ready & POLL_WRITE)) return TRANSPORT_WANTS_WRITE;
+    ptrdiff_t count = splice_drain(&copy->splice, to->socket.poller.fd);
     if (count > 0) count_sent(copy, (size_t)count);
     return count == UV_EAGAIN ? TRANSPORT_WANTS_WRITE : count;
 }
@@ -230,7 +233,7 @@ static int move(lua_State *L, Copy *copy, Task *task) {
         if (!held && !spliced && from->read_end == 1) return done(L, copy, task);
         if (!held && !spliced && from->read_end != 0)
             return fail(L, copy, task, from, from->read_end);
-        if (task_spent(from->handle.loop)) return stand_aside(L, copy, task);
+        if (task_spent(from->socket.handle.loop)) return stand_aside(L, copy, task);
         if (held)
             results = send_held(L, copy, task);
         else
@@ -249,11 +252,11 @@ static int begin(lua_State *L, Copy *copy, Task *task) {
 /* The task was woken: by its turn to send, by either stream, or its time is up. */
 static int go_on(lua_State *L) {
     Copy *copy = lua_touserdata(L, COPY);
-    Task *task = copy->from->handle.loop->running;
+    Task *task = copy->from->socket.handle.loop->running;
     copy->from->receiver = NULL;
     copy->task = NULL;
-    if (!copy->from->handle.open) return fail(L, copy, task, copy->from, ARSENAL_CLOSED);
-    if (!copy->to->handle.open) return fail(L, copy, task, copy->to, ARSENAL_CLOSED);
+    if (!copy->from->socket.handle.open) return fail(L, copy, task, copy->from, ARSENAL_CLOSED);
+    if (!copy->to->socket.handle.open) return fail(L, copy, task, copy->to, ARSENAL_CLOSED);
     if (task->status != 0) return fail(L, copy, task, copy->awaited, task->status);
     return begin(L, copy, task);
 }
@@ -294,11 +297,11 @@ static int copy_streams(lua_State *L) {
     args_options(L, OPTIONS, names);
     lua_settop(L, OPTIONS);
     args_integer_option(L, OPTIONS, "max", 0, LUA_MAXINTEGER, 0);
-    Task *task = task_enter(L, from->handle.loop);
+    Task *task = task_enter(L, from->socket.handle.loop);
     if (task == NULL) return run_outside(L);
     Copy *copy = copy_new(L, from, to);
-    if (!from->handle.open) return fail(L, copy, task, from, ARSENAL_CLOSED);
-    if (!to->handle.open) return fail(L, copy, task, to, ARSENAL_CLOSED);
+    if (!from->socket.handle.open) return fail(L, copy, task, from, ARSENAL_CLOSED);
+    if (!to->socket.handle.open) return fail(L, copy, task, to, ARSENAL_CLOSED);
     if (from->receiver != NULL) return stream_refuse_receiver(L, from, "copy");
     if (!stream_must_queue(to, task)) return begin(L, copy, task);
     hold_on(copy, task);

@@ -158,15 +158,15 @@ static bool has_emptied(const Stream *stream, ptrdiff_t count) {
 static ptrdiff_t read_more(lua_State *L, Stream *stream, const Item *item, char **data,
                            bool *at_once) {
     size_t ask = ask_for(L, stream, item, at_once);
-    *data = stream->handle.loop->scratch;
+    *data = stream->socket.handle.loop->scratch;
     if (*at_once) *data = buffer_reserve(&stream->input, ask);
     if (*data == NULL) return UV_ENOMEM;
-    ptrdiff_t count = stream->transport->read(stream->state, stream->poller.fd, *data, ask);
+    ptrdiff_t count = stream->transport->read(stream->state, stream->socket.poller.fd, *data, ask);
     if (count == TRANSPORT_WANTS_READ || (count < (ptrdiff_t)ask && has_emptied(stream, count)))
-        poller_exhausted(&stream->poller, POLL_READ);
+        poller_exhausted(&stream->socket.poller, POLL_READ);
     if (count > 0) {
         stream->received += (size_t)count;
-        stream->handle.loop->budget -=
+        stream->socket.handle.loop->budget -=
             (int)(count / READ_SIZE); /* it is worth several small ones */
     }
     return count;
@@ -177,7 +177,7 @@ static ptrdiff_t read_more(lua_State *L, Stream *stream, const Item *item, char 
 ** there, and only the rest is copied. Returns the results, or 0 for no item yet.
 */
 static int take_from_scratch(lua_State *L, Stream *stream, const Item *item, size_t size) {
-    const char *data = stream->handle.loop->scratch;
+    const char *data = stream->socket.handle.loop->scratch;
     size_t taken = 0;
     ptrdiff_t length = NOT_YET;
     if (buffer_length(&stream->input) == 0) length = item->find(L, stream, data, size, &taken);
@@ -202,32 +202,33 @@ static int take_from_input(lua_State *L, Stream *stream, const Item *item) {
 }
 
 static int wait_for(lua_State *L, Stream *stream, const Item *item, ptrdiff_t wants) {
-    Task *task = stream->handle.loop->running;
+    Task *task = stream->socket.handle.loop->running;
     if (item->never_waits) {
-        poller_exhausted(&stream->poller, wants == TRANSPORT_WANTS_READ ? POLL_READ : POLL_WRITE);
+        poller_exhausted(&stream->socket.poller,
+                         wants == TRANSPORT_WANTS_READ ? POLL_READ : POLL_WRITE);
         return 0;
     }
     stream->receiver = task;
-    return stream_wait(L, stream, task, &item->wait, wants, stream->recv_timeout);
+    return stream_wait(L, stream, task, &item->wait, wants, stream->socket.recv_timeout);
 }
 
 static int give_turn(lua_State *L, Stream *stream, const Item *item) {
-    Task *task = stream->handle.loop->running;
+    Task *task = stream->socket.handle.loop->running;
     stream->receiver = task;
     return task_pause(L, task, &item->wait, stream);
 }
 
 static int receive(lua_State *L, const Item *item) {
     Stream *stream = lua_touserdata(L, SELF);
-    Loop *loop = stream->handle.loop;
-    if (!stream->handle.open) return fail(L, stream, item, ARSENAL_CLOSED);
+    Loop *loop = stream->socket.handle.loop;
+    if (!stream->socket.handle.open) return fail(L, stream, item, ARSENAL_CLOSED);
     if (!item->never_waits && task_spent(loop)) return give_turn(L, stream, item);
     int results = take_from_input(L, stream, item);
     while (results == 0) {
         char *data;
         bool at_once;
         if (stream->read_end != 0) return reached_end(L, stream, item);
-        if (!(stream->poller.ready & POLL_READ))
+        if (!(stream->socket.poller.ready & POLL_READ))
             return wait_for(L, stream, item, TRANSPORT_WANTS_READ);
         ptrdiff_t count = read_more(L, stream, item, &data, &at_once);
         if (count > 0 && at_once) {
@@ -246,15 +247,16 @@ static int receive(lua_State *L, const Item *item) {
 }
 
 bool stream_probe(Stream *stream) {
-    char *scratch = stream->handle.loop->scratch;
+    char *scratch = stream->socket.handle.loop->scratch;
     if (buffer_length(&stream->input) > 0) return true;
     if (stream->read_end != 0) return false;
-    ptrdiff_t count = stream->transport->read(stream->state, stream->poller.fd, scratch, READ_SIZE);
+    ptrdiff_t count =
+        stream->transport->read(stream->state, stream->socket.poller.fd, scratch, READ_SIZE);
     if (count > 0) {
         stream->received += (size_t)count;
         if (!buffer_append(&stream->input, scratch, (size_t)count)) stream->read_end = UV_ENOMEM;
     } else if (count == TRANSPORT_WANTS_READ || count == TRANSPORT_WANTS_WRITE) {
-        poller_exhausted(&stream->poller, POLL_READ);
+        poller_exhausted(&stream->socket.poller, POLL_READ);
     } else {
         stream->read_end = count == 0 ? 1 : (int)count;
     }
@@ -264,7 +266,7 @@ bool stream_probe(Stream *stream) {
 /* The task was woken: by the descriptor, a close, or its time being up. */
 static int go_on(lua_State *L) {
     Stream *stream = lua_touserdata(L, SELF);
-    Task *task = stream->handle.loop->running;
+    Task *task = stream->socket.handle.loop->running;
     const Item *item = (const Item *)task->kind;
     stream->receiver = NULL;
     if (task->status != 0) return fail(L, stream, item, task->status);
@@ -295,7 +297,7 @@ static const Item attempt_item = {WAIT, find_default, "recv", false, false, fals
 /* --- the methods --- */
 
 int stream_refuse_receiver(lua_State *L, const Stream *stream, const char *verb) {
-    handle_push_name(L, &stream->handle);
+    handle_push_name(L, &stream->socket.handle);
     lua_pushfstring(L, "%s: another task is already receiving on %s", verb, lua_tostring(L, -1));
     return error_push_reason(L, ARSENAL_BUSY, lua_tostring(L, -1));
 }
@@ -310,7 +312,7 @@ static int receive_alone(lua_State *L, Stream *stream, const Item *item) {
 }
 
 static int begin(lua_State *L, Stream *stream, const Item *item) {
-    Task *task = task_enter(L, stream->handle.loop);
+    Task *task = task_enter(L, stream->socket.handle.loop);
     return task == NULL ? run_outside(L) : receive_alone(L, stream, item);
 }
 
@@ -351,8 +353,8 @@ static int recv_exactly(lua_State *L) {
     Stream *stream = stream_check(L, SELF);
     args_integer(L, SIZE, 0, LUA_MAXINTEGER);
     lua_settop(L, SIZE);
-    if (task_enter(L, stream->handle.loop) == NULL) return run_outside(L);
-    if (lua_tointeger(L, SIZE) == 0 && stream->handle.open) {
+    if (task_enter(L, stream->socket.handle.loop) == NULL) return run_outside(L);
+    if (lua_tointeger(L, SIZE) == 0 && stream->socket.handle.open) {
         lua_pushliteral(L, "");
         return 1;
     }
@@ -399,7 +401,7 @@ static int recv_line(lua_State *L) {
     Stream *stream = stream_check(L, SELF);
     lua_settop(L, 2);
     check_options(L, 2);
-    if (task_enter(L, stream->handle.loop) == NULL) return run_outside(L);
+    if (task_enter(L, stream->socket.handle.loop) == NULL) return run_outside(L);
     normalize(L, 2);
     return begin(L, stream, &line_item);
 }
@@ -414,7 +416,7 @@ static int recv_until(lua_State *L) {
     luaL_argcheck(L, lua_rawlen(L, 2) > 0, 2, "the delimiter is empty");
     lua_settop(L, 3);
     check_options(L, 3);
-    if (task_enter(L, stream->handle.loop) == NULL) return run_outside(L);
+    if (task_enter(L, stream->socket.handle.loop) == NULL) return run_outside(L);
     normalize(L, 3);
     return begin(L, stream, &delimited_item);
 }
@@ -437,7 +439,7 @@ static int unread(lua_State *L) {
     size_t size;
     luaL_checktype(L, 2, LUA_TSTRING);
     const char *data = lua_tolstring(L, 2, &size);
-    if (!stream->handle.open) return stream_fail(L, stream, "unread", ARSENAL_CLOSED);
+    if (!stream->socket.handle.open) return stream_fail(L, stream, "unread", ARSENAL_CLOSED);
     if (stream->receiver != NULL) return stream_fail(L, stream, "unread", ARSENAL_BUSY);
     if (!buffer_prepend(&stream->input, data, size)) return luaL_error(L, "not enough memory");
     lua_pushboolean(L, true);
@@ -452,7 +454,7 @@ static int unread(lua_State *L) {
 int stream_is_quiet(lua_State *L) {
     Stream *stream = stream_check(L, SELF);
     bool in_use = stream->receiver != NULL || stream->sender != NULL;
-    bool quiet = stream->handle.open && !stream->write_ended && !in_use;
+    bool quiet = stream->socket.handle.open && !stream->write_ended && !in_use;
     if (quiet && lua_toboolean(L, 2)) quiet = stream_probe(stream);
     lua_pushboolean(L, quiet && stream->read_end == 0 && buffer_length(&stream->input) == 0);
     return 1;

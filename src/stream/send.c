@@ -44,7 +44,7 @@ bool stream_is_mid_message(const Stream *stream) {
 /* A message was cut off: nothing may follow it. The peer is told that it is over. */
 static void cut_off(Stream *stream) {
     stream->write_ended = true;
-    if (stream->handle.open) stream->transport->cut(stream->state, stream->poller.fd);
+    if (stream->socket.handle.open) stream->transport->cut(stream->state, stream->socket.poller.fd);
 }
 
 void stream_abandon_turn(Stream *stream, size_t sent) {
@@ -95,7 +95,7 @@ static int fail(lua_State *L, Stream *stream, size_t sent, int status) {
 
 int stream_refuse_after_end(lua_State *L, Stream *stream) {
     if (!stream->torn) return fail(L, stream, 0, UV_EPIPE);
-    handle_push_name(L, &stream->handle);
+    handle_push_name(L, &stream->socket.handle);
     error_push_reason(L, UV_EPIPE,
                       lua_pushfstring(L, "send %s: an earlier message was cut off after %I bytes",
                                       lua_tostring(L, -1), (LUAI_UACINT)stream->torn_at));
@@ -121,17 +121,17 @@ static int send_rest(lua_State *L, Stream *stream, Task *task) {
     size_t size;
     unsigned count;
     while ((count = gather(L, task->progress, parts, &size)) > 0) {
-        if (!(stream->poller.ready & POLL_WRITE))
+        if (!(stream->socket.poller.ready & POLL_WRITE))
             return stream_wait(L, stream, task, &send_wait, TRANSPORT_WANTS_WRITE,
-                               stream->send_timeout);
-        if (task_spent(stream->handle.loop)) return task_pause(L, task, &send_wait, stream);
+                               stream->socket.send_timeout);
+        if (task_spent(stream->socket.handle.loop)) return task_pause(L, task, &send_wait, stream);
         ptrdiff_t written =
-            stream->transport->write(stream->state, stream->poller.fd, parts, count);
+            stream->transport->write(stream->state, stream->socket.poller.fd, parts, count);
         if (written == TRANSPORT_WANTS_READ || written == TRANSPORT_WANTS_WRITE)
-            return stream_wait(L, stream, task, &send_wait, written, stream->send_timeout);
+            return stream_wait(L, stream, task, &send_wait, written, stream->socket.send_timeout);
         if (written < 0) return end_message(L, stream, task->progress, (int)written);
         if ((size_t)written < size && stream->transport->short_is_empty)
-            poller_exhausted(&stream->poller, POLL_WRITE);
+            poller_exhausted(&stream->socket.poller, POLL_WRITE);
         task->progress += (size_t)written;
         stream->sent += (size_t)written;
         if ((size_t)written == size && count < PARTS) break;
@@ -142,8 +142,8 @@ static int send_rest(lua_State *L, Stream *stream, Task *task) {
 /* The task was woken: it has its turn, the descriptor takes more, or it is over. */
 static int go_on(lua_State *L) {
     Stream *stream = lua_touserdata(L, SELF);
-    Task *task = stream->handle.loop->running;
-    if (!stream->handle.open) return fail(L, stream, task->progress, ARSENAL_CLOSED);
+    Task *task = stream->socket.handle.loop->running;
+    if (!stream->socket.handle.open) return fail(L, stream, task->progress, ARSENAL_CLOSED);
     if (task->status != 0 && stream->sender == task)
         return end_message(L, stream, task->progress, task->status);
     if (task->status != 0) return fail(L, stream, 0, task->status);
@@ -160,7 +160,7 @@ bool stream_must_queue(Stream *stream, Task *task) {
         return false;
     }
     waiter_join(&task->waiter, &stream->senders, NULL);
-    task_set_timeout(task, stream->send_timeout);
+    task_set_timeout(task, stream->socket.send_timeout);
     return true;
 }
 
@@ -214,10 +214,10 @@ static void unpack_table(lua_State *L) {
 static int send_message(lua_State *L) {
     Stream *stream = stream_check(L, SELF);
     check_message(L);
-    Task *task = task_enter(L, stream->handle.loop);
+    Task *task = task_enter(L, stream->socket.handle.loop);
     if (task == NULL) return run_outside(L);
     if (lua_istable(L, FIRST)) unpack_table(L);
-    if (!stream->handle.open) return fail(L, stream, 0, ARSENAL_CLOSED);
+    if (!stream->socket.handle.open) return fail(L, stream, 0, ARSENAL_CLOSED);
     if (stream_must_queue(stream, task)) return task_wait(L, task, &send_wait, stream);
     if (stream->write_ended) {
         stream_pass_turn(stream);
@@ -239,9 +239,9 @@ static const WaitKind end_wait = {end_step, forget, describe_end};
 static int end_now(lua_State *L, Stream *stream, Task *task) {
     ptrdiff_t status = 0;
     if (!stream->write_ended) {
-        status = stream->transport->end(stream->state, stream->poller.fd);
+        status = stream->transport->end(stream->state, stream->socket.poller.fd);
         if (status == TRANSPORT_WANTS_READ || status == TRANSPORT_WANTS_WRITE)
-            return stream_wait(L, stream, task, &end_wait, status, stream->send_timeout);
+            return stream_wait(L, stream, task, &end_wait, status, stream->socket.send_timeout);
     }
     stream->write_ended = true;
     stream_pass_turn(stream);
@@ -253,8 +253,8 @@ static int end_now(lua_State *L, Stream *stream, Task *task) {
 
 static int end_step(lua_State *L) {
     Stream *stream = lua_touserdata(L, SELF);
-    Task *task = stream->handle.loop->running;
-    if (!stream->handle.open) return stream_fail(L, stream, "shutdown", ARSENAL_CLOSED);
+    Task *task = stream->socket.handle.loop->running;
+    if (!stream->socket.handle.open) return stream_fail(L, stream, "shutdown", ARSENAL_CLOSED);
     if (task->status == 0) return end_now(L, stream, task);
     if (stream->sender == task) stream_pass_turn(stream);
     return stream_fail(L, stream, "shutdown", task->status);
@@ -263,9 +263,9 @@ static int end_step(lua_State *L) {
 /* stream:shutdown() ends our direction, after the sends before it; the peer reads end of stream. */
 static int shutdown_method(lua_State *L) {
     Stream *stream = stream_check(L, SELF);
-    Task *task = task_enter(L, stream->handle.loop);
+    Task *task = task_enter(L, stream->socket.handle.loop);
     if (task == NULL) return run_outside(L);
-    if (!stream->handle.open) return stream_fail(L, stream, "shutdown", ARSENAL_CLOSED);
+    if (!stream->socket.handle.open) return stream_fail(L, stream, "shutdown", ARSENAL_CLOSED);
     if (stream_must_queue(stream, task)) return task_wait(L, task, &end_wait, stream);
     return end_now(L, stream, task);
 }

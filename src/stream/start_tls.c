@@ -17,14 +17,14 @@ static const char
 /* --- installing a transport --- */
 
 static int fail_upgrade(lua_State *L, const Stream *stream, int status, const char *reason) {
-    handle_push_name(L, &stream->handle);
+    handle_push_name(L, &stream->socket.handle);
     lua_pushfstring(L, "start_tls %s: %s", lua_tostring(L, -1), reason);
     return error_push_reason(L, status, lua_tostring(L, -1));
 }
 
 /* Returns 0, or the results that refuse it. */
 static int refuse(lua_State *L, const Stream *stream) {
-    if (!stream->handle.open) return fail_upgrade(L, stream, ARSENAL_CLOSED, "closed");
+    if (!stream->socket.handle.open) return fail_upgrade(L, stream, ARSENAL_CLOSED, "closed");
     if (stream->receiver != NULL || stream->sender != NULL)
         return fail_upgrade(L, stream, ARSENAL_BUSY, "a task is sending or receiving there");
     if (buffer_length(&stream->input) > 0)
@@ -60,7 +60,7 @@ static int upgrade(lua_State *L) {
 /* stream_session(stream): what was given to stream_upgrade; nil alone for a plain stream. */
 static int session(lua_State *L) {
     const Stream *stream = stream_check(L, SELF);
-    if (!stream->handle.open) return stream_fail(L, stream, "tls_info", ARSENAL_CLOSED);
+    if (!stream->socket.handle.open) return stream_fail(L, stream, "tls_info", ARSENAL_CLOSED);
     lua_rawgetp(L, LUA_REGISTRYINDEX, &sessions_key);
     lua_pushvalue(L, SELF);
     lua_rawget(L, -2);
@@ -83,7 +83,7 @@ static const WaitKind handshake_wait = {go_on, forget, describe};
 
 static int fail(lua_State *L, Stream *stream, int status) {
     int results = stream_fail(L, stream, "handshake", status);
-    handle_close(&stream->handle);
+    handle_close(&stream->socket.handle);
     return results;
 }
 
@@ -91,7 +91,7 @@ static int proceed(lua_State *L, Stream *stream, Task *task) {
     const Transport *transport = stream->transport;
     ptrdiff_t answer = 0;
     if (transport->handshake != NULL)
-        answer = transport->handshake(stream->state, stream->poller.fd);
+        answer = transport->handshake(stream->state, stream->socket.poller.fd);
     if (answer == TRANSPORT_WANTS_READ || answer == TRANSPORT_WANTS_WRITE)
         return stream_wait(L, stream, task, &handshake_wait, answer, FOREVER);
     stream->receiver = NULL;
@@ -103,8 +103,8 @@ static int proceed(lua_State *L, Stream *stream, Task *task) {
 
 static int go_on(lua_State *L) {
     Stream *stream = lua_touserdata(L, SELF);
-    Task *task = stream->handle.loop->running;
-    int status = stream->handle.open ? task->status : ARSENAL_CLOSED;
+    Task *task = stream->socket.handle.loop->running;
+    int status = stream->socket.handle.open ? task->status : ARSENAL_CLOSED;
     return status == 0 ? proceed(L, stream, task) : fail(L, stream, status);
 }
 
@@ -116,9 +116,9 @@ static int go_on(lua_State *L) {
 static int handshake(lua_State *L) {
     Stream *stream = stream_check(L, SELF);
     uint64_t limit = args_duration(L, DURATION);
-    Task *task = task_enter(L, stream->handle.loop);
+    Task *task = task_enter(L, stream->socket.handle.loop);
     if (task == NULL) return run_outside(L);
-    if (!stream->handle.open) return fail(L, stream, ARSENAL_CLOSED);
+    if (!stream->socket.handle.open) return fail(L, stream, ARSENAL_CLOSED);
     if (stream->receiver != NULL || stream->sender != NULL)
         return stream_fail(L, stream, "handshake", ARSENAL_BUSY);
     task_set_timeout(task, limit);

@@ -12,12 +12,12 @@
 
 static void describe(lua_State *L, const Handle *handle) {
     const Stream *stream = (const Stream *)handle;
-    socket_name_push_text(L, stream->poller.fd, END_LOCAL);
+    socket_name_push_text(L, stream->socket.poller.fd, END_LOCAL);
     lua_pushliteral(L, " -> ");
     if (address_is_inet(&stream->remote)) /* the kernel forgets it at a reset */
         address_push(L, &stream->remote);
     else
-        socket_name_push_text(L, stream->poller.fd, END_REMOTE);
+        socket_name_push_text(L, stream->socket.poller.fd, END_REMOTE);
     lua_concat(L, 3);
 }
 
@@ -27,16 +27,15 @@ static void describe(lua_State *L, const Handle *handle) {
 */
 static void drain(const Stream *stream, int fd) {
     enum { READS = 64 };
-    char *scratch = stream->handle.loop->scratch;
-    for (int i = 0; i < READS && !stream->handle.loop->closed; i++)
+    char *scratch = stream->socket.handle.loop->scratch;
+    for (int i = 0; i < READS && !stream->socket.handle.loop->closed; i++)
         if (socket_read(fd, scratch, SCRATCH_SIZE) <= 0) return;
 }
 
 static void close_stream(Handle *handle) {
     Stream *stream = (Stream *)handle;
-    int fd = stream->poller.fd;
     bool clean = !stream->aborted && !stream->write_ended && !stream_is_mid_message(stream);
-    poller_close(&stream->poller, ARSENAL_CLOSED);
+    int fd = socket_handle_release(&stream->socket);
     if (stream->receiver != NULL) waiter_wake(&stream->receiver->waiter, ARSENAL_CLOSED);
     stream_close_senders(stream);
     if (stream->receiver != NULL && stream->receiver->object == stream)
@@ -55,7 +54,7 @@ static void close_stream(Handle *handle) {
 /* --- select: a stream's natural receive --- */
 
 static int watch(void *object, Waiter *waiter) {
-    return poller_wait(&((Stream *)object)->poller, waiter, POLL_READ);
+    return poller_wait(&((Stream *)object)->socket.poller, waiter, POLL_READ);
 }
 
 static const Selectable source = {stream_attempt, watch, NULL, NULL};
@@ -72,7 +71,7 @@ static const char spare_keys[STREAM_FAMILIES]; /* registry: an object that found
 void stream_spare(lua_State *L) {
     Stream *stream = lua_touserdata(L, -1);
     lua_pushvalue(L, -1);
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &spare_keys[stream->handle.type - stream_types]);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &spare_keys[stream->socket.handle.type - stream_types]);
 }
 
 Stream *stream_new(lua_State *L, int family) {
@@ -84,23 +83,22 @@ Stream *stream_new(lua_State *L, int family) {
     lua_pop(L, 1);
     Stream *stream = handle_new(L, &stream_types[family], sizeof *stream, 0);
     stream->transport = &transport_plain;
-    stream->recv_timeout = stream->send_timeout = FOREVER;
-    stream->poller.fd = -1;
+    stream->socket.recv_timeout = stream->socket.send_timeout = FOREVER;
+    stream->socket.poller.fd = -1;
     return stream;
 }
 
 void stream_adopt(Stream *stream, int fd, const Address *remote) {
-    poller_init(&stream->poller, stream->handle.loop, fd);
     stream->remote = *remote;
-    handle_opened(&stream->handle);
+    socket_handle_adopt(&stream->socket, fd);
 }
 
 int stream_wait(lua_State *L, Stream *stream, Task *task, const WaitKind *kind, ptrdiff_t wants,
                 uint64_t limit) {
     unsigned events = wants == TRANSPORT_WANTS_READ ? POLL_READ : POLL_WRITE;
-    poller_exhausted(&stream->poller, events);
+    poller_exhausted(&stream->socket.poller, events);
     task_set_timeout(task, limit);
-    task->status = poller_wait(&stream->poller, &task->waiter, events);
+    task->status = poller_wait(&stream->socket.poller, &task->waiter, events);
     task->kind = kind;
     if (task->status != 0) return kind->step(L);
     return task_wait(L, task, kind, stream);
@@ -108,13 +106,13 @@ int stream_wait(lua_State *L, Stream *stream, Task *task, const WaitKind *kind, 
 
 int stream_fail(lua_State *L, const Stream *stream, const char *verb, int status) {
     const char *reason = NULL;
-    if (stream->handle.open && stream->transport->reason != NULL)
+    if (stream->socket.handle.open && stream->transport->reason != NULL)
         reason = stream->transport->reason(stream->state, status);
-    if (reason == NULL) return handle_fail(L, &stream->handle, verb, status);
-    handle_push_name(L, &stream->handle);
+    if (reason == NULL) return handle_fail(L, &stream->socket.handle, verb, status);
+    handle_push_name(L, &stream->socket.handle);
     error_push_reason(L, status,
                       lua_pushfstring(L, "%s %s: %s", verb, lua_tostring(L, -1), reason));
-    return handle_set_failed(L, &stream->handle);
+    return handle_set_failed(L, &stream->socket.handle);
 }
 
 /* --- the methods that never wait --- */
@@ -122,22 +120,10 @@ int stream_fail(lua_State *L, const Stream *stream, const char *verb, int status
 /* stream:reset() closes with a reset: what was sent may be lost, what comes is refused. */
 static int reset(lua_State *L) {
     Stream *stream = stream_check(L, 1);
-    if (stream->handle.open) {
+    if (stream->socket.handle.open) {
         stream->aborted = true;
-        handle_close(&stream->handle);
+        handle_close(&stream->socket.handle);
     }
-    lua_pushboolean(L, true);
-    return 1;
-}
-
-/*
-** stream:set_timeout(seconds) limits each later call that waits, as a whole;
-** set_timeout{recv = , send = } one direction. nil: no limit.
-*/
-static int set_timeout(lua_State *L) {
-    Stream *stream = stream_check(L, 1);
-    args_timeouts(L, 2, &stream->recv_timeout, &stream->send_timeout);
-    if (!stream->handle.open) return stream_fail(L, stream, "set_timeout", ARSENAL_CLOSED);
     lua_pushboolean(L, true);
     return 1;
 }
@@ -156,28 +142,19 @@ static int set_option(lua_State *L) {
     } else if (options[which] != SOCKET_KEEPALIVE || lua_toboolean(L, 3)) {
         value = (int)args_integer(L, 3, 1, INT_MAX);
     }
-    if (!stream->handle.open) return stream_fail(L, stream, "set_option", ARSENAL_CLOSED);
-    int status = socket_set(stream->poller.fd, options[which], value);
+    if (!stream->socket.handle.open) return stream_fail(L, stream, "set_option", ARSENAL_CLOSED);
+    int status = socket_set(stream->socket.poller.fd, options[which], value);
     if (status != 0) return stream_fail(L, stream, "set_option", status);
     lua_pushboolean(L, true);
     return 1;
 }
 
-/* stream:local_address() host, port; or a path */
-static int local_address(lua_State *L) {
+/* stream:remote_address() host, port, also after a reset, which the kernel answers with ENOTCONN; or a path */
+static int stream_remote_address(lua_State *L) {
     Stream *stream = stream_check(L, 1);
-    if (!stream->handle.open) return stream_fail(L, stream, "local_address", ARSENAL_CLOSED);
-    int results = socket_name_push(L, stream->poller.fd, END_LOCAL);
-    return results > 0 ? results : stream_fail(L, stream, "local_address", results);
-}
-
-/* stream:remote_address() host, port; or a path */
-static int remote_address(lua_State *L) {
-    Stream *stream = stream_check(L, 1);
-    if (!stream->handle.open) return stream_fail(L, stream, "remote_address", ARSENAL_CLOSED);
-    if (address_is_inet(&stream->remote)) return socket_name_push_inet(L, &stream->remote);
-    int results = socket_name_push(L, stream->poller.fd, END_REMOTE);
-    return results > 0 ? results : stream_fail(L, stream, "remote_address", results);
+    if (stream->socket.handle.open && address_is_inet(&stream->remote))
+        return socket_name_push_inet(L, &stream->remote);
+    return socket_handle_remote_address(L);
 }
 
 /* stream_peer(stream) " -> host:port:" as messages about the stream have it, closed or not; a Unix one: nil. */
@@ -191,39 +168,34 @@ static int peer(lua_State *L) {
     return 1;
 }
 
-/* stream:fd() the descriptor, which stays the stream's. */
-static int fd(lua_State *L) {
-    Stream *stream = stream_check(L, 1);
-    if (!stream->handle.open) return stream_fail(L, stream, "fd", ARSENAL_CLOSED);
-    lua_pushinteger(L, stream->poller.fd);
-    return 1;
-}
-
 /* stream:stats() a table with the bytes `received` and `sent`. */
 static int stats(lua_State *L) {
     Stream *stream = stream_check(L, 1);
     lua_createtable(L, 0, 2);
-    lua_pushinteger(L, (lua_Integer)stream->received);
-    lua_setfield(L, -2, "received");
-    lua_pushinteger(L, (lua_Integer)stream->sent);
-    lua_setfield(L, -2, "sent");
+    socket_handle_set_count(L, "received", stream->received);
+    socket_handle_set_count(L, "sent", stream->sent);
     return 1;
 }
 
 static const luaL_Reg methods[] = {
     {"reset", reset},
-    {"set_timeout", set_timeout},
     {"set_option", set_option},
-    {"local_address", local_address},
-    {"remote_address", remote_address},
-    {"fd", fd},
     {"stats", stats},
+    {NULL, NULL},
+};
+
+static const luaL_Reg socket_methods[] = {
+    {"local_address", socket_handle_local_address},
+    {"remote_address", stream_remote_address},
+    {"fd", socket_handle_fd},
+    {"set_timeout", socket_handle_set_timeout},
     {NULL, NULL},
 };
 
 void stream_open(lua_State *L) {
     lua_newtable(L);
     luaL_setfuncs(L, methods, 0);
+    socket_handle_set_methods(L, socket_methods, stream_types, STREAM_FAMILIES);
     luaL_setfuncs(L, receive_methods, 0);
     luaL_setfuncs(L, send_methods, 0);
     for (int family = 0; family < STREAM_FAMILIES; family++)

@@ -7,15 +7,13 @@
 
 #include "base/address.h"
 #include "base/buffer.h"
-#include "object/handle.h"
-#include "event/poller.h"
+#include "object/socket_handle.h"
 #include "stream/transport.h"
 
 enum { STREAM_TCP, STREAM_UNIX, STREAM_TLS, STREAM_PIPE, STREAM_FAMILIES };
 
 typedef struct Stream { /* thousands of them are idle: each byte counts, and their order */
-    Handle handle;
-    Poller poller;
+    SocketHandle socket;
     const Transport *transport;
     void *state;    /* the transport's */
     Address remote; /* of no inet family: the kernel is asked */
@@ -31,7 +29,6 @@ typedef struct Stream { /* thousands of them are idle: each byte counts, and the
     bool torn;        /* a cancelled send had begun: nothing may follow it */
     uint32_t torn_at; /* the bytes of it that went out, at most 4 GiB */
     uint64_t received, sent;
-    uint64_t recv_timeout, send_timeout; /* nanoseconds for each call, or FOREVER */
 } Stream;
 
 extern const HandleType stream_types[STREAM_FAMILIES];
