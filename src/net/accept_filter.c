@@ -179,7 +179,7 @@ static int listener_filter(lua_State *L) {
         .accept_filter.type = &filter_type,
         .owner = {filter_task_ended},
         .scope.type = &filter_scope_type,
-        .loop = listener->handle.loop,
+        .loop = listener->socket.handle.loop,
         .listener = listener,
         .most = most,
     };

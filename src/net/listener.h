@@ -4,8 +4,7 @@
 #ifndef ARSENAL_NET_LISTENER_H
 #define ARSENAL_NET_LISTENER_H
 
-#include "object/handle.h"
-#include "event/poller.h"
+#include "object/socket_handle.h"
 #include "system/unix_socket_file.h"
 #include "stream/stream.h"
 
@@ -34,19 +33,19 @@ typedef struct AcceptFilter {
 } AcceptFilter;
 
 typedef struct Listener {
-    Handle handle;
-    Poller poller;
-    WaitQueue pausing; /* those who would accept, for want of descriptors */
-    Timer pause;       /* set while that lasts */
+    SocketHandle socket;
+    WaitQueue pausing; /* tasks that would accept during a pause, or while the filter is full */
+    Timer pause;       /* set during a pause: accepting has failed for want of descriptors */
     int stream_family;
-    UnixSocketFile *file;       /* that it has made, or NULL */
-    uint64_t accepted, refused; /* refused: times that descriptors or memory had run out */
-    AcceptFilter *filter;       /* NULL: connections go through none */
+    UnixSocketFile *file; /* that it has made, or NULL */
+    uint64_t accepted;
+    uint64_t refused;     /* pauses so far */
+    AcceptFilter *filter; /* NULL: connections go through none */
 } Listener;
 
 extern const HandleType listener_types[LISTENER_FAMILIES];
 
-/* [-0, +1] makes an object without a descriptor; then listener_adopt gives it one. */
+/* [-0, +1] makes an object without a descriptor; then listener_adopt, which cannot fail, gives it one. */
 Listener *listener_new(lua_State *L, int family, int stream_family);
 void listener_adopt(Listener *listener, int fd);
 
