@@ -1,5 +1,5 @@
 /*
-** Owns the forms of an address.
+** Owns how addresses are converted: text, sockaddr, host and port.
 */
 #include "base/address.h"
 
@@ -50,8 +50,8 @@ bool address_same_host(const Address *a, const Address *b) {
            a->v6.sin6_scope_id == b->v6.sin6_scope_id;
 }
 
-/* By hand, since it is done for every datagram. */
-static void push_v4(lua_State *L, const void *address) {
+/* Without a function of the system, because each datagram needs it. */
+static void address_push_v4(lua_State *L, const void *address) {
     const unsigned char *bytes = address;
     char text[16], *end = text;
     for (int i = 0; i < 4; i++) {
@@ -64,7 +64,7 @@ static void push_v4(lua_State *L, const void *address) {
     lua_pushlstring(L, text, (size_t)(end - text) - 1);
 }
 
-static void push_v6(lua_State *L, const struct sockaddr_in6 *address) {
+static void address_push_v6(lua_State *L, const struct sockaddr_in6 *address) {
     char host[64] = "?", zone[UV_IF_NAMESIZE];
     size_t size = sizeof zone;
     uv_ip6_name(address, host, sizeof host);
@@ -79,13 +79,13 @@ static void push_v6(lua_State *L, const struct sockaddr_in6 *address) {
 
 void address_push_host(lua_State *L, const Address *address) {
     if (address->any.sa_family == AF_INET)
-        push_v4(L, &address->v4.sin_addr);
+        address_push_v4(L, &address->v4.sin_addr);
     else if (address->any.sa_family != AF_INET6)
         lua_pushliteral(L, "?");
     else if (memcmp(&address->v6.sin6_addr, mapped, sizeof mapped) == 0)
-        push_v4(L, (const char *)&address->v6.sin6_addr + sizeof mapped);
+        address_push_v4(L, (const char *)&address->v6.sin6_addr + sizeof mapped);
     else
-        push_v6(L, &address->v6);
+        address_push_v6(L, &address->v6);
 }
 
 void address_push(lua_State *L, const Address *address) {

@@ -21,7 +21,7 @@ int address_port(const Address *address);
 void address_set_port(Address *address, int port);
 socklen_t address_size(const Address *address);
 
-/* An IPv4 address as sockets of both families take it: ::ffff:1.2.3.4. It is told as IPv4 again. */
+/* Makes an IPv4 address one that IPv6 sockets take: ::ffff:1.2.3.4. It is pushed as IPv4 all the same. */
 void address_map(Address *address);
 
 bool address_same_host(const Address *a, const Address *b);
@@ -33,10 +33,10 @@ static inline bool address_is_inet(const Address *address) {
 void address_push_host(lua_State *L, const Address *address); /* [-0, +1] "::1" */
 void address_push(lua_State *L, const Address *address);      /* [-0, +1] "[::1]:80" */
 
-/* [-0, +1] "host:port" of what a caller gave, with brackets where the host has colons */
+/* [-0, +1] "host:port" of what a caller gave, with brackets if the host has colons */
 void address_push_endpoint(lua_State *L, const char *host, int port);
 
-/* NULL, or why `host` can't be a name or an address that is looked up. */
+/* NULL, or why `host` cannot be looked up. */
 const char *address_refuse(const char *host, size_t length);
 
 #endif

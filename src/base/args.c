@@ -1,5 +1,5 @@
 /*
-** Owns the checks of arguments and options tables.
+** Owns the checks of arguments and of options tables.
 */
 #include "base/args.h"
 
@@ -8,7 +8,7 @@
 #include <string.h>
 
 /* Returns NULL, or what is wrong with the value at `index` as a duration. */
-static const char *to_duration(lua_State *L, int index, uint64_t *duration) {
+static const char *args_to_duration(lua_State *L, int index, uint64_t *duration) {
     *duration = FOREVER;
     if (lua_isnoneornil(L, index)) return NULL;
     if (lua_type(L, index) != LUA_TNUMBER)
@@ -17,20 +17,20 @@ static const char *to_duration(lua_State *L, int index, uint64_t *duration) {
     if (isnan(seconds)) return "seconds expected, got NaN";
     if (seconds <= 0)
         *duration = 0;
-    else if (seconds < 9e9) /* three centuries in nanoseconds fit 64 bits; beyond is no limit */
+    else if (seconds < 9e9) /* about three centuries, which fit 64 bits; more is no limit */
         *duration = (uint64_t)ceil(seconds * 1e9);
     return NULL;
 }
 
 uint64_t args_duration(lua_State *L, int index) {
     uint64_t duration;
-    const char *wrong = to_duration(L, index, &duration);
+    const char *wrong = args_to_duration(L, index, &duration);
     if (wrong != NULL) luaL_argerror(L, index, wrong);
     return duration;
 }
 
-static const char *to_integer(lua_State *L, int index, lua_Integer min, lua_Integer max,
-                              lua_Integer *value) {
+static const char *args_to_integer(lua_State *L, int index, lua_Integer min, lua_Integer max,
+                                   lua_Integer *value) {
     int is_integer;
     *value = lua_tointegerx(L, index, &is_integer);
     if (lua_type(L, index) != LUA_TNUMBER)
@@ -44,7 +44,7 @@ static const char *to_integer(lua_State *L, int index, lua_Integer min, lua_Inte
 
 lua_Integer args_integer(lua_State *L, int index, lua_Integer min, lua_Integer max) {
     lua_Integer value;
-    const char *wrong = to_integer(L, index, min, max, &value);
+    const char *wrong = args_to_integer(L, index, min, max, &value);
     if (wrong != NULL) luaL_argerror(L, index, wrong);
     return value;
 }
@@ -54,11 +54,11 @@ lua_Integer args_optional_integer(lua_State *L, int index, lua_Integer min, lua_
     return lua_isnoneornil(L, index) ? otherwise : args_integer(L, index, min, max);
 }
 
-static int wrong_option(lua_State *L, int index, const char *name, const char *wrong) {
+static int args_wrong_option(lua_State *L, int index, const char *name, const char *wrong) {
     return luaL_argerror(L, index, lua_pushfstring(L, "option '%s': %s", name, wrong));
 }
 
-static bool is_known(const char *const names[], const char *name) {
+static bool args_is_known(const char *const names[], const char *name) {
     for (int i = 0; names[i] != NULL; i++)
         if (strcmp(names[i], name) == 0) return true;
     return false;
@@ -72,29 +72,29 @@ void args_options(lua_State *L, int index, const char *const names[]) {
             luaL_argerror(L, index,
                           lua_pushfstring(L, "option names are strings, got %s",
                                           luaL_typename(L, -2)));
-        if (!is_known(names, lua_tostring(L, -2)))
+        if (!args_is_known(names, lua_tostring(L, -2)))
             luaL_argerror(L, index, lua_pushfstring(L, "unknown option '%s'", lua_tostring(L, -2)));
     }
 }
 
 /* [-0, +1] pushes the option's value, nil without a table; returns its type. */
-static int push_option(lua_State *L, int index, const char *name) {
+static int args_push_option(lua_State *L, int index, const char *name) {
     if (lua_istable(L, index)) return lua_getfield(L, index, name);
     lua_pushnil(L);
     return LUA_TNIL;
 }
 
 bool args_has_option(lua_State *L, int index, const char *name) {
-    int type = push_option(L, index, name);
+    int type = args_push_option(L, index, name);
     lua_pop(L, 1);
     return type != LUA_TNIL;
 }
 
 bool args_boolean_option(lua_State *L, int index, const char *name, bool otherwise) {
-    int type = push_option(L, index, name);
+    int type = args_push_option(L, index, name);
     if (type != LUA_TNIL && type != LUA_TBOOLEAN)
-        wrong_option(L, index, name,
-                     lua_pushfstring(L, "boolean expected, got %s", luaL_typename(L, -1)));
+        args_wrong_option(L, index, name,
+                          lua_pushfstring(L, "boolean expected, got %s", luaL_typename(L, -1)));
     bool value = type == LUA_TNIL ? otherwise : lua_toboolean(L, -1);
     lua_pop(L, 1);
     return value;
@@ -103,19 +103,19 @@ bool args_boolean_option(lua_State *L, int index, const char *name, bool otherwi
 lua_Integer args_integer_option(lua_State *L, int index, const char *name, lua_Integer min,
                                 lua_Integer max, lua_Integer otherwise) {
     lua_Integer value = otherwise;
-    if (push_option(L, index, name) != LUA_TNIL) {
-        const char *wrong = to_integer(L, -1, min, max, &value);
-        if (wrong != NULL) wrong_option(L, index, name, wrong);
+    if (args_push_option(L, index, name) != LUA_TNIL) {
+        const char *wrong = args_to_integer(L, -1, min, max, &value);
+        if (wrong != NULL) args_wrong_option(L, index, name, wrong);
     }
     lua_pop(L, 1);
     return value;
 }
 
 const char *args_string_option(lua_State *L, int index, const char *name, size_t *length) {
-    int type = push_option(L, index, name);
+    int type = args_push_option(L, index, name);
     if (type != LUA_TNIL && type != LUA_TSTRING)
-        wrong_option(L, index, name,
-                     lua_pushfstring(L, "string expected, got %s", luaL_typename(L, -1)));
+        args_wrong_option(L, index, name,
+                          lua_pushfstring(L, "string expected, got %s", luaL_typename(L, -1)));
     const char *value = lua_tolstring(L, -1, length);
     lua_pop(L, 1); /* the options table holds it */
     return value;
@@ -123,9 +123,9 @@ const char *args_string_option(lua_State *L, int index, const char *name, size_t
 
 uint64_t args_duration_option(lua_State *L, int index, const char *name) {
     uint64_t duration;
-    push_option(L, index, name);
-    const char *wrong = to_duration(L, -1, &duration);
-    if (wrong != NULL) wrong_option(L, index, name, wrong);
+    args_push_option(L, index, name);
+    const char *wrong = args_to_duration(L, -1, &duration);
+    if (wrong != NULL) args_wrong_option(L, index, name, wrong);
     lua_pop(L, 1);
     return duration;
 }

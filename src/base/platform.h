@@ -18,4 +18,11 @@
 #include <sys/un.h>
 #endif
 
+#include <errno.h>
+
+/* Makes a system call again as long as a signal cuts it off: RETRY_ON_EINTR(count = read(...)); */
+#define RETRY_ON_EINTR(assignment) \
+    do {                           \
+    } while ((assignment) < 0 && errno == EINTR)
+
 #endif

@@ -1,5 +1,5 @@
 /*
-** Owns the forms of a Unix name.
+** Owns how Unix names are converted: Lua's path, sockaddr_un, text.
 */
 #include "base/unix_address.h"
 
@@ -15,8 +15,8 @@ enum { HAS_ABSTRACT = true };
 enum { HAS_ABSTRACT = false };
 #endif
 
-/* NULL, or why it can't be a name. */
-static const char *refuse(const char *path, size_t length) {
+/* NULL, or why it cannot be a name. */
+static const char *unix_address_refuse(const char *path, size_t length) {
     if (length == 0) return "the path is empty";
     if (path[0] != '\0') return strlen(path) == length ? NULL : "the path contains a NUL byte";
     if (!HAS_ABSTRACT) return "this system has no abstract names";
@@ -26,7 +26,7 @@ static const char *refuse(const char *path, size_t length) {
 /* A path ends with a NUL of its own; an abstract name is as long as its size says. */
 int unix_address_parse(UnixAddress *name, const char *path, size_t length, const char **wrong) {
     memset(name, 0, sizeof *name);
-    *wrong = refuse(path, length);
+    *wrong = unix_address_refuse(path, length);
     if (*wrong != NULL) return UV_EINVAL;
     size_t used = length + (path[0] != '\0');
     if (used > sizeof name->address.sun_path) return UV_ENAMETOOLONG;
@@ -36,7 +36,7 @@ int unix_address_parse(UnixAddress *name, const char *path, size_t length, const
     return 0;
 }
 
-static size_t length_of(const UnixAddress *name) {
+static size_t unix_address_length(const UnixAddress *name) {
     if (name->size <= BEFORE_PATH) return 0;
     size_t length = name->size - BEFORE_PATH, most = sizeof name->address.sun_path;
     if (length > most) length = most;
@@ -48,14 +48,14 @@ bool unix_address_is_abstract(const UnixAddress *name) {
 }
 
 void unix_address_push(lua_State *L, const UnixAddress *name) {
-    lua_pushlstring(L, name->address.sun_path, length_of(name));
+    lua_pushlstring(L, name->address.sun_path, unix_address_length(name));
 }
 
 void unix_address_push_text(lua_State *L, const UnixAddress *name) {
-    size_t length = length_of(name);
+    size_t length = unix_address_length(name);
     luaL_Buffer text;
     char *place = luaL_buffinitsize(L, &text, length);
-    for (size_t i = 0; i < length; i++) /* as the system's tools print them */
+    for (size_t i = 0; i < length; i++) /* @ for NUL, as in ss and netstat */
         place[i] = name->address.sun_path[i] == '\0' ? '@' : name->address.sun_path[i];
     luaL_addsize(&text, length);
     if (length == 0) luaL_addstring(&text, "(unnamed)");

@@ -16,14 +16,15 @@ typedef struct UnixAddress {
     socklen_t size;
 } UnixAddress;
 
-/* 0, or UV_ENAMETOOLONG, or UV_EINVAL and why */
+/* Returns 0, UV_ENAMETOOLONG, or UV_EINVAL and in *wrong why. */
 int unix_address_parse(UnixAddress *name, const char *path, size_t length, const char **wrong);
 
 bool unix_address_is_abstract(const UnixAddress *name);
 
-void unix_address_push(lua_State *L,
-                       const UnixAddress *name); /* [-0, +1] as it was given; "": none */
-void unix_address_push_text(lua_State *L,
-                            const UnixAddress *name); /* [-0, +1] "/run/a", "@abstract" */
+/* [-0, +1] the name as it was given; "" if there is none */
+void unix_address_push(lua_State *L, const UnixAddress *name);
+
+/* [-0, +1] "/run/a", "@abstract", "(unnamed)" */
+void unix_address_push_text(lua_State *L, const UnixAddress *name);
 
 #endif

@@ -93,7 +93,7 @@ static int udp_connect(lua_State *L) {
 static unsigned check_interface(lua_State *L, int index) {
     if (lua_isnoneornil(L, index)) return 0;
     luaL_checktype(L, index, LUA_TSTRING);
-    return socket_interface(lua_tostring(L, index));
+    return socket_interface_index(lua_tostring(L, index));
 }
 
 static int set_member(lua_State *L, const char *verb, bool member) {

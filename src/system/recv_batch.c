@@ -1,26 +1,25 @@
 /*
-** Owns receiving datagrams: recvmmsg on Linux, else one at a time.
+** Owns receiving datagrams: with recvmmsg on Linux, elsewhere one at a time.
 */
 #include "base/platform.h"
 
 #include "system/recv_batch.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <sys/uio.h>
 #include <uv.h>
 
 #ifdef __linux__
-typedef struct mmsghdr Header;
+typedef struct mmsghdr BatchHeader;
 #else
-typedef struct Header {
+typedef struct BatchHeader {
     struct msghdr msg_hdr;
     unsigned msg_len;
-} Header;
+} BatchHeader;
 #endif
 
 struct RecvBatch {
-    Header headers[RECV_BATCH_MOST];
+    BatchHeader headers[RECV_BATCH_MOST];
     struct iovec parts[RECV_BATCH_MOST];
     Address from[RECV_BATCH_MOST];
     char memory[RECV_BATCH_MOST][RECV_BATCH_DATAGRAM];
@@ -31,19 +30,19 @@ RecvBatch *recv_batch_new(void) {
     if (batch == NULL) return NULL;
     for (int i = 0; i < RECV_BATCH_MOST; i++) {
         batch->parts[i] = (struct iovec){batch->memory[i], RECV_BATCH_DATAGRAM};
-        batch->headers[i] = (Header){.msg_hdr = {
-                                         .msg_name = &batch->from[i],
-                                         .msg_namelen = sizeof batch->from[i],
-                                         .msg_iov = &batch->parts[i],
-                                         .msg_iovlen = 1,
-                                     }};
+        batch->headers[i] = (BatchHeader){.msg_hdr = {
+                                              .msg_name = &batch->from[i],
+                                              .msg_namelen = sizeof batch->from[i],
+                                              .msg_iov = &batch->parts[i],
+                                              .msg_iovlen = 1,
+                                          }};
     }
     return batch;
 }
 
 #ifdef __linux__
 
-static int receive(RecvBatch *batch, int fd, bool *drained) {
+static int recv_batch_fill(RecvBatch *batch, int fd, bool *drained) {
     int count = recvmmsg(fd, batch->headers, RECV_BATCH_MOST, 0, NULL);
     *drained = count < RECV_BATCH_MOST;
     return count;
@@ -51,7 +50,7 @@ static int receive(RecvBatch *batch, int fd, bool *drained) {
 
 #else /* untested */
 
-static int receive(RecvBatch *batch, int fd, bool *drained) {
+static int recv_batch_fill(RecvBatch *batch, int fd, bool *drained) {
     ssize_t size = recvmsg(fd, &batch->headers[0].msg_hdr, 0);
     *drained = size < 0;
     batch->headers[0].msg_len = (unsigned)size;
@@ -62,10 +61,8 @@ static int receive(RecvBatch *batch, int fd, bool *drained) {
 
 int recv_batch_receive(RecvBatch *batch, int fd, bool *drained) {
     int count;
-    do {
-        count = receive(batch, fd, drained);
-    } while (count < 0 && errno == EINTR);
-    for (int i = 0; i < count; i++) /* the kernel has put in how long each address is */
+    RETRY_ON_EINTR(count = recv_batch_fill(batch, fd, drained));
+    for (int i = 0; i < count; i++) /* the kernel has overwritten it with the address's length */
         batch->headers[i].msg_hdr.msg_namelen = sizeof batch->from[i];
     if (count >= 0) return count;
     return errno == EWOULDBLOCK ? UV_EAGAIN : -errno;

@@ -1,6 +1,6 @@
 /*
 ** Batches: datagrams taken from the kernel, several with one system call where
-** there is one for that.
+** the system has such a call.
 */
 #ifndef ARSENAL_SYSTEM_RECV_BATCH_H
 #define ARSENAL_SYSTEM_RECV_BATCH_H
@@ -13,12 +13,12 @@ enum { RECV_BATCH_MOST = 16, RECV_BATCH_DATAGRAM = 64 * 1024 /* bytes; none is l
 
 typedef struct RecvBatch RecvBatch;
 
-RecvBatch *
-recv_batch_new(void); /* NULL for want of memory; most of it is touched only by large datagrams */
+/* NULL: no memory. It is freed with free. Most of it is touched only by large datagrams. */
+RecvBatch *recv_batch_new(void);
 
 /*
-** Takes what has arrived, at most RECV_BATCH_MOST datagrams. Returns their number, or
-** a status. *drained tells that there were no more.
+** Takes the datagrams that have arrived, at most RECV_BATCH_MOST. Returns their
+** number or a status. *drained: there were no more.
 */
 int recv_batch_receive(RecvBatch *batch, int fd, bool *drained);
 

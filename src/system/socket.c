@@ -1,12 +1,11 @@
 /*
-** Owns every system call on sockets. POSIX only: a Windows version
-** has the same functions on SOCKETs.
+** Owns the system calls on sockets. POSIX only: a Windows version has the same
+** functions on SOCKETs.
 */
 #include "base/platform.h"
 
 #include "system/socket.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <ifaddrs.h>
 #include <limits.h>
@@ -28,14 +27,14 @@ int socket_open(int family, int type) {
     return fd >= 0 ? fd : -errno;
 }
 
-static int accept_one(int fd, struct sockaddr *peer, socklen_t *size) {
+static int socket_accept_once(int fd, struct sockaddr *peer, socklen_t *size) {
     return accept4(fd, peer, size, SOCK_NONBLOCK | SOCK_CLOEXEC);
 }
 
 #else /* untested */
 
 /* Returns the descriptor set up, or closes it. */
-static int set_up(int fd) {
+static int socket_set_up(int fd) {
     if (fd < 0) return -errno;
     if (fcntl(fd, F_SETFL, O_NONBLOCK) == 0 && fcntl(fd, F_SETFD, FD_CLOEXEC) == 0) return fd;
     int status = -errno;
@@ -44,19 +43,30 @@ static int set_up(int fd) {
 }
 
 int socket_open(int family, int type) {
-    return set_up(socket(family, type, 0));
+    return socket_set_up(socket(family, type, 0));
 }
 
-static int accept_one(int fd, struct sockaddr *peer, socklen_t *size) {
-    int accepted = set_up(accept(fd, peer, size));
+static int socket_accept_once(int fd, struct sockaddr *peer, socklen_t *size) {
+    int accepted = socket_set_up(accept(fd, peer, size));
     if (accepted < 0) errno = -accepted;
     return accepted;
 }
 
 #endif
 
+/* The status of a call that returns 0 on success. */
+static int socket_status(int result) {
+    return result == 0 ? 0 : -errno;
+}
+
+/* The status of a call that returns a count or a descriptor. */
+static ptrdiff_t socket_count(ptrdiff_t count) {
+    if (count >= 0) return count;
+    return errno == EWOULDBLOCK ? UV_EAGAIN : -errno;
+}
+
 void socket_close(int fd) {
-    close(fd); /* after EINTR, too, the descriptor is gone on the systems that we run on */
+    close(fd); /* not again after EINTR: the descriptor is closed on Linux and macOS then, too */
 }
 
 void socket_abort(int fd) {
@@ -66,21 +76,18 @@ void socket_abort(int fd) {
 }
 
 int socket_bind(int fd, const Address *address) {
-    return bind(fd, &address->any, address_size(address)) == 0 ? 0 : -errno;
+    return socket_status(bind(fd, &address->any, address_size(address)));
 }
 
 int socket_listen(int fd, int backlog) {
-    return listen(fd, backlog) == 0 ? 0 : -errno;
+    return socket_status(listen(fd, backlog));
 }
 
 int socket_accept(int fd, Address *peer) {
     socklen_t size = sizeof *peer;
     int accepted;
-    do {
-        accepted = accept_one(fd, &peer->any, &size);
-    } while (accepted < 0 && errno == EINTR);
-    if (accepted >= 0) return accepted;
-    return errno == EWOULDBLOCK ? UV_EAGAIN : -errno;
+    RETRY_ON_EINTR(accepted = socket_accept_once(fd, &peer->any, &size));
+    return (int)socket_count(accepted);
 }
 
 int socket_connect(int fd, const Address *address) {
@@ -96,26 +103,21 @@ int socket_connected(int fd) {
 
 ptrdiff_t socket_read(int fd, char *data, size_t size) {
     ssize_t count;
-    do {
-        count = recv(fd, data, size, 0);
-    } while (count < 0 && errno == EINTR);
-    if (count >= 0) return count;
-    return errno == EWOULDBLOCK ? UV_EAGAIN : -errno;
+    RETRY_ON_EINTR(count = recv(fd, data, size, 0));
+    return socket_count(count);
 }
 
+/* libuv's buffers are laid out as iovecs. send and recv are cheaper than write and read. */
 ptrdiff_t socket_write(int fd, const uv_buf_t *parts, unsigned count) {
     struct msghdr message = {.msg_iov = (struct iovec *)parts, .msg_iovlen = count};
     ssize_t written;
-    do { /* libuv's buffers are laid out as iovecs; send and recv are cheaper than write and read */
-        written = count == 1 ? send(fd, parts->base, parts->len, MSG_NOSIGNAL)
-                             : sendmsg(fd, &message, MSG_NOSIGNAL);
-    } while (written < 0 && errno == EINTR);
-    if (written >= 0) return written;
-    return errno == EWOULDBLOCK ? UV_EAGAIN : -errno;
+    RETRY_ON_EINTR(written = count == 1 ? send(fd, parts->base, parts->len, MSG_NOSIGNAL)
+                                        : sendmsg(fd, &message, MSG_NOSIGNAL));
+    return socket_count(written);
 }
 
 int socket_end(int fd) {
-    return shutdown(fd, SHUT_WR) == 0 ? 0 : -errno;
+    return socket_status(shutdown(fd, SHUT_WR));
 }
 
 void socket_make_room(int fd) {
@@ -127,30 +129,30 @@ void socket_make_room(int fd) {
 
 int socket_local_address(int fd, Address *address) {
     socklen_t size = sizeof *address;
-    return getsockname(fd, &address->any, &size) == 0 ? 0 : -errno;
+    return socket_status(getsockname(fd, &address->any, &size));
 }
 
 int socket_remote_address(int fd, Address *address) {
     socklen_t size = sizeof *address;
-    return getpeername(fd, &address->any, &size) == 0 ? 0 : -errno;
+    return socket_status(getpeername(fd, &address->any, &size));
 }
 
 int socket_bind_unix(int fd, const UnixAddress *name) {
-    return bind(fd, (const struct sockaddr *)&name->address, name->size) == 0 ? 0 : -errno;
+    return socket_status(bind(fd, (const struct sockaddr *)&name->address, name->size));
 }
 
 int socket_connect_unix(int fd, const UnixAddress *name) {
-    return connect(fd, (const struct sockaddr *)&name->address, name->size) == 0 ? 0 : -errno;
+    return socket_status(connect(fd, (const struct sockaddr *)&name->address, name->size));
 }
 
 int socket_local_unix(int fd, UnixAddress *name) {
     name->size = sizeof name->address;
-    return getsockname(fd, (struct sockaddr *)&name->address, &name->size) == 0 ? 0 : -errno;
+    return socket_status(getsockname(fd, (struct sockaddr *)&name->address, &name->size));
 }
 
 int socket_remote_unix(int fd, UnixAddress *name) {
     name->size = sizeof name->address;
-    return getpeername(fd, (struct sockaddr *)&name->address, &name->size) == 0 ? 0 : -errno;
+    return socket_status(getpeername(fd, (struct sockaddr *)&name->address, &name->size));
 }
 
 #ifdef __linux__
@@ -176,32 +178,33 @@ int socket_credentials(int fd, SocketCredentials *peer) {
 
 #endif
 
-static int set(int fd, int level, int name, int value) {
-    return setsockopt(fd, level, name, &value, sizeof value) == 0 ? 0 : -errno;
+static int socket_set_integer(int fd, int level, int name, int value) {
+    return socket_status(setsockopt(fd, level, name, &value, sizeof value));
 }
 
-static int set_keepalive(int fd, int seconds) {
-    int status = set(fd, SOL_SOCKET, SO_KEEPALIVE, seconds > 0);
-    if (status == 0 && seconds > 0) status = set(fd, IPPROTO_TCP, TCP_KEEPIDLE, seconds);
+static int socket_set_keepalive(int fd, int seconds) {
+    int status = socket_set_integer(fd, SOL_SOCKET, SO_KEEPALIVE, seconds > 0);
+    if (status == 0 && seconds > 0)
+        status = socket_set_integer(fd, IPPROTO_TCP, TCP_KEEPIDLE, seconds);
     return status;
 }
 
 int socket_set(int fd, SocketOption option, int value) {
     switch (option) {
     case SOCKET_NODELAY:
-        return set(fd, IPPROTO_TCP, TCP_NODELAY, value);
+        return socket_set_integer(fd, IPPROTO_TCP, TCP_NODELAY, value);
     case SOCKET_KEEPALIVE:
-        return set_keepalive(fd, value);
+        return socket_set_keepalive(fd, value);
     case SOCKET_SEND_BUFFER:
-        return set(fd, SOL_SOCKET, SO_SNDBUF, value);
+        return socket_set_integer(fd, SOL_SOCKET, SO_SNDBUF, value);
     case SOCKET_RECV_BUFFER:
-        return set(fd, SOL_SOCKET, SO_RCVBUF, value);
+        return socket_set_integer(fd, SOL_SOCKET, SO_RCVBUF, value);
     case SOCKET_REUSEADDR:
-        return set(fd, SOL_SOCKET, SO_REUSEADDR, value);
+        return socket_set_integer(fd, SOL_SOCKET, SO_REUSEADDR, value);
     case SOCKET_REUSEPORT:
-        return set(fd, SOL_SOCKET, SO_REUSEPORT, value);
+        return socket_set_integer(fd, SOL_SOCKET, SO_REUSEPORT, value);
     case SOCKET_IPV6ONLY:
-        return set(fd, IPPROTO_IPV6, IPV6_V6ONLY, value);
+        return socket_set_integer(fd, IPPROTO_IPV6, IPV6_V6ONLY, value);
     }
     return UV_EINVAL;
 }
@@ -214,7 +217,8 @@ int socket_examine(int fd, SocketFacts *facts) {
     socklen_t size = sizeof facts->type;
     int status = socket_local_unix(fd, &name);
     if (status != 0) return status;
-    if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &facts->type, &size) != 0) return -errno;
+    status = socket_status(getsockopt(fd, SOL_SOCKET, SO_TYPE, &facts->type, &size));
+    if (status != 0) return status;
     size = sizeof listens;
     getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size);
     facts->family = name.address.sun_family;
@@ -225,19 +229,16 @@ int socket_examine(int fd, SocketFacts *facts) {
 int socket_prepare(int fd) {
     int flags = fcntl(fd, F_GETFL);
     if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0) return -errno;
-    return fcntl(fd, F_SETFD, FD_CLOEXEC) == 0 ? 0 : -errno;
+    return socket_status(fcntl(fd, F_SETFD, FD_CLOEXEC));
 }
 
 /* --- datagrams --- */
 
 ptrdiff_t socket_send(int fd, const char *data, size_t size, const Address *to) {
     ssize_t sent;
-    do {
-        sent = to == NULL ? send(fd, data, size, 0)
-                          : sendto(fd, data, size, 0, &to->any, address_size(to));
-    } while (sent < 0 && errno == EINTR);
-    if (sent >= 0) return sent;
-    return errno == EWOULDBLOCK ? UV_EAGAIN : -errno;
+    RETRY_ON_EINTR(sent = to == NULL ? send(fd, data, size, 0)
+                                     : sendto(fd, data, size, 0, &to->any, address_size(to)));
+    return socket_count(sent);
 }
 
 #ifdef SO_MEMINFO
@@ -257,84 +258,80 @@ uint64_t socket_dropped(int fd) {
 
 #endif
 
-static int set_v4(int fd, DatagramOption option, int value) {
-    struct ip_mreqn interface = {.imr_ifindex = value};
+static int socket_set_v4(int fd, DatagramOption option, int value) {
+    struct ip_mreqn request = {.imr_ifindex = value};
     switch (option) {
     case DATAGRAM_BROADCAST:
-        return set(fd, SOL_SOCKET, SO_BROADCAST, value);
+        return socket_set_integer(fd, SOL_SOCKET, SO_BROADCAST, value);
     case DATAGRAM_TTL:
-        return set(fd, IPPROTO_IP, IP_TTL, value);
+        return socket_set_integer(fd, IPPROTO_IP, IP_TTL, value);
     case DATAGRAM_MULTICAST_TTL:
-        return set(fd, IPPROTO_IP, IP_MULTICAST_TTL, value);
+        return socket_set_integer(fd, IPPROTO_IP, IP_MULTICAST_TTL, value);
     case DATAGRAM_MULTICAST_LOOP:
-        return set(fd, IPPROTO_IP, IP_MULTICAST_LOOP, value);
+        return socket_set_integer(fd, IPPROTO_IP, IP_MULTICAST_LOOP, value);
     case DATAGRAM_MULTICAST_INTERFACE:
-        if (setsockopt(fd, IPPROTO_IP, IP_MULTICAST_IF, &interface, sizeof interface) == 0)
-            return 0;
-        return -errno;
+        return socket_status(setsockopt(fd, IPPROTO_IP, IP_MULTICAST_IF, &request, sizeof request));
     }
     return UV_EINVAL;
 }
 
-static int set_v6(int fd, DatagramOption option, int value) {
+static int socket_set_v6(int fd, DatagramOption option, int value) {
     switch (option) {
     case DATAGRAM_BROADCAST:
-        return set(fd, SOL_SOCKET, SO_BROADCAST, value);
+        return socket_set_integer(fd, SOL_SOCKET, SO_BROADCAST, value);
     case DATAGRAM_TTL:
-        return set(fd, IPPROTO_IPV6, IPV6_UNICAST_HOPS, value);
+        return socket_set_integer(fd, IPPROTO_IPV6, IPV6_UNICAST_HOPS, value);
     case DATAGRAM_MULTICAST_TTL:
-        return set(fd, IPPROTO_IPV6, IPV6_MULTICAST_HOPS, value);
+        return socket_set_integer(fd, IPPROTO_IPV6, IPV6_MULTICAST_HOPS, value);
     case DATAGRAM_MULTICAST_LOOP:
-        return set(fd, IPPROTO_IPV6, IPV6_MULTICAST_LOOP, value);
+        return socket_set_integer(fd, IPPROTO_IPV6, IPV6_MULTICAST_LOOP, value);
     case DATAGRAM_MULTICAST_INTERFACE:
-        return set(fd, IPPROTO_IPV6, IPV6_MULTICAST_IF, value);
+        return socket_set_integer(fd, IPPROTO_IPV6, IPV6_MULTICAST_IF, value);
     }
     return UV_EINVAL;
 }
 
 /* An IPv6 socket may serve IPv4 too, where the system lets it. */
 int socket_set_datagram(int fd, int family, DatagramOption option, int value) {
-    if (family == AF_INET) return set_v4(fd, option, value);
-    set_v4(fd, option, value);
-    return set_v6(fd, option, value);
+    if (family == AF_INET) return socket_set_v4(fd, option, value);
+    socket_set_v4(fd, option, value);
+    return socket_set_v6(fd, option, value);
 }
 
-/* Linux gives a socket what any other on the machine has joined, unless told not to. */
-static void set_choosy(int fd) {
+/* By default Linux gives a socket also the datagrams of groups that other sockets have joined. */
+static void socket_set_own_groups_only(int fd) {
 #ifdef IP_MULTICAST_ALL
-    set(fd, IPPROTO_IP, IP_MULTICAST_ALL, 0);
+    socket_set_integer(fd, IPPROTO_IP, IP_MULTICAST_ALL, 0);
 #endif
 #ifdef IPV6_MULTICAST_ALL
-    set(fd, IPPROTO_IPV6, IPV6_MULTICAST_ALL, 0);
+    socket_set_integer(fd, IPPROTO_IPV6, IPV6_MULTICAST_ALL, 0);
 #endif
     (void)fd;
 }
 
-int socket_set_member(int fd, const Address *group, unsigned interface, bool member) {
-    struct group_req request = {.gr_interface = interface};
+int socket_set_member(int fd, const Address *group, unsigned interface_index, bool member) {
+    struct group_req request = {.gr_interface = interface_index};
     int level = group->any.sa_family == AF_INET6 ? IPPROTO_IPV6 : IPPROTO_IP;
-    set_choosy(fd);
+    socket_set_own_groups_only(fd);
     memcpy(&request.gr_group, group, address_size(group));
     int name = member ? MCAST_JOIN_GROUP : MCAST_LEAVE_GROUP;
-    return setsockopt(fd, level, name, &request, sizeof request) == 0 ? 0 : -errno;
+    return socket_status(setsockopt(fd, level, name, &request, sizeof request));
 }
 
-static bool has_address(const struct ifaddrs *interface, const Address *address) {
+static bool socket_interface_has(const struct ifaddrs *each, const Address *address) {
     Address own;
-    if (interface->ifa_addr == NULL || interface->ifa_addr->sa_family != address->any.sa_family)
-        return false;
-    address_from(&own, interface->ifa_addr);
+    if (each->ifa_addr == NULL || each->ifa_addr->sa_family != address->any.sa_family) return false;
+    address_from(&own, each->ifa_addr);
     return address_same_host(&own, address);
 }
 
-unsigned socket_interface(const char *name) {
+unsigned socket_interface_index(const char *name) {
     Address address;
-    struct ifaddrs *interfaces;
+    struct ifaddrs *all;
     unsigned index = if_nametoindex(name);
-    if (index != 0 || !address_parse(&address, name, 0) || getifaddrs(&interfaces) != 0)
-        return index;
-    for (const struct ifaddrs *each = interfaces; each != NULL && index == 0; each = each->ifa_next)
-        if (has_address(each, &address)) index = if_nametoindex(each->ifa_name);
-    freeifaddrs(interfaces);
+    if (index != 0 || !address_parse(&address, name, 0) || getifaddrs(&all) != 0) return index;
+    for (const struct ifaddrs *each = all; each != NULL && index == 0; each = each->ifa_next)
+        if (socket_interface_has(each, &address)) index = if_nametoindex(each->ifa_name);
+    freeifaddrs(all);
     return index;
 }

@@ -1,6 +1,6 @@
 /*
-** Sockets: the system's calls on descriptors, all non-blocking; each result
-** below 0 is a status of error.h, UV_EAGAIN where it would block.
+** Sockets: the system's calls on descriptors, all non-blocking. A result below 0
+** is a status of error.h: UV_EAGAIN where the call would block.
 */
 #ifndef ARSENAL_SYSTEM_SOCKET_H
 #define ARSENAL_SYSTEM_SOCKET_H
@@ -11,9 +11,9 @@
 #include <stddef.h>
 #include <uv.h>
 
-/* Who had the other end of a Unix stream when it was connected. */
+/* The process that had the other end of a Unix stream when it was connected. */
 typedef struct SocketCredentials {
-    int process; /* 0 where the system doesn't tell */
+    int process; /* 0 where the system does not tell */
     unsigned user, group;
 } SocketCredentials;
 
@@ -25,12 +25,12 @@ int socket_bind(int fd, const Address *address);
 int socket_listen(int fd, int backlog);
 int socket_accept(int fd, Address *peer); /* a descriptor */
 
-int socket_connect(int fd, const Address *address); /* 0, or UV_EAGAIN: ends when writable */
-int socket_connected(int fd);                       /* how that has ended */
+int socket_connect(int fd, const Address *address); /* UV_EAGAIN: it has ended once writable */
+int socket_connected(int fd);                       /* the status that it has ended with */
 
 ptrdiff_t socket_read(int fd, char *data, size_t size);
 ptrdiff_t socket_write(int fd, const uv_buf_t *parts, unsigned count);
-int socket_end(int fd); /* ends our direction */
+int socket_end(int fd); /* ends the sending direction */
 
 /* Makes the kernel accept a few more bytes although its send buffer is full. */
 void socket_make_room(int fd);
@@ -46,13 +46,15 @@ int socket_credentials(int fd, SocketCredentials *peer);
 
 typedef enum SocketOption {
     SOCKET_NODELAY,
-    SOCKET_KEEPALIVE, /* seconds of silence, 0 for off */
+    SOCKET_KEEPALIVE, /* seconds of silence, at most SOCKET_LONGEST_KEEPALIVE; 0 for off */
     SOCKET_SEND_BUFFER,
     SOCKET_RECV_BUFFER,
     SOCKET_REUSEADDR,
     SOCKET_REUSEPORT,
     SOCKET_IPV6ONLY,
 } SocketOption;
+
+enum { SOCKET_LONGEST_KEEPALIVE = 32767 }; /* Linux takes no more */
 
 int socket_set(int fd, SocketOption option, int value);
 
@@ -63,7 +65,7 @@ typedef struct SocketFacts {
 } SocketFacts;
 
 int socket_examine(int fd, SocketFacts *facts);
-int socket_prepare(int fd); /* makes it as socket_open does */
+int socket_prepare(int fd); /* makes it non-blocking and closed on exec, as socket_open does */
 
 /* Datagrams: `to` is NULL on a connected socket. Returns the count of bytes or a status. */
 ptrdiff_t socket_send(int fd, const char *data, size_t size, const Address *to);
@@ -74,15 +76,15 @@ typedef enum DatagramOption {
     DATAGRAM_TTL,
     DATAGRAM_MULTICAST_TTL,
     DATAGRAM_MULTICAST_LOOP,
-    DATAGRAM_MULTICAST_INTERFACE, /* its index */
+    DATAGRAM_MULTICAST_INTERFACE, /* the index of a network interface */
 } DatagramOption;
 
 int socket_set_datagram(int fd, int family, DatagramOption option, int value);
 
-/* Whether the socket gets what is sent to the group, by the interface (0: the system's choice). */
-int socket_set_member(int fd, const Address *group, unsigned interface, bool member);
+/* Joins or leaves a multicast group by the network interface with that index; 0: the system chooses. */
+int socket_set_member(int fd, const Address *group, unsigned interface_index, bool member);
 
-/* The index of an interface, by its name or an address of it; 0: there is none. */
-unsigned socket_interface(const char *name);
+/* The index of a network interface, found by its name or by one of its addresses; 0: there is none. */
+unsigned socket_interface_index(const char *name);
 
 #endif

@@ -1,5 +1,5 @@
 /*
-** Owns how the ends of a socket are told.
+** Owns how the two ends of a socket are pushed for Lua.
 */
 #include "system/socket_name.h"
 
@@ -7,8 +7,8 @@
 
 #include <string.h>
 
-/* A Unix name has room for an inet address, too. */
-static int ask(int fd, End end, UnixAddress *name, Address *address) {
+/* Asks for a Unix name, which has room for an inet address, too. */
+static int socket_name_ask(int fd, End end, UnixAddress *name, Address *address) {
     memset(name, 0, sizeof *name);
     int status = end == END_LOCAL ? socket_local_unix(fd, name) : socket_remote_unix(fd, name);
     memcpy(address, &name->address, sizeof *address);
@@ -18,7 +18,7 @@ static int ask(int fd, End end, UnixAddress *name, Address *address) {
 void socket_name_push_text(lua_State *L, int fd, End end) {
     UnixAddress name;
     Address address;
-    if (ask(fd, end, &name, &address) != 0)
+    if (socket_name_ask(fd, end, &name, &address) != 0)
         lua_pushliteral(L, "?");
     else if (address_is_inet(&address))
         address_push(L, &address);
@@ -29,7 +29,7 @@ void socket_name_push_text(lua_State *L, int fd, End end) {
 int socket_name_push(lua_State *L, int fd, End end) {
     UnixAddress name;
     Address address;
-    int status = ask(fd, end, &name, &address);
+    int status = socket_name_ask(fd, end, &name, &address);
     if (status != 0) return status;
     if (address_is_inet(&address)) return socket_name_push_inet(L, &address);
     unix_address_push(L, &name);

@@ -1,6 +1,6 @@
 /*
-** Endpoints: the two ends of a socket as Lua sees them, host and port or a
-** Unix name, asked of the kernel.
+** Names of sockets: the two ends of a socket as Lua has them, host and port or a
+** Unix name. The kernel is asked each time.
 */
 #ifndef ARSENAL_SYSTEM_SOCKET_NAME_H
 #define ARSENAL_SYSTEM_SOCKET_NAME_H
@@ -9,10 +9,10 @@
 
 typedef enum End { END_LOCAL, END_REMOTE } End;
 
-/* [-0, +1] "127.0.0.1:80", "/run/socket", or "?" where the kernel does not tell */
+/* [-0, +1] "127.0.0.1:80", "/run/socket", or "?" if the kernel does not tell */
 void socket_name_push_text(lua_State *L, int fd, End end);
 
-/* [-0, +1 or 2] host and port, or a path; returns how many, or a status and pushes nothing */
+/* [-0, +2 or 1] host and port, or a path. Returns how many; on failure a status, and pushes nothing. */
 int socket_name_push(lua_State *L, int fd, End end);
 int socket_name_push_inet(lua_State *L, const Address *address);
 

@@ -1,6 +1,6 @@
 /*
-** Socket files: what a Unix listener leaves in the file system. Told dead from
-** living, and removed only by who has made it.
+** Socket files: what a Unix listener makes in the file system. A file is replaced
+** only if no process listens on it, and removed only by the process that made it.
 */
 #ifndef ARSENAL_SYSTEM_UNIX_SOCKET_FILE_H
 #define ARSENAL_SYSTEM_UNIX_SOCKET_FILE_H
@@ -12,18 +12,18 @@
 typedef struct UnixSocketFile UnixSocketFile;
 
 typedef struct UnixSocketFileOptions {
-    int mode;     /* permission bits, or -1 for what the process's umask leaves */
-    bool replace; /* a dead socket file that is in the way */
+    int mode;     /* permission bits; -1: what the process's umask leaves */
+    bool replace; /* a socket file of that name on which no process listens */
 } UnixSocketFileOptions;
 
 /*
-** Binds the descriptor to the name, and lets it listen. *file is what was made,
+** Binds the descriptor to the name and makes it listen. *file is the file made:
 ** NULL for an abstract name and on failure. Returns 0 or a status.
 */
 int unix_socket_file_listen(int fd, const UnixAddress *name, int backlog,
                             const UnixSocketFileOptions *options, UnixSocketFile **file);
 
-/* Unlinks the file, unless something else has its name by now, and frees what was kept of it. */
+/* Unlinks the file, unless another one has its name now, and frees `file`. */
 void unix_socket_file_remove(UnixSocketFile *file);
 
 #endif
