@@ -73,6 +73,7 @@ build = {
         "src/net/datagram.c",
         "src/net/dns.c",
         "src/net/idle_streams.c",
+        "src/net/inet_args.c",
         "src/net/listener.c",
         "src/net/tcp.c",
         "src/net/udp.c",

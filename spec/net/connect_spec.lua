@@ -83,6 +83,7 @@ describe("tcp.connect", function()
 
   it("from an address that is not ours says so", inside(function()
     kit.fails("EADDRNOTAVAIL", arsenal.tcp.connect("127.0.0.1", kit.dead_port(), { local_address = "192.0.2.77" }))
+    kit.fails("EINVAL", arsenal.tcp.connect("127.0.0.1", kit.dead_port(), { local_address = "127.0.0.1\0.evil" }))
   end))
 
   it("resolves names", inside(function()

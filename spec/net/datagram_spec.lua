@@ -387,6 +387,7 @@ describe("udp.connect", function()
     assert.equal("127.0.0.2", select(2, server:recv_from()))
     kit.fails("EADDRNOTAVAIL", arsenal.udp.connect("127.0.0.1", 9, { local_address = "192.0.2.77" }))
     kit.fails("EAFNOSUPPORT", arsenal.udp.connect("127.0.0.1", 9, { local_address = "::1" }))
+    kit.fails("EINVAL", arsenal.udp.connect("127.0.0.1", 9, { local_address = "127.0.0.1\0.evil.example" }))
   end))
 end)
 

@@ -1,6 +1,6 @@
 /*
 ** Owns what is the Unix family's own: listening on a name, one attempt to
-** connect to one, and who the peer is.
+** connect to one, and the credentials of the peer.
 */
 #include "base/openers.h"
 
@@ -11,8 +11,8 @@
 
 #include <limits.h>
 
-/* [-0, +3 on failure] the name at index 1; returns whether it is one. */
-static bool parse_name(lua_State *L, UnixAddress *name, const char *verb) {
+/* [-0, +0 or 3] the name at index 1. False if it cannot be one: then the failure is on top. */
+static bool unix_parse_name(lua_State *L, UnixAddress *name, const char *verb) {
     size_t length;
     const char *wrong, *path = luaL_checklstring(L, 1, &length);
     int status = unix_address_parse(name, path, length, &wrong);
@@ -25,7 +25,7 @@ static bool parse_name(lua_State *L, UnixAddress *name, const char *verb) {
 }
 
 /* nil, "<verb> <name>: <reason>", code; returns 3. */
-static int fail(lua_State *L, const UnixAddress *name, const char *verb, int status) {
+static int unix_fail(lua_State *L, const UnixAddress *name, const char *verb, int status) {
     unix_address_push_text(L, name);
     return error_push(L, status, "%s %s", verb, lua_tostring(L, -1));
 }
@@ -38,14 +38,14 @@ static int unix_listen(lua_State *L) {
         .mode = (int)args_integer_option(L, 2, "mode", 0, 0777, -1),
         .replace = args_boolean_option(L, 2, "unlink", false),
     };
-    if (!parse_name(L, &name, "listen")) return 3;
+    if (!unix_parse_name(L, &name, "listen")) return 3;
     Listener *listener = listener_new(L, LISTENER_UNIX, STREAM_UNIX);
     int fd = socket_open(AF_UNIX, SOCK_STREAM);
     int status = fd;
     if (fd >= 0) status = unix_socket_file_listen(fd, &name, backlog, &options, &listener->file);
     if (status < 0) {
         if (fd >= 0) socket_close(fd);
-        return fail(L, &name, "listen", status);
+        return unix_fail(L, &name, "listen", status);
     }
     listener_adopt(listener, fd);
     return 1;
@@ -55,24 +55,24 @@ static int unix_listen(lua_State *L) {
 static int unix_connect(lua_State *L) {
     UnixAddress name;
     Address remote = {.any.sa_family = AF_UNIX};
-    if (!parse_name(L, &name, "connect")) return 3;
+    if (!unix_parse_name(L, &name, "connect")) return 3;
     Stream *stream = stream_new(L, STREAM_UNIX);
     int fd = socket_open(AF_UNIX, SOCK_STREAM);
     int status = fd < 0 ? fd : socket_connect_unix(fd, &name);
     if (status < 0) {
         if (fd >= 0) socket_close(fd);
-        return fail(L, &name, "connect", status);
+        return unix_fail(L, &name, "connect", status);
     }
     stream_adopt(stream, fd, &remote);
     return 1;
 }
 
 /*
-** stream:peer_credentials() a table with `uid` and `gid`, and `pid` where the
-** system tells: of who had the other end when it was connected.
-** "ENOTSUP" for a stream that is not a Unix one.
+** stream:peer_credentials() a table with `uid` and `gid`, and `pid` if the system
+** tells, of the process that had the other end when it was connected. "ENOTSUP"
+** for a stream that is not a Unix stream.
 */
-static int peer_credentials(lua_State *L) {
+static int unix_peer_credentials(lua_State *L) {
     Stream *stream = stream_check(L, 1);
     SocketCredentials peer;
     int status = stream->socket.handle.open ? socket_credentials(stream->socket.poller.fd, &peer)
@@ -99,7 +99,7 @@ static const luaL_Reg functions[] = {
 void unix_open(lua_State *L) {
     luaL_setfuncs(L, functions, 0);
     lua_getfield(L, -1, "stream_methods");
-    lua_pushcfunction(L, peer_credentials);
+    lua_pushcfunction(L, unix_peer_credentials);
     lua_setfield(L, -2, "peer_credentials");
     lua_pop(L, 1);
 }

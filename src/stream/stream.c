@@ -140,7 +140,8 @@ static int set_option(lua_State *L) {
         luaL_checktype(L, 3, LUA_TBOOLEAN);
         value = lua_toboolean(L, 3);
     } else if (options[which] != SOCKET_KEEPALIVE || lua_toboolean(L, 3)) {
-        value = (int)args_integer(L, 3, 1, INT_MAX);
+        bool is_keepalive = options[which] == SOCKET_KEEPALIVE;
+        value = (int)args_integer(L, 3, 1, is_keepalive ? SOCKET_LONGEST_KEEPALIVE : INT_MAX);
     }
     if (!stream->socket.handle.open) return stream_fail(L, stream, "set_option", ARSENAL_CLOSED);
     int status = socket_set(stream->socket.poller.fd, options[which], value);

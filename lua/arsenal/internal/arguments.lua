@@ -1,5 +1,5 @@
--- The checks that Lua's part of arsenal makes of its arguments: each raises,
--- at the caller of the public function, an error that names what was wrong.
+-- How the Lua part of arsenal checks the arguments of its functions. Each check
+-- raises its error where the user calls the public function.
 
 local core = require("arsenal.core")
 
@@ -37,7 +37,7 @@ function arguments.callable(value, position, name)
   end
 end
 
--- What is wrong with a value, by the kind of option; nil when nothing is.
+-- By the kind of option: what is wrong with a value; nil or false if nothing is.
 local checks = {}
 
 function checks.boolean(value)
@@ -60,7 +60,8 @@ end
 function checks.keepalive(value)
   if value == false then return nil end
   if type(value) ~= "number" then return "seconds or false expected, got " .. type(value) end
-  return not (value >= 1 and value <= 32767) and "seconds from 1 to 32767 expected, got " .. value
+  local longest <const> = core.longest_keepalive
+  return not (value >= 1 and value <= longest) and ("seconds from 1 to %d expected, got %s"):format(longest, value)
 end
 
 local function not_integer(value, expected)
@@ -94,11 +95,11 @@ function arguments.one_of(...)
     for _, word in ipairs(words) do
       if value == word then return nil end
     end
-    return ("%q expected, got %s"):format(table.concat(words, '" or "'), tostring(value))
+    return ('"%s" expected, got %s'):format(table.concat(words, '" or "'), tostring(value))
   end
 end
 
--- What is wrong with one option of those that are `known`; nil when nothing is.
+-- What is wrong with one option, given the `known` ones; nil if nothing is.
 function arguments.wrong(known, key, value)
   local check = known[key]
   if not check then return ("unknown option '%s'"):format(tostring(key)) end
@@ -106,7 +107,7 @@ function arguments.wrong(known, key, value)
   return wrong and ("option '%s': %s"):format(key, wrong) or nil
 end
 
--- For what a public function finds wrong itself.
+-- Raises the error for what a public function has found wrong by itself.
 function arguments.refuse(position, name, what)
   fail(position, name, what)
 end

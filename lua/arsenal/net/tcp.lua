@@ -1,5 +1,5 @@
--- TCP: connecting to names, with their addresses raced as RFC 8305 says, and
--- listening. Each single attempt is the C core's.
+-- TCP: connecting to names, whose addresses are raced as RFC 8305 says, and
+-- listening. The C core makes each attempt to connect to one address.
 
 local core = require("arsenal.core")
 local arguments = require("arsenal.internal.arguments")
@@ -10,9 +10,9 @@ local tcp_options = require("arsenal.net.tcp_options")
 ---@class arsenal.tcp
 local tcp = {}
 
-local ATTEMPT_DELAY = 0.25 -- seconds before the next address is tried beside (RFC 8305, section 5)
+local ATTEMPT_DELAY <const> = 0.25 -- seconds before the next address is tried, too (RFC 8305, section 5)
 
--- What the C core takes: it knows no `false` for keepalive, and whole seconds.
+-- The options as the C core takes them: keepalive is in whole seconds, or nil for off.
 local function for_core(options)
   local copy = {}
   for name, value in pairs(options) do
@@ -22,7 +22,7 @@ local function for_core(options)
   return copy
 end
 
--- Alternates the families, the resolver's first choice first (RFC 8305, section 4).
+-- The addresses with the families in turn; the first one stays the first (RFC 8305, section 4).
 local function interleave(addresses)
   local first, second = {}, {}
   for _, address in ipairs(addresses) do
@@ -37,7 +37,7 @@ local function interleave(addresses)
   return result
 end
 
--- Holds the stream that won, and closes it if the race ends in an error after that.
+-- Holds the stream that has won, and closes it if the race ends with an error all the same.
 local Winner = {}
 Winner.__index = Winner
 
@@ -57,8 +57,8 @@ local function try_one(winner, failures, opened, address, port, options)
   end
 end
 
--- Tries the addresses in turn, each a moment after the one before, or as soon
--- as that has failed. Returns the first stream connected, or nil and the failures.
+-- Tries the addresses in turn, each ATTEMPT_DELAY after the one before, or as
+-- soon as that one has failed. Returns the first stream connected, or nil and the failures.
 local function race(addresses, port, options)
   local winner <close> = setmetatable({}, Winner)
   local failures = {}
@@ -71,20 +71,24 @@ local function race(addresses, port, options)
   return winner.stream, failures
 end
 
--- nil, each address with its error, and the first one's code.
+-- nil, a message with the failure of each address, and the code of the first one.
 local function fail(host, port, failures)
-  local reasons = {}
-  for i, failure in ipairs(failures) do
-    reasons[i] = failure.message:gsub("^connect ", "")
-  end
-  return endpoint.failure("connect", host, port, table.concat(reasons, "; "), failures[1].code)
+  local messages = {}
+  for i, failure in ipairs(failures) do messages[i] = failure.message end
+  return endpoint.failure("connect", host, port, table.concat(messages, "; "), failures[1].code)
+end
+
+local function connect_to_address(address, port, options)
+  local stream, message, code = core.tcp_connect(address, port, options)
+  if stream then return stream end
+  return nil, "connect " .. message, code
 end
 
 local function connect(host, port, options)
   local addresses, message, code = endpoint.resolve("connect", host, port, { family = options.family })
   if not addresses then return nil, message, code end
   if #addresses == 1 and addresses[1].address == host then
-    return core.tcp_connect(host, port, options)
+    return connect_to_address(host, port, options)
   end
   local stream, failures = race(interleave(addresses), port, options)
   if stream then return stream end
