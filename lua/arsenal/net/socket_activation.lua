@@ -1,4 +1,4 @@
--- Sockets that systemd hands over, as sd_listen_fds(3) says.
+-- Socket activation: the sockets that systemd passes to a program (sd_listen_fds(3)).
 
 local core = require("arsenal.core")
 

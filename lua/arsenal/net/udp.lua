@@ -1,5 +1,5 @@
--- UDP: sockets bound to an address or connected to one. The socket itself is
--- the C core's; names are resolved here.
+-- UDP: sockets bound to an address or connected to one. The C core makes them;
+-- names are resolved here.
 
 local core = require("arsenal.core")
 local arguments = require("arsenal.internal.arguments")
@@ -52,7 +52,7 @@ function udp.bind(host, port, options)
   return endpoint.open("bind", core.udp_bind, host, math.tointeger(port), options)
 end
 
--- The first address that the system has a way to.
+-- Tries the addresses in turn, until the system has a route to one.
 local function connect_to_first(addresses, port, options)
   local failure
   for _, address in ipairs(addresses) do
@@ -94,7 +94,7 @@ function udp.connect(host, port, options)
   return connect_to_first(addresses, port, options)
 end
 
--- socket:send_to with a host that is a name.
+-- socket:send_to for a host that is a name.
 core.register("send_to_name", function(socket, data, host, port, family)
   local addresses, message, code = endpoint.resolve("send_to", host, port, { family = family })
   if not addresses then return nil, message, code end

@@ -1,14 +1,15 @@
 -- Unix streams: connecting to a path or an abstract name, and listening on one.
--- Each single attempt is the C core's.
+-- The C core makes each attempt.
 
 local core = require("arsenal.core")
 local arguments = require("arsenal.internal.arguments")
+local time_limit = require("arsenal.internal.time_limit")
 
 ---@class arsenal.unix
 local unix = {}
 
--- Seconds between attempts while the listener's backlog is full: the kernel
--- tells nobody when there is room again.
+-- Seconds between attempts while the listener's backlog is full: the kernel does
+-- not report when there is room again.
 local FIRST_PAUSE <const>, LONGEST_PAUSE <const> = 0.001, 0.05
 
 local function check_mode(value)
@@ -47,10 +48,7 @@ function unix.connect(path, options)
   arguments.type(path, "string", 1, "connect")
   options = arguments.options(options, connect_options, 2, "connect")
   if not core.can_wait() then return core.outside(unix.connect, path, options) end
-  if not options.timeout then return connect(path) end
-  local stream, message, code = core.timeout(options.timeout, connect, path)
-  if code == "TIMEOUT" then message = ("connect %s: %s"):format(path:gsub("\0", "@"), message) end
-  return stream, message, code
+  return time_limit.within(options.timeout, "connect %s", (path:gsub("\0", "@")), connect, path)
 end
 
 local function is_abstract(path)
