@@ -1,6 +1,6 @@
 /*
-** Owns the lookup of names and of addresses by the system's resolver, off the
-** loop. Identical lookups in flight share one.
+** Owns the lookup of names and addresses by the system's resolver, in threads.
+** Calls that ask the same at the same time share one lookup.
 */
 #include "base/platform.h"
 
@@ -8,8 +8,8 @@
 
 #include "base/address.h"
 #include "base/error.h"
-#include "event/thread_pool.h"
 #include "event/run.h"
+#include "event/thread_pool.h"
 #include "kernel/wait.h"
 
 #include <errno.h>
@@ -21,7 +21,7 @@
 #endif
 
 typedef struct Answer {
-    unsigned holders; /* in the loop's thread */
+    unsigned holders; /* the questions that it answers */
     int status;
     char *name; /* of an address */
     unsigned count;
@@ -29,28 +29,32 @@ typedef struct Answer {
 } Answer;
 
 typedef struct Lookup {
-    Job job;             /* first */
-    struct Lookup *next; /* in flight */
+    Job job;
+    struct Lookup *next; /* in the list of those in flight */
     WaitQueue waiters;
-    Answer *answer; /* NULL for want of memory */
-    int family;     /* of the addresses looked for, or REVERSE */
+    Answer *answer; /* NULL: it is in flight, or there was no memory */
+    int family;     /* of the addresses looked for, or FAMILY_REVERSE */
     char host[256];
 } Lookup;
 
-enum { REVERSE = -1 }; /* host is an address, whose name is looked for */
+enum { FAMILY_REVERSE = -1 }; /* `host` is an address, whose name is looked for */
 
-/* What a waiting task holds on its stack. */
+/* What a task that waits for an answer has on its stack: a userdata. */
 typedef struct Question {
     Task *task;
-    Lookup *lookup; /* while it is in flight */
-    Answer *answer; /* after that */
+    Lookup *lookup; /* NULL unless it is in flight */
+    Answer *answer; /* NULL until then */
 } Question;
 
 static const char question_name[] = "arsenal.question";
 
+static Lookup *lookup_of(Job *job) {
+    return container_of(job, Lookup, job);
+}
+
 /* --- in a thread --- */
 
-static int to_status(int error) {
+static int dns_to_status(int error) {
     static const struct {
         int error, status;
     } known[] = {
@@ -77,33 +81,33 @@ static int to_status(int error) {
     return UV_EAI_FAIL;
 }
 
-static bool is_inet(const struct addrinfo *info) {
+static bool dns_is_inet(const struct addrinfo *info) {
     return info->ai_family == AF_INET || info->ai_family == AF_INET6;
 }
 
-static Answer *make_answer(int status, const struct addrinfo *list) {
+static Answer *answer_new(int status, const struct addrinfo *list) {
     unsigned count = 0;
     for (const struct addrinfo *info = list; info != NULL; info = info->ai_next)
-        count += is_inet(info);
+        count += dns_is_inet(info);
     Answer *answer = malloc(sizeof *answer + count * sizeof *answer->addresses);
     if (answer == NULL) return NULL;
     *answer = (Answer){.status = status};
     for (const struct addrinfo *info = list; info != NULL; info = info->ai_next)
-        if (is_inet(info)) address_from(&answer->addresses[answer->count++], info->ai_addr);
+        if (dns_is_inet(info)) address_from(&answer->addresses[answer->count++], info->ai_addr);
     if (status == 0 && count == 0) answer->status = UV_EAI_NODATA;
     return answer;
 }
 
-static void look_up(Job *job) {
-    Lookup *lookup = (Lookup *)job;
+static void lookup_run(Job *job) {
+    Lookup *lookup = lookup_of(job);
     struct addrinfo hints = {.ai_family = lookup->family, .ai_socktype = SOCK_STREAM};
     struct addrinfo *list = NULL;
     int error = getaddrinfo(lookup->host, NULL, &hints, &list);
-    lookup->answer = make_answer(error == 0 ? 0 : to_status(error), list);
+    lookup->answer = answer_new(error == 0 ? 0 : dns_to_status(error), list);
     if (list != NULL) freeaddrinfo(list);
 }
 
-static Answer *make_name_answer(int status, const char *name) {
+static Answer *answer_new_name(int status, const char *name) {
     Answer *answer = malloc(sizeof *answer);
     if (answer == NULL) return NULL;
     *answer = (Answer){.status = status};
@@ -113,19 +117,19 @@ static Answer *make_name_answer(int status, const char *name) {
     return answer;
 }
 
-static void look_up_name(Job *job) {
-    Lookup *lookup = (Lookup *)job;
+static void lookup_run_reverse(Job *job) {
+    Lookup *lookup = lookup_of(job);
     Address address;
     char name[NI_MAXHOST];
     address_parse(&address, lookup->host, 0);
     int error =
         getnameinfo(&address.any, address_size(&address), name, sizeof name, NULL, 0, NI_NAMEREQD);
-    lookup->answer = make_name_answer(error == 0 ? 0 : to_status(error), name);
+    lookup->answer = answer_new_name(error == 0 ? 0 : dns_to_status(error), name);
 }
 
 /* --- in the loop's thread --- */
 
-static void free_answer(Answer *answer) {
+static void answer_free(Answer *answer) {
     if (answer == NULL) return;
     free(answer->name);
     free(answer);
@@ -144,16 +148,16 @@ static void dns_close(LoopPart *part, Loop *loop) {
     free(part);
 }
 
-static void leave_flight(Lookup *lookup) {
+static void lookup_leave_flight(Lookup *lookup) {
     Lookup **link = &((DnsPart *)loop_part(lookup->job.loop, &dns_key))->lookups;
     while (*link != lookup)
         link = &(*link)->next;
     *link = lookup->next;
 }
 
-static void looked_up(Job *job) {
-    Lookup *lookup = (Lookup *)job;
-    leave_flight(lookup);
+static void lookup_done(Job *job) {
+    Lookup *lookup = lookup_of(job);
+    lookup_leave_flight(lookup);
     Waiter *waiter;
     while ((waiter = wait_queue_first(&lookup->waiters)) != NULL) {
         Question *question = waiter->task->object;
@@ -165,48 +169,48 @@ static void looked_up(Job *job) {
     lookup->answer = NULL;
 }
 
-static void free_lookup(Job *job) {
-    Lookup *lookup = (Lookup *)job;
-    free_answer(lookup->answer);
+static void lookup_free(Job *job) {
+    Lookup *lookup = lookup_of(job);
+    answer_free(lookup->answer);
     free(lookup);
 }
 
-static void forget_question(Question *question) {
+static void question_forget(Question *question) {
     Lookup *lookup = question->lookup;
     Answer *answer = question->answer;
     question->lookup = NULL;
     question->answer = NULL;
     if (lookup != NULL && wait_queue_is_empty(&lookup->waiters)) {
-        leave_flight(lookup);
+        lookup_leave_flight(lookup);
         thread_pool_forget(&lookup->job);
     }
-    if (answer != NULL && --answer->holders == 0) free_answer(answer);
+    if (answer != NULL && --answer->holders == 0) answer_free(answer);
 }
 
 static int question_gc(lua_State *L) {
     Question *question = lua_touserdata(L, 1);
     if (question->lookup == NULL && question->answer == NULL) return 0;
-    question->task->object = NULL; /* it is neither done nor forgotten: the task still has it */
+    question->task->object = NULL; /* the task still waits: user code has closed its coroutine */
     if (question->lookup != NULL && question->task->loop->closed) return 0;
     waiter_leave(&question->task->waiter);
-    forget_question(question);
+    question_forget(question);
     return 0;
 }
 
 /* Joins an identical lookup in flight, or starts one. Returns a status. */
-static int ask(Loop *loop, const char *host, int family, Lookup **asked) {
+static int lookup_join(Loop *loop, const char *host, int family, Lookup **joined) {
     DnsPart *part = loop_need_part(loop, &dns_key, sizeof *part, dns_close);
     if (part == NULL) return UV_ENOMEM;
     for (Lookup *lookup = part->lookups; lookup != NULL; lookup = lookup->next) {
         if (lookup->family != family || strcmp(lookup->host, host) != 0) continue;
-        *asked = lookup;
+        *joined = lookup;
         return 0;
     }
     Lookup *lookup = calloc(1, sizeof *lookup);
     if (lookup == NULL) return UV_ENOMEM;
-    lookup->job = (Job){.run = family == REVERSE ? look_up_name : look_up,
-                        .done = looked_up,
-                        .free = free_lookup};
+    lookup->job = (Job){.run = family == FAMILY_REVERSE ? lookup_run_reverse : lookup_run,
+                        .done = lookup_done,
+                        .free = lookup_free};
     lookup->family = family;
     memcpy(lookup->host, host, strlen(host) + 1);
     int status = thread_pool_submit(loop, &lookup->job);
@@ -216,7 +220,7 @@ static int ask(Loop *loop, const char *host, int family, Lookup **asked) {
     }
     lookup->next = part->lookups;
     part->lookups = lookup;
-    *asked = lookup;
+    *joined = lookup;
     return 0;
 }
 
@@ -224,49 +228,49 @@ static int ask(Loop *loop, const char *host, int family, Lookup **asked) {
 
 enum { HOST = 1, OPTIONS, QUESTION };
 
-static int fail(lua_State *L, const char *verb, int status) {
+static int dns_fail(lua_State *L, const char *verb, int status) {
     return error_push(L, status, "%s %s", verb, lua_tostring(L, HOST));
 }
 
-static int refuse(lua_State *L, const char *verb, const char *reason) {
+static int dns_refuse(lua_State *L, const char *verb, const char *reason) {
     return error_push_reason(L, UV_EINVAL, lua_pushfstring(L, "%s: %s", verb, reason));
 }
 
-static void forget(Task *task) {
-    forget_question(task->object);
+static void dns_forget(Task *task) {
+    question_forget(task->object);
 }
 
-static void describe(lua_State *L, Task *task) {
+static void dns_describe_wait(lua_State *L, Task *task) {
     lua_pushfstring(L, "resolving %s", ((Question *)task->object)->lookup->host);
 }
 
 /* Waits for an answer, in a call with HOST and OPTIONS on its stack. */
-static int wait_for(lua_State *L, Task *task, const char *verb, const WaitKind *kind, int family,
+static int dns_wait(lua_State *L, Task *task, const char *verb, const WaitKind *kind, int family,
                     uint64_t limit) {
     Question *question = lua_newuserdatauv(L, sizeof *question, 0);
     *question = (Question){.task = task};
     luaL_setmetatable(L, question_name);
-    int status = ask(task->loop, lua_tostring(L, HOST), family, &question->lookup);
-    if (status != 0) return fail(L, verb, status);
+    int status = lookup_join(task->loop, lua_tostring(L, HOST), family, &question->lookup);
+    if (status != 0) return dns_fail(L, verb, status);
     task_set_timeout(task, limit);
     waiter_join(&task->waiter, &question->lookup->waiters, &task->loop->external_waiters);
     return task_wait(L, task, kind, question);
 }
 
-/* The task was woken: pushes what the answer holds, or the failure. */
-static int take_answer(lua_State *L, const char *verb,
-                       void (*push)(lua_State *L, const Answer *answer)) {
+/* The task was woken: pushes the result in the answer, or the failure. */
+static int dns_take_answer(lua_State *L, const char *verb,
+                           void (*push)(lua_State *L, const Answer *answer)) {
     Question *question = lua_touserdata(L, QUESTION);
     int status = question->task->status;
     if (status == 0) status = question->answer->status;
     if (status == 0) push(L, question->answer);
-    forget_question(question);
-    return status == 0 ? 1 : fail(L, verb, status);
+    question_forget(question);
+    return status == 0 ? 1 : dns_fail(L, verb, status);
 }
 
 /* --- resolve --- */
 
-static void add_address(lua_State *L, int list, const Address *address) {
+static void resolve_add_address(lua_State *L, int list, const Address *address) {
     lua_createtable(L, 0, 2);
     address_push_host(L, address);
     lua_setfield(L, -2, "address");
@@ -275,19 +279,19 @@ static void add_address(lua_State *L, int list, const Address *address) {
     lua_rawseti(L, list, (lua_Integer)lua_rawlen(L, list) + 1);
 }
 
-static void push_addresses(lua_State *L, const Answer *answer) {
+static void resolve_push(lua_State *L, const Answer *answer) {
     lua_createtable(L, (int)answer->count, 0);
     for (unsigned i = 0; i < answer->count; i++)
-        add_address(L, QUESTION + 1, &answer->addresses[i]);
+        resolve_add_address(L, QUESTION + 1, &answer->addresses[i]);
 }
 
-static int resolved(lua_State *L) {
-    return take_answer(L, "resolve", push_addresses);
+static int resolve_step(lua_State *L) {
+    return dns_take_answer(L, "resolve", resolve_push);
 }
 
-static const WaitKind resolve_wait = {resolved, forget, describe};
+static const WaitKind resolve_wait = {resolve_step, dns_forget, dns_describe_wait};
 
-static int family_option(lua_State *L, int index) {
+static int resolve_family(lua_State *L, int index) {
     const char *family = args_string_option(L, index, "family", NULL);
     if (family == NULL) return AF_UNSPEC;
     if (strcmp(family, "inet") == 0) return AF_INET;
@@ -295,11 +299,11 @@ static int family_option(lua_State *L, int index) {
     return luaL_argerror(L, index, "option 'family': \"inet\" or \"inet6\" expected");
 }
 
-static int resolve_number(lua_State *L, const Address *address, int family) {
+static int resolve_numeric(lua_State *L, const Address *address, int family) {
     if (family != AF_UNSPEC && family != address->any.sa_family)
-        return fail(L, "resolve", UV_EAI_ADDRFAMILY);
+        return dns_fail(L, "resolve", UV_EAI_ADDRFAMILY);
     lua_createtable(L, 1, 0);
-    add_address(L, lua_gettop(L), address);
+    resolve_add_address(L, lua_gettop(L), address);
     return 1;
 }
 
@@ -308,42 +312,42 @@ static int resolve_number(lua_State *L, const Address *address, int family) {
 ** "inet6"} in the resolver's order (RFC 6724). Options: `family`, `timeout`
 ** (seconds). A numeric address is answered at once.
 */
-static int resolve(lua_State *L) {
+static int dns_resolve(lua_State *L) {
     static const char *const names[] = {"family", "timeout", NULL};
     Address address;
     size_t length;
     luaL_checktype(L, HOST, LUA_TSTRING);
     const char *host = lua_tolstring(L, HOST, &length);
     args_options(L, OPTIONS, names);
-    int family = family_option(L, OPTIONS);
+    int family = resolve_family(L, OPTIONS);
     uint64_t limit = args_duration_option(L, OPTIONS, "timeout");
     Task *task = task_enter(L, loop_of(L));
     if (task == NULL) return run_outside(L);
     lua_settop(L, OPTIONS);
     if (strlen(host) == length && address_parse(&address, host, 0))
-        return resolve_number(L, &address, family);
+        return resolve_numeric(L, &address, family);
     const char *wrong = address_refuse(host, length);
-    if (wrong != NULL) return refuse(L, "resolve", wrong);
-    return wait_for(L, task, "resolve", &resolve_wait, family, limit);
+    if (wrong != NULL) return dns_refuse(L, "resolve", wrong);
+    return dns_wait(L, task, "resolve", &resolve_wait, family, limit);
 }
 
 /* --- reverse --- */
 
-static void push_name(lua_State *L, const Answer *answer) {
+static void reverse_push(lua_State *L, const Answer *answer) {
     lua_pushstring(L, answer->name);
 }
 
-static int reversed(lua_State *L) {
-    return take_answer(L, "reverse", push_name);
+static int reverse_step(lua_State *L) {
+    return dns_take_answer(L, "reverse", reverse_push);
 }
 
-static const WaitKind reverse_wait = {reversed, forget, describe};
+static const WaitKind reverse_wait = {reverse_step, dns_forget, dns_describe_wait};
 
 /*
 ** dns.reverse(address [, options]) the name that the resolver has for a
 ** numeric address. Options: `timeout` (seconds).
 */
-static int reverse(lua_State *L) {
+static int dns_reverse(lua_State *L) {
     static const char *const names[] = {"timeout", NULL};
     Address parsed;
     size_t length;
@@ -356,13 +360,13 @@ static int reverse(lua_State *L) {
     lua_settop(L, OPTIONS);
     if (strlen(address) != length || length >= sizeof((Lookup *)NULL)->host ||
         !address_parse(&parsed, address, 0))
-        return refuse(L, "reverse", "the address is not numeric");
-    return wait_for(L, task, "reverse", &reverse_wait, REVERSE, limit);
+        return dns_refuse(L, "reverse", "the address is not numeric");
+    return dns_wait(L, task, "reverse", &reverse_wait, FAMILY_REVERSE, limit);
 }
 
 static const luaL_Reg functions[] = {
-    {"resolve", resolve},
-    {"reverse", reverse},
+    {"resolve", dns_resolve},
+    {"reverse", dns_reverse},
     {NULL, NULL},
 };
 
