@@ -7,7 +7,15 @@ local inside <const> = kit.inside
 
 -- The same promises for both kinds of lock: how each is made with one permit, and its methods' names.
 local kinds = {
-  { name = "mutex", make = arsenal.mutex, acquire = "lock", try = "try_lock", release = "unlock", held = "guard" },
+  {
+    name = "mutex",
+    make = arsenal.mutex,
+    acquire = "lock",
+    try = "try_lock",
+    release = "unlock",
+    held = "guard",
+    busy = "already locked",
+  },
   {
     name = "semaphore",
     make = function() return arsenal.semaphore(1) end,
@@ -15,6 +23,7 @@ local kinds = {
     try = "try_acquire",
     release = "release",
     held = "permit",
+    busy = "no permit is free",
   },
 }
 
@@ -151,7 +160,7 @@ for _, kind in ipairs(kinds) do
       local held = acquire(lock)
       assert.matches("^" .. kind.name .. " 0x%x+", tostring(lock))
       assert.matches("^" .. kind.held .. " of " .. kind.name, tostring(held))
-      assert.matches("others hold it", (select(2, try(lock))))
+      assert.matches(kind.busy, (select(2, try(lock))))
       release(held)
       assert.matches("closed", tostring(held))
       for _, bad in ipairs { 1, {}, io.stdout, arsenal.event(), held } do

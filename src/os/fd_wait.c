@@ -1,8 +1,8 @@
 /*
 ** Owns waits on descriptors that other libraries own: one handle of libuv's for
-** each descriptor, while anybody waits on it. Its owner may close a descriptor at
-** any time, which libuv does not survive when it is about to ask the kernel for
-** its events; so that is asked at once, by the task that waits.
+** each descriptor, while a task waits on it. The owner may close its descriptor at
+** any time. libuv aborts if it asks the kernel to watch a descriptor that is
+** closed, so the task that waits lets libuv ask at once.
 */
 #include "base/platform.h"
 
@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "event/poller.h"
 #include "event/run.h"
+#include "kernel/clock.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -22,87 +23,88 @@
 #include <unistd.h>
 #endif
 
-/* The kernel tells nobody that a descriptor was closed: each is looked after this often. */
-static const uint64_t LOOK_AFTER = UINT64_C(1000000000); /* nanoseconds */
+/* The kernel does not report that a descriptor was closed: each is checked at this interval. */
+static const uint64_t CHECK_INTERVAL = UINT64_C(1000000000); /* nanoseconds */
 
-typedef struct Foreign {
-    uv_poll_t handle; /* first: libuv's pointer is ours */
+typedef struct WatchedFd {
+    uv_poll_t handle; /* first: loop_close_handle frees all of it */
     Loop *loop;
-    struct Foreign *next;
+    struct WatchedFd *next;
     int fd;
 #ifndef _WIN32
-    int copy;     /* what libuv polls in its place, or -1 */
-    dev_t device; /* what the descriptor is of: its number may come to mean something else */
+    int copy;     /* the descriptor that libuv polls in its place, or -1 */
+    dev_t device; /* with `inode`, its file: the number may be another file's later */
     ino_t inode;
 #endif
     Timer timer;
-    bool armed, arming;
-    unsigned ready; /* what has happened since it was armed */
+    bool armed;     /* libuv polls it */
+    bool arming;    /* inside watched_fd_arm */
+    unsigned ready; /* events that have happened since it was armed */
     WaitQueue waiters;
-} Foreign;
+} WatchedFd;
 
-/* --- what the descriptor is --- */
+/* --- the file of the descriptor --- */
 
 #ifdef _WIN32 /* untested */
 
-static int identify(Foreign *foreign) {
-    (void)foreign;
+static int watched_fd_identify(WatchedFd *watched) {
+    (void)watched;
     return 0;
 }
 
-static bool is_same(const Foreign *foreign) {
-    (void)foreign;
+static bool watched_fd_is_same(const WatchedFd *watched) {
+    (void)watched;
     return true;
 }
 
-static int init_poll(Loop *loop, Foreign *foreign) {
-    return uv_poll_init_socket(&loop->uv, &foreign->handle, (uv_os_sock_t)foreign->fd);
+static int watched_fd_init_poll(Loop *loop, WatchedFd *watched) {
+    return uv_poll_init_socket(&loop->uv, &watched->handle, (uv_os_sock_t)watched->fd);
 }
 
-static void close_copy(const Foreign *foreign) {
-    (void)foreign;
+static void watched_fd_close_copy(const WatchedFd *watched) {
+    (void)watched;
 }
 
 #else
 
-static int identify(Foreign *foreign) {
+static int watched_fd_identify(WatchedFd *watched) {
     struct stat file;
-    if (fstat(foreign->fd, &file) != 0) return -errno;
-    foreign->device = file.st_dev;
-    foreign->inode = file.st_ino;
+    if (fstat(watched->fd, &file) != 0) return -errno;
+    watched->device = file.st_dev;
+    watched->inode = file.st_ino;
     return 0;
 }
 
-static bool is_same(const Foreign *foreign) {
+static bool watched_fd_is_same(const WatchedFd *watched) {
     struct stat file;
-    return fstat(foreign->fd, &file) == 0 && file.st_dev == foreign->device &&
-           file.st_ino == foreign->inode;
+    return fstat(watched->fd, &file) == 0 && file.st_dev == watched->device &&
+           file.st_ino == watched->inode;
 }
 
-/* libuv polls a descriptor once: where it polls ours, too, what is waited on may be one of them. */
-static int duplicate(Foreign *foreign) {
+/* libuv polls a descriptor only once. Where it polls our sockets, too, this may be one of them. */
+static int watched_fd_duplicate(WatchedFd *watched) {
 #if !defined(__linux__) || defined(ARSENAL_POLLER_UV)
-    foreign->copy = fcntl(foreign->fd, F_DUPFD_CLOEXEC, 0);
-    return foreign->copy >= 0 ? foreign->copy : -errno;
+    watched->copy = fcntl(watched->fd, F_DUPFD_CLOEXEC, 0);
+    return watched->copy >= 0 ? watched->copy : -errno;
 #else
-    foreign->copy = -1;
-    return foreign->fd;
+    watched->copy = -1;
+    return watched->fd;
 #endif
 }
 
-static void close_copy(const Foreign *foreign) {
-    if (foreign->copy >= 0) close(foreign->copy);
+static void watched_fd_close_copy(const WatchedFd *watched) {
+    if (watched->copy >= 0) close(watched->copy);
 }
 
-/* libuv makes descriptors non-blocking; these are not ours to change. */
-static int init_poll(Loop *loop, Foreign *foreign) {
-    int flags = fcntl(foreign->fd, F_GETFL);
+/* libuv makes the descriptor non-blocking, which only its owner should do: that is undone. */
+static int watched_fd_init_poll(Loop *loop, WatchedFd *watched) {
+    int flags = fcntl(watched->fd, F_GETFL);
     if (flags < 0) return -errno;
-    int fd = duplicate(foreign);
+    int fd = watched_fd_duplicate(watched);
     if (fd < 0) return fd;
-    int status = uv_poll_init(&loop->uv, &foreign->handle, fd);
-    if (!(flags & O_NONBLOCK)) fcntl(foreign->fd, F_SETFL, flags);
-    if (status != 0) close_copy(foreign);
+    int status = uv_poll_init(&loop->uv, &watched->handle, fd);
+    if (!(flags & O_NONBLOCK)) fcntl(watched->fd, F_SETFL, flags);
+    if (status != 0) watched_fd_close_copy(watched);
     return status;
 }
 
@@ -112,7 +114,7 @@ static int init_poll(Loop *loop, Foreign *foreign) {
 
 typedef struct FdWaitPart {
     LoopPart part;
-    Foreign *foreign;
+    WatchedFd *watched; /* a list */
 } FdWaitPart;
 
 static const char fd_wait_key;
@@ -122,74 +124,76 @@ static void fd_wait_close(LoopPart *part, Loop *loop) {
     free(part);
 }
 
-static void drop(Foreign *foreign) {
-    Foreign **link = &((FdWaitPart *)loop_part(foreign->loop, &fd_wait_key))->foreign;
-    while (*link != foreign)
+static void watched_fd_drop(WatchedFd *watched) {
+    WatchedFd **link = &((FdWaitPart *)loop_part(watched->loop, &fd_wait_key))->watched;
+    while (*link != watched)
         link = &(*link)->next;
-    *link = foreign->next;
-    timer_heap_clear(&foreign->loop->timers, &foreign->timer);
-    uv_poll_stop(&foreign->handle);
-    close_copy(foreign);
-    loop_close_handle(foreign->loop, (uv_handle_t *)&foreign->handle);
+    *link = watched->next;
+    timer_heap_clear(&watched->loop->timers, &watched->timer);
+    uv_poll_stop(&watched->handle);
+    watched_fd_close_copy(watched);
+    loop_close_handle(watched->loop, (uv_handle_t *)&watched->handle);
 }
 
-/* It was closed, or its number means something else by now. */
-static void abandon(Foreign *foreign) {
-    wait_queue_dismiss(&foreign->waiters, UV_EBADF);
-    drop(foreign);
+/* It was closed, or its number is another file's now. */
+static void watched_fd_abandon(WatchedFd *watched) {
+    wait_queue_dismiss(&watched->waiters, UV_EBADF);
+    watched_fd_drop(watched);
 }
 
-static void look_after(Timer *timer) {
-    Foreign *foreign = (Foreign *)((char *)timer - offsetof(Foreign, timer));
-    if (is_same(foreign)) /* the timer's place was just freed: there is memory for it */
-        timer_heap_set(&foreign->loop->timers, timer, uv_hrtime() + LOOK_AFTER);
+static void watched_fd_check(Timer *timer) {
+    WatchedFd *watched = container_of(timer, WatchedFd, timer);
+    if (watched_fd_is_same(watched)) /* there is room in the heap: the timer has just left it */
+        timer_heap_set(&watched->loop->timers, timer,
+                       clock_deadline(watched->loop, CHECK_INTERVAL));
     else
-        abandon(foreign);
+        watched_fd_abandon(watched);
 }
 
-static Foreign *find(Loop *loop, int fd) {
+static WatchedFd *watched_fd_find(Loop *loop, int fd) {
     const FdWaitPart *part = loop_part(loop, &fd_wait_key);
-    Foreign *foreign = part == NULL ? NULL : part->foreign;
-    while (foreign != NULL && foreign->fd != fd)
-        foreign = foreign->next;
-    return foreign;
+    WatchedFd *watched = part == NULL ? NULL : part->watched;
+    while (watched != NULL && watched->fd != fd)
+        watched = watched->next;
+    return watched;
 }
 
-static int make(Loop *loop, int fd, Foreign **made) {
+static int watched_fd_new(Loop *loop, int fd, WatchedFd **made) {
     FdWaitPart *part = loop_need_part(loop, &fd_wait_key, sizeof *part, fd_wait_close);
-    Foreign *foreign = calloc(1, sizeof *foreign);
-    if (part == NULL || foreign == NULL) {
-        free(foreign);
+    WatchedFd *watched = calloc(1, sizeof *watched);
+    if (part == NULL || watched == NULL) {
+        free(watched);
         return UV_ENOMEM;
     }
-    foreign->loop = loop;
-    foreign->fd = fd;
-    foreign->timer.fired = look_after;
-    int status = identify(foreign);
-    if (status == 0) status = init_poll(loop, foreign);
+    watched->loop = loop;
+    watched->fd = fd;
+    watched->timer.fired = watched_fd_check;
+    int status = watched_fd_identify(watched);
+    if (status == 0) status = watched_fd_init_poll(loop, watched);
     if (status != 0) {
-        free(foreign);
+        free(watched);
         return status;
     }
-    foreign->next = part->foreign;
-    part->foreign = foreign;
-    *made = foreign;
-    if (timer_heap_set(&loop->timers, &foreign->timer, uv_hrtime() + LOOK_AFTER)) return 0;
-    drop(foreign);
+    watched->next = part->watched;
+    part->watched = watched;
+    *made = watched;
+    if (timer_heap_set(&loop->timers, &watched->timer, clock_deadline(loop, CHECK_INTERVAL)))
+        return 0;
+    watched_fd_drop(watched);
     return UV_ENOMEM;
 }
 
-static int get(Loop *loop, int fd, Foreign **found) {
-    *found = find(loop, fd);
-    if (*found != NULL && is_same(*found)) return 0;
-    if (*found != NULL) abandon(*found);
-    return make(loop, fd, found);
+static int watched_fd_get(Loop *loop, int fd, WatchedFd **found) {
+    *found = watched_fd_find(loop, fd);
+    if (*found != NULL && watched_fd_is_same(*found)) return 0;
+    if (*found != NULL) watched_fd_abandon(*found);
+    return watched_fd_new(loop, fd, found);
 }
 
 /* --- polling --- */
 
-static unsigned wanted(const Foreign *foreign) {
-    const WaitQueue *queue = &foreign->waiters;
+static unsigned watched_fd_wanted(const WatchedFd *watched) {
+    const WaitQueue *queue = &watched->waiters;
     unsigned events = 0;
     for (const Waiter *waiter = wait_queue_first(queue); waiter != NULL;
          waiter = wait_queue_next(queue, waiter))
@@ -198,51 +202,53 @@ static unsigned wanted(const Foreign *foreign) {
 }
 
 /*
-** It is not polled any more: those who wait for something else are woken, too,
-** to wait again, unless a task is about to poll for them.
+** Polling has stopped. Tasks that wait for other events are woken, too, so that
+** they start it again, unless watched_fd_arm is about to.
 */
-static void wake(Foreign *foreign) {
+static void watched_fd_wake(WatchedFd *watched) {
     Waiter *next;
-    for (Waiter *waiter = wait_queue_first(&foreign->waiters); waiter != NULL; waiter = next) {
+    for (Waiter *waiter = wait_queue_first(&watched->waiters); waiter != NULL; waiter = next) {
         Task *task = waiter->task;
-        bool ready = (waiter->events & foreign->ready) != 0;
-        next = wait_queue_next(&foreign->waiters, waiter); /* a woken one leaves the queue */
-        if (ready || !foreign->arming) {
+        bool ready = (waiter->events & watched->ready) != 0;
+        next = wait_queue_next(&watched->waiters, waiter); /* a woken one leaves the queue */
+        if (ready || !watched->arming) {
             task->progress = ready;
             if (waiter_wake(waiter, 0)) task->object = NULL;
         }
     }
 }
 
-static void happened(uv_poll_t *handle, int status, int uv_events) {
-    Foreign *foreign = (Foreign *)handle;
-    unsigned events = POLL_READ | POLL_WRITE; /* after an error, too: the next call tells it */
+/* An error counts as every event: the owner's next call reports it. */
+static void watched_fd_happened(uv_poll_t *handle, int status, int uv_events) {
+    WatchedFd *watched = container_of(handle, WatchedFd, handle);
+    unsigned events = POLL_READ | POLL_WRITE;
     if (status == 0)
         events = (uv_events & (UV_READABLE | UV_DISCONNECT) ? POLL_READ : 0u) |
                  (uv_events & UV_WRITABLE ? POLL_WRITE : 0u);
     uv_poll_stop(handle);
-    foreign->armed = false;
-    foreign->ready |= events;
-    wake(foreign);
-    if (wait_queue_is_empty(&foreign->waiters)) drop(foreign);
+    watched->armed = false;
+    watched->ready |= events;
+    watched_fd_wake(watched);
+    if (wait_queue_is_empty(&watched->waiters)) watched_fd_drop(watched);
 }
 
-/* Polls for what is waited for, and looks at once. The running task's waiter is among them. */
-static int arm(Foreign *foreign) {
+/* Polls for what the tasks wait for, the running one included, and looks at once. */
+static int watched_fd_arm(WatchedFd *watched) {
     int status = 0;
     unsigned events;
-    foreign->ready = 0;
-    foreign->armed = false;
-    foreign->arming = true;
-    while (status == 0 && !foreign->armed && (events = wanted(foreign) & ~foreign->ready) != 0) {
-        status = uv_poll_start(&foreign->handle,
+    watched->ready = 0;
+    watched->armed = false;
+    watched->arming = true;
+    while (status == 0 && !watched->armed &&
+           (events = watched_fd_wanted(watched) & ~watched->ready) != 0) {
+        status = uv_poll_start(&watched->handle,
                                (events & POLL_READ ? UV_READABLE | UV_DISCONNECT : 0) |
                                    (events & POLL_WRITE ? UV_WRITABLE : 0),
-                               happened);
-        foreign->armed = true;
-        if (status == 0) uv_run(&foreign->loop->uv, UV_RUN_NOWAIT);
+                               watched_fd_happened);
+        watched->armed = true;
+        if (status == 0) uv_run(&watched->loop->uv, UV_RUN_NOWAIT);
     }
-    foreign->arming = false;
+    watched->arming = false;
     return status;
 }
 
@@ -250,93 +256,93 @@ static int arm(Foreign *foreign) {
 
 enum { FD = 1, TIMEOUT };
 
-static const char *verb(unsigned events) {
+static const char *fd_wait_verb(unsigned events) {
     return events == POLL_READ ? "wait_readable" : "wait_writable";
 }
 
-static int fail(lua_State *L, unsigned events, int status) {
-    return error_push(L, status, "%s %d", verb(events), (int)lua_tointeger(L, FD));
+static int fd_wait_fail(lua_State *L, unsigned events, int status) {
+    return error_push(L, status, "%s %d", fd_wait_verb(events), (int)lua_tointeger(L, FD));
 }
 
-static int push_true(lua_State *L) {
+static int fd_wait_push_true(lua_State *L) {
     lua_pushboolean(L, true);
     return 1;
 }
 
-static void leave(Foreign *foreign, Task *task) {
+static void fd_wait_leave(WatchedFd *watched, Task *task) {
     waiter_leave(&task->waiter);
-    if (wait_queue_is_empty(&foreign->waiters)) drop(foreign);
+    if (wait_queue_is_empty(&watched->waiters)) watched_fd_drop(watched);
 }
 
-static int go_on(lua_State *L);
+static int fd_wait_step(lua_State *L);
 
-static void forget(Task *task) {
-    leave(task->object, task);
+static void fd_wait_forget(Task *task) {
+    fd_wait_leave(task->object, task);
 }
 
-static void describe(lua_State *L, Task *task) {
-    lua_pushfstring(L, "%s on descriptor %d", verb(task->waiter.events),
-                    ((Foreign *)task->object)->fd);
+static void fd_wait_describe(lua_State *L, Task *task) {
+    lua_pushfstring(L, "%s on descriptor %d", fd_wait_verb(task->waiter.events),
+                    ((WatchedFd *)task->object)->fd);
 }
 
-static const WaitKind descriptor_wait = {go_on, forget, describe};
+static const WaitKind fd_wait_kind = {fd_wait_step, fd_wait_forget, fd_wait_describe};
 
-static int wait_on(lua_State *L, Task *task, unsigned events) {
-    Foreign *foreign;
-    int status = get(task->loop, (int)lua_tointeger(L, FD), &foreign);
-    if (status == UV_EPERM) return push_true(L); /* a regular file, which never blocks */
-    if (status != 0) return fail(L, events, status);
+static int fd_wait_now_or_wait(lua_State *L, Task *task, unsigned events) {
+    WatchedFd *watched;
+    int status = watched_fd_get(task->loop, (int)lua_tointeger(L, FD), &watched);
+    if (status == UV_EPERM) return fd_wait_push_true(L); /* a regular file, which never blocks */
+    if (status != 0) return fd_wait_fail(L, events, status);
     task->waiter.events = events;
-    waiter_join(&task->waiter, &foreign->waiters, &task->loop->external_waiters);
-    status = arm(foreign);
-    bool ready = (foreign->ready & events) != 0;
-    if (status == 0 && !ready) return task_wait(L, task, &descriptor_wait, foreign);
-    leave(foreign, task);
-    if (!ready) return fail(L, events, status);
-    if (!task_spent(task->loop)) return push_true(L);
+    waiter_join(&task->waiter, &watched->waiters, &task->loop->external_waiters);
+    status = watched_fd_arm(watched);
+    bool ready = (watched->ready & events) != 0;
+    if (status == 0 && !ready) return task_wait(L, task, &fd_wait_kind, watched);
+    fd_wait_leave(watched, task);
+    if (!ready) return fd_wait_fail(L, events, status);
+    if (!task_spent(task->loop)) return fd_wait_push_true(L);
     task->progress = true;
-    return task_pause(L, task, &descriptor_wait, NULL);
+    return task_pause(L, task, &fd_wait_kind, NULL);
 }
 
-static int go_on(lua_State *L) {
+static int fd_wait_step(lua_State *L) {
     Loop *loop = loop_of(L);
     Task *task = loop->running;
     unsigned events = task->waiter.events;
     if (task->status == ARSENAL_TIMEOUT) {
-        Foreign *foreign = find(loop, (int)lua_tointeger(L, FD));
-        if (foreign != NULL && wait_queue_is_empty(&foreign->waiters)) drop(foreign);
+        WatchedFd *watched = watched_fd_find(loop, (int)lua_tointeger(L, FD));
+        if (watched != NULL && wait_queue_is_empty(&watched->waiters)) watched_fd_drop(watched);
     }
-    if (task->status != 0) return fail(L, events, task->status);
-    return task->progress ? push_true(L) : wait_on(L, task, events);
+    if (task->status != 0) return fd_wait_fail(L, events, task->status);
+    return task->progress ? fd_wait_push_true(L) : fd_wait_now_or_wait(L, task, events);
 }
 
-static int wait_for(lua_State *L, unsigned events) {
+static int fd_wait_begin(lua_State *L, unsigned events) {
     Loop *loop = loop_of(L);
     args_integer(L, FD, 0, INT_MAX);
     uint64_t limit = args_duration(L, TIMEOUT);
     Task *task = task_enter(L, loop);
     if (task == NULL) return run_outside(L);
     task_set_timeout(task, limit);
-    return wait_on(L, task, events);
+    return fd_wait_now_or_wait(L, task, events);
 }
 
 /*
 ** wait_readable(fd [, timeout]) true once the descriptor can be read without
-** blocking; "TIMEOUT" after `timeout` seconds, "EBADF" for one that is not open,
-** or that is closed meanwhile (which is found out within a second).
+** blocking; "TIMEOUT" after `timeout` seconds; "EBADF" if it is not open, or
+** within a second after it was closed.
 */
-static int wait_readable(lua_State *L) {
-    return wait_for(L, POLL_READ);
+static int fd_wait_readable(lua_State *L) {
+    return fd_wait_begin(L, POLL_READ);
 }
 
-/* wait_writable(fd [, timeout]) likewise for writing. */
-static int wait_writable(lua_State *L) {
-    return wait_for(L, POLL_WRITE);
+/* wait_writable(fd [, timeout]) the same for writing. */
+static int fd_wait_writable(lua_State *L) {
+    return fd_wait_begin(L, POLL_WRITE);
 }
 
 static const luaL_Reg functions[] = {
-    {"wait_readable", wait_readable},
-    {"wait_writable", wait_writable},
+    {"wait_readable", fd_wait_readable},
+    {"wait_writable", fd_wait_writable},
     {NULL, NULL},
 };
 

@@ -1,8 +1,8 @@
 /*
-** Owns signals as objects: each keeps, for its names, which have come since they
-** were last told; a signal that comes while nobody waits is told to the next who
-** does, and several of one name by then are one. While any object has a signal,
-** the process's own treatment of it is kept, and put back after the last.
+** Owns signal objects. Each keeps which of its signals have come and were not
+** returned by a wait yet; several of one name count as one. While any object has a
+** signal, the disposition that the process had for it before is kept, and put
+** back when the last such object is closed.
 */
 #include "base/platform.h"
 
@@ -23,31 +23,31 @@ enum { SELF = 1 };
 
 typedef struct Signal Signal;
 
-typedef struct Watch {
-    uv_signal_t handle; /* first: libuv's pointer is ours */
+typedef struct SignalWatch {
+    uv_signal_t handle; /* first: loop_close_handle frees all of it */
     Signal *signal;
     unsigned index;
-} Watch;
+} SignalWatch;
 
 /* One of the names that an object was made with. */
-typedef struct Name {
+typedef struct SignalName {
     int number;
-    unsigned pending; /* 0, or its place among those that have come, from 1 */
-    Watch *watch;     /* NULL unless it is open */
-} Name;
+    unsigned pending;   /* 0, or its place, from 1, in the order of arrival */
+    SignalWatch *watch; /* NULL: closed, or the same signal has been named before */
+} SignalName;
 
 struct Signal {
     Handle handle;
     WaitQueue waiters;
     unsigned arrivals;
     unsigned count;
-    Name names[]; /* as strings in the object's user value, a list */
+    SignalName names[]; /* the strings are in the user value, a list */
 };
 
 static const struct {
     const char *name;
     int number;
-} known[] = {
+} known_signals[] = {
     {"SIGHUP", SIGHUP},   {"SIGINT", SIGINT},       {"SIGTERM", SIGTERM},
 #ifndef _WIN32
     {"SIGQUIT", SIGQUIT}, {"SIGUSR1", SIGUSR1},     {"SIGUSR2", SIGUSR2}, {"SIGCHLD", SIGCHLD},
@@ -58,54 +58,58 @@ static const struct {
 #endif
 };
 
-/* --- what the process does with a signal by itself --- */
+/* --- dispositions: what the process does at a signal without us --- */
 
 #ifdef _WIN32
 
-static void keep_disposition(int number) {
+static void signal_keep_disposition(int number) {
     (void)number;
 }
 
-static void restore_disposition(int number) {
+static void signal_restore_disposition(int number) {
     (void)number;
 }
 
 #else
 
-enum { NUMBERS = 64 };
+enum { MOST_NUMBERS = 64 };
 
-/* Signals are the process's: this is for all loops in it. libuv would put back the default. */
+/* Signals belong to the process: this is shared by all its loops. libuv alone would restore the default. */
 static struct {
     unsigned objects;
     struct sigaction before;
-} kept[NUMBERS + 1];
+} kept[MOST_NUMBERS + 1];
 
-static uv_once_t once = UV_ONCE_INIT;
-static uv_mutex_t lock;
+static uv_once_t kept_once = UV_ONCE_INIT;
+static uv_mutex_t kept_lock;
 
-static void make_lock(void) {
-    uv_mutex_init(&lock);
+static void signal_make_lock(void) {
+    uv_mutex_init(&kept_lock);
 }
 
-static void keep_disposition(int number) {
-    uv_once(&once, make_lock);
-    uv_mutex_lock(&lock);
+static void signal_keep_disposition(int number) {
+    uv_once(&kept_once, signal_make_lock);
+    uv_mutex_lock(&kept_lock);
     if (kept[number].objects++ == 0) sigaction(number, NULL, &kept[number].before);
-    uv_mutex_unlock(&lock);
+    uv_mutex_unlock(&kept_lock);
 }
 
-static void restore_disposition(int number) {
-    uv_mutex_lock(&lock);
+static void signal_restore_disposition(int number) {
+    uv_mutex_lock(&kept_lock);
     if (--kept[number].objects == 0) sigaction(number, &kept[number].before, NULL);
-    uv_mutex_unlock(&lock);
+    uv_mutex_unlock(&kept_lock);
 }
 
 #endif
 
 /* --- watching --- */
 
-static void arrived(uv_signal_t *handle, int number) {
-    Watch *watch = (Watch *)handle;
+static Signal *signal_of(Handle *handle) {
+    return container_of(handle, Signal, handle);
+}
+
+static void signal_arrived(uv_signal_t *handle, int number) {
+    SignalWatch *watch = container_of(handle, SignalWatch, handle);
     Signal *signal = watch->signal;
     (void)number;
     if (signal->names[watch->index].pending == 0)
@@ -113,10 +117,10 @@ static void arrived(uv_signal_t *handle, int number) {
     wait_queue_wake(&signal->waiters, 0);
 }
 
-static int start(Signal *signal, unsigned index) {
+static int signal_start_one(Signal *signal, unsigned index) {
     Loop *loop = signal->handle.loop;
-    Name *name = &signal->names[index];
-    Watch *watch = malloc(sizeof *watch);
+    SignalName *name = &signal->names[index];
+    SignalWatch *watch = malloc(sizeof *watch);
     if (watch == NULL) return UV_ENOMEM;
     int status = uv_signal_init(&loop->uv, &watch->handle);
     if (status != 0) {
@@ -126,161 +130,163 @@ static int start(Signal *signal, unsigned index) {
     watch->signal = signal;
     watch->index = index;
     if (name->number == SIGINT) interrupt_claim();
-    keep_disposition(name->number);
+    signal_keep_disposition(name->number);
     name->watch = watch;
     loop->uv_changed = true;
-    return uv_signal_start(&watch->handle, arrived, name->number);
+    return uv_signal_start(&watch->handle, signal_arrived, name->number);
 }
 
-static bool is_repeated(const Signal *signal, unsigned index) {
+static bool signal_is_repeated(const Signal *signal, unsigned index) {
     for (unsigned i = 0; i < index; i++)
         if (signal->names[i].number == signal->names[index].number) return true;
     return false;
 }
 
-static int start_all(Signal *signal) {
+static int signal_start(Signal *signal) {
     int status = 0;
     for (unsigned i = 0; i < signal->count && status == 0; i++)
-        if (!is_repeated(signal, i)) status = start(signal, i);
+        if (!signal_is_repeated(signal, i)) status = signal_start_one(signal, i);
     return status;
 }
 
-static void stop(Signal *signal, Name *name) {
+static void signal_stop_one(Signal *signal, SignalName *name) {
     Loop *loop = signal->handle.loop;
     if (name->watch == NULL) return;
     if (!loop->closed) loop_close_handle(loop, (uv_handle_t *)&name->watch->handle);
     name->watch = NULL;
-    restore_disposition(name->number);
+    signal_restore_disposition(name->number);
     if (name->number == SIGINT) interrupt_disclaim();
 }
 
-static void close_signal(Handle *handle) {
-    Signal *signal = (Signal *)handle;
+static void signal_close(Handle *handle) {
+    Signal *signal = signal_of(handle);
     wait_queue_dismiss(&signal->waiters, ARSENAL_CLOSED);
     for (unsigned i = 0; i < signal->count; i++)
-        stop(signal, &signal->names[i]);
+        signal_stop_one(signal, &signal->names[i]);
 }
 
-/* [-0, +1] */
-static void push_name(lua_State *L, int object, unsigned index) {
+/* [-0, +1] the name as it was given */
+static void signal_push_name(lua_State *L, int object, unsigned index) {
     lua_getiuservalue(L, object, 1);
     lua_rawgeti(L, -1, index + 1);
     lua_remove(L, -2);
 }
 
-static void describe(lua_State *L, const Handle *handle) {
-    const Signal *signal = (const Signal *)handle;
+static void signal_describe(lua_State *L, const Handle *handle) {
+    const Signal *signal = signal_of((Handle *)handle);
     luaL_checkstack(L, (int)signal->count + LUA_MINSTACK, NULL);
     for (unsigned i = 0; i < signal->count; i++) {
         const char *name = "?";
-        for (size_t k = 0; k < sizeof known / sizeof *known; k++)
-            if (known[k].number == signal->names[i].number) name = known[k].name;
+        for (size_t k = 0; k < sizeof known_signals / sizeof *known_signals; k++)
+            if (known_signals[k].number == signal->names[i].number) name = known_signals[k].name;
         lua_pushfstring(L, i == 0 ? "%s" : ", %s", name);
     }
     lua_concat(L, (int)signal->count);
 }
 
-static int attempt(lua_State *L);
+static int signal_attempt(lua_State *L);
 
-static int join_waiters(void *object, Waiter *waiter) {
+static int signal_watch(void *object, Waiter *waiter) {
     Signal *signal = object;
     waiter_join(waiter, &signal->waiters, &signal->handle.loop->external_waiters);
     return 0;
 }
 
-static const Selectable source = {attempt, join_waiters, NULL, NULL};
+static const Selectable signal_source = {signal_attempt, signal_watch, NULL, NULL};
 
-static const HandleType signal_type = {"signal",     "signal", KIND_SIGNAL,
-                                       close_signal, describe, &source};
+static const HandleType signal_type = {"signal",     "signal",        KIND_SIGNAL,
+                                       signal_close, signal_describe, &signal_source};
 
-static Signal *check(lua_State *L) {
+static Signal *signal_check(lua_State *L) {
     return handle_check(L, SELF, &signal_type, 1);
 }
 
 /* --- waiting --- */
 
-/* [-0, +1 or 0] the name that came first, which is told with that; whether there was any */
-static bool take_first(lua_State *L, Signal *signal) {
-    Name *first = NULL;
-    for (Name *name = signal->names; name < signal->names + signal->count; name++)
+/* [-0, +1 or 0] the name of the signal that came first, which is pending no more; false if there is none */
+static bool signal_take_first(lua_State *L, Signal *signal) {
+    SignalName *first = NULL;
+    for (SignalName *name = signal->names; name < signal->names + signal->count; name++)
         if (name->pending != 0 && (first == NULL || name->pending < first->pending)) first = name;
     if (first == NULL) return false;
-    push_name(L, SELF, (unsigned)(first - signal->names));
+    signal_push_name(L, SELF, (unsigned)(first - signal->names));
     first->pending = 0;
     return true;
 }
 
-static int go_on(lua_State *L);
+static int signal_step(lua_State *L);
 
-static void describe_wait(lua_State *L, Task *task) {
+static void signal_describe_wait(lua_State *L, Task *task) {
     handle_describe_wait(L, task->object, "waiting for");
 }
 
-static const WaitKind signal_wait = {go_on, NULL, describe_wait};
+static const WaitKind signal_wait = {signal_step, NULL, signal_describe_wait};
 
-static int wait_for_one(lua_State *L, Signal *signal, Task *task) {
+static int signal_take_or_wait(lua_State *L, Signal *signal, Task *task) {
     if (!signal->handle.open) return handle_fail(L, &signal->handle, "wait", ARSENAL_CLOSED);
-    if (take_first(L, signal)) return 1;
-    join_waiters(signal, &task->waiter);
+    if (signal_take_first(L, signal)) return 1;
+    signal_watch(signal, &task->waiter);
     return task_wait(L, task, &signal_wait, signal);
 }
 
-static int go_on(lua_State *L) {
+static int signal_step(lua_State *L) {
     Signal *signal = lua_touserdata(L, SELF);
     Task *task = signal->handle.loop->running;
     if (task->status != 0) return handle_fail(L, &signal->handle, "wait", task->status);
-    return wait_for_one(L, signal, task);
+    return signal_take_or_wait(L, signal, task);
 }
 
-/* signal:wait() the name of the next that comes, or of the first that has come and was not told. */
-static int wait_method(lua_State *L) {
-    Signal *signal = check(L);
+/* signal:wait() the name of the first signal that has come and was not returned yet, or of the next one. */
+static int signal_wait_method(lua_State *L) {
+    Signal *signal = signal_check(L);
     lua_settop(L, SELF);
     Task *task = task_enter(L, signal->handle.loop);
-    return task == NULL ? run_outside(L) : wait_for_one(L, signal, task);
+    return task == NULL ? run_outside(L) : signal_take_or_wait(L, signal, task);
 }
 
-static int attempt(lua_State *L) {
-    Signal *signal = check(L);
+static int signal_attempt(lua_State *L) {
+    Signal *signal = signal_check(L);
     lua_settop(L, SELF);
     if (!signal->handle.open) return handle_fail(L, &signal->handle, "wait", ARSENAL_CLOSED);
-    return take_first(L, signal);
+    return signal_take_first(L, signal);
 }
 
 /* --- making --- */
 
-/* The number of a signal, named with its SIG or without. */
-static int check_name(lua_State *L, int index) {
+/* The number of a signal, named with or without SIG. */
+static int signal_check_name(lua_State *L, int index) {
     luaL_checktype(L, index, LUA_TSTRING);
     const char *name = lua_tostring(L, index);
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-        if (strcmp(name, known[i].name) == 0 || strcmp(name, known[i].name + 3) == 0)
-            return known[i].number;
+    for (size_t i = 0; i < sizeof known_signals / sizeof *known_signals; i++)
+        if (strcmp(name, known_signals[i].name) == 0 ||
+            strcmp(name, known_signals[i].name + 3) == 0)
+            return known_signals[i].number;
     return luaL_argerror(L, index, lua_pushfstring(L, "unknown signal '%s'", name));
 }
 
 /*
-** signal(name, ...) an object that takes these signals ("SIGTERM", ...) from now
-** until it is closed; the process no longer does what it did at them.
+** signal(name, ...) an object that receives these signals ("SIGTERM", ...) until it
+** is closed. Until then they lose their default effect.
 */
-static int make(lua_State *L) {
+static int signal_new(lua_State *L) {
     int count = lua_gettop(L);
     luaL_checkany(L, 1);
     for (int i = 1; i <= count; i++)
-        check_name(L, i);
+        signal_check_name(L, i);
     lua_createtable(L, count, 0);
     for (int i = 1; i <= count; i++) {
         lua_pushvalue(L, i);
         lua_rawseti(L, -2, i);
     }
-    Signal *signal = handle_new(L, &signal_type, sizeof *signal + (size_t)count * sizeof(Name), 1);
+    Signal *signal =
+        handle_new(L, &signal_type, sizeof *signal + (size_t)count * sizeof(SignalName), 1);
     lua_insert(L, -2);
     lua_setiuservalue(L, -2, 1);
     signal->count = (unsigned)count;
     for (int i = 1; i <= count; i++)
-        signal->names[i - 1].number = check_name(L, i);
+        signal->names[i - 1].number = signal_check_name(L, i);
     handle_opened(&signal->handle);
-    int status = start_all(signal);
+    int status = signal_start(signal);
     if (status == 0) return 1;
     handle_push_name(L, &signal->handle);
     handle_close(&signal->handle);
@@ -288,7 +294,7 @@ static int make(lua_State *L) {
 }
 
 static const luaL_Reg methods[] = {
-    {"wait", wait_method},
+    {"wait", signal_wait_method},
     {NULL, NULL},
 };
 
@@ -297,6 +303,6 @@ void signal_open(lua_State *L) {
     luaL_setfuncs(L, methods, 0);
     handle_define(L, &signal_type);
     lua_pop(L, 1);
-    lua_pushcfunction(L, make);
+    lua_pushcfunction(L, signal_new);
     lua_setfield(L, -2, "signal");
 }

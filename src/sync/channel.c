@@ -1,7 +1,8 @@
 /*
-** Owns channels: values handed from task to task, in order. One without room
-** for items is a meeting point: a send ends when its value was received. Who
-** waits is served by who comes, so that nothing is ever under way.
+** Owns channels: values handed from task to task, in order. In one without
+** capacity a send ends when its value was received. A sender that comes serves a
+** receiver that waits, and the other way round, so that no value is ever in
+** transit, where a cancellation could lose it.
 */
 #include "base/openers.h"
 
@@ -18,48 +19,53 @@ enum { FIRST_ROOM = 8, MOST_KEPT = 1024 }; /* places in the ring */
 
 typedef struct Channel {
     Handle handle;
-    WaitQueue receivers;                  /* only while nothing is there to be received */
-    WaitQueue senders;                    /* only while there is no room */
-    unsigned capacity, room, head, count; /* the items are in a table: a ring of `room` places */
+    WaitQueue receivers; /* only while there is nothing to receive */
+    WaitQueue senders;   /* only while there is no room */
+    unsigned capacity, room, head,
+        count; /* the values are in the user value: a ring of `room` places */
 } Channel;
 
-static void describe(lua_State *L, const Handle *handle) {
-    const Channel *channel = (const Channel *)handle;
+static Channel *channel_of(Handle *handle) {
+    return container_of(handle, Channel, handle);
+}
+
+static void channel_describe(lua_State *L, const Handle *handle) {
+    const Channel *channel = channel_of((Handle *)handle);
     lua_pushfstring(L, "%p (%d of %d items)", (const void *)channel, (int)channel->count,
                     (int)channel->capacity);
 }
 
-static void close_channel(Handle *handle) {
-    Channel *channel = (Channel *)handle;
+static void channel_close(Handle *handle) {
+    Channel *channel = channel_of(handle);
     wait_queue_dismiss(&channel->receivers, ARSENAL_CLOSED);
     wait_queue_dismiss(&channel->senders, ARSENAL_CLOSED);
 }
 
-static const Selectable source;
+static const Selectable recv_source;
 
 static const HandleType channel_type = {
-    "channel", "channel", 0, close_channel, describe, &source,
+    "channel", "channel", 0, channel_close, channel_describe, &recv_source,
 };
 
-static Channel *check(lua_State *L) {
+static Channel *channel_check(lua_State *L) {
     return handle_check(L, SELF, &channel_type, 1);
 }
 
-/* --- the items --- */
+/* --- the ring of values --- */
 
-static int place_of(const Channel *channel, unsigned index) {
+static int ring_place(const Channel *channel, unsigned index) {
     unsigned place = channel->head + index;
     return (int)(place < channel->room ? place : place - channel->room) + 1;
 }
 
-/* Moves the items to a table of twice the size, or as many as there may be. */
-static void grow(lua_State *L, Channel *channel) {
+/* Moves the values to a table of twice the size, at most the capacity. */
+static void ring_grow(lua_State *L, Channel *channel) {
     unsigned room = channel->room == 0 ? FIRST_ROOM : 2 * channel->room;
     if (room > channel->capacity) room = channel->capacity;
     lua_createtable(L, (int)room, 0);
     lua_getiuservalue(L, SELF, 1);
     for (unsigned i = 0; i < channel->count; i++) {
-        lua_rawgeti(L, -1, place_of(channel, i));
+        lua_rawgeti(L, -1, ring_place(channel, i));
         lua_rawseti(L, -3, (int)i + 1);
     }
     lua_pop(L, 1);
@@ -68,40 +74,40 @@ static void grow(lua_State *L, Channel *channel) {
     channel->head = 0;
 }
 
-/* [-1, +0] there is room for it. */
-static void put(lua_State *L, Channel *channel) {
-    if (channel->count == channel->room) grow(L, channel);
+/* [-1, +0] appends the value on top, for which there is room. */
+static void ring_put(lua_State *L, Channel *channel) {
+    if (channel->count == channel->room) ring_grow(L, channel);
     lua_getiuservalue(L, SELF, 1);
     lua_pushvalue(L, -2);
-    lua_rawseti(L, -2, place_of(channel, channel->count));
+    lua_rawseti(L, -2, ring_place(channel, channel->count));
     lua_pop(L, 2);
     channel->count++;
 }
 
-/* What a burst took is given back once its items have gone. */
-static void shrink(lua_State *L, Channel *channel) {
+/* Gives back a large table once it is empty. */
+static void ring_shrink(lua_State *L, Channel *channel) {
     if (channel->count > 0 || channel->room <= MOST_KEPT) return;
     lua_pushnil(L);
     lua_setiuservalue(L, SELF, 1);
     channel->room = channel->head = 0;
 }
 
-/* [-0, +2] the first of the items there are, above their table. */
-static void take_first(lua_State *L, Channel *channel) {
-    int place = place_of(channel, 0);
+/* [-0, +2] takes the first value, of at least one; the table is below it. */
+static void ring_take(lua_State *L, Channel *channel) {
+    int place = ring_place(channel, 0);
     lua_getiuservalue(L, SELF, 1);
     lua_rawgeti(L, -1, place);
     lua_pushnil(L);
     lua_rawseti(L, -3, place);
     channel->head = (unsigned)place < channel->room ? (unsigned)place : 0;
     channel->count--;
-    shrink(L, channel);
+    ring_shrink(L, channel);
 }
 
-/* --- serving who waits --- */
+/* --- serving waiting tasks --- */
 
-/* [-0, +1] takes the value of a sender that waits, which has sent it then. */
-static void take_from(lua_State *L, Waiter *sender) {
+/* [-0, +1] takes the value of a waiting sender, whose send returns then. */
+static void channel_take_from(lua_State *L, Waiter *sender) {
     lua_State *co = sender->task->top;
     lua_pushvalue(co, sender->value);
     lua_xmove(co, L, 1);
@@ -109,25 +115,25 @@ static void take_from(lua_State *L, Waiter *sender) {
     handoff_done(sender, 1);
 }
 
-/* [-0, +1 or more] receives if there is anything: it is on top. */
-static bool take(lua_State *L, Channel *channel) {
-    bool has_items = channel->count > 0;
-    if (has_items) take_first(L, channel);
+/* [-0, +1 or more] receives a value, which is on top; false if there is none. */
+static bool channel_take(lua_State *L, Channel *channel) {
+    bool has_values = channel->count > 0;
+    if (has_values) ring_take(L, channel);
     Waiter *sender = handoff_next(&channel->senders);
-    if (sender != NULL) take_from(L, sender);
-    if (sender != NULL && has_items) put(L, channel);
-    return has_items || sender != NULL;
+    if (sender != NULL) channel_take_from(L, sender);
+    if (sender != NULL && has_values) ring_put(L, channel);
+    return has_values || sender != NULL;
 }
 
-/* Sends the value at VALUE if there is anyone to receive it, or room for it. */
-static bool give(lua_State *L, Channel *channel) {
+/* Sends the value at VALUE; false if no task waits for it and there is no room. */
+static bool channel_give(lua_State *L, Channel *channel) {
     Waiter *receiver = handoff_next(&channel->receivers);
     lua_pushvalue(L, VALUE);
     if (receiver != NULL) {
         lua_xmove(L, receiver->task->top, 1);
         handoff_done(receiver, 1);
     } else if (channel->count < channel->capacity) {
-        put(L, channel);
+        ring_put(L, channel);
     } else {
         lua_pop(L, 1);
         return false;
@@ -135,151 +141,154 @@ static bool give(lua_State *L, Channel *channel) {
     return true;
 }
 
-/* --- receiving and sending, as far as that needs no wait: the results, or none --- */
+/* --- receiving and sending without a wait: 0 results where a wait is needed --- */
 
-static int recv_now(lua_State *L, Channel *channel) {
-    if (take(L, channel)) return 1;
+static int channel_recv_now(lua_State *L, Channel *channel) {
+    if (channel_take(L, channel)) return 1;
     return channel->handle.open ? 0 : handle_fail(L, &channel->handle, "recv", ARSENAL_CLOSED);
 }
 
-static int send_now(lua_State *L, Channel *channel) {
+static int channel_send_now(lua_State *L, Channel *channel) {
     if (!channel->handle.open) return handle_fail(L, &channel->handle, "send", ARSENAL_CLOSED);
-    if (!give(L, channel)) return 0;
+    if (!channel_give(L, channel)) return 0;
     lua_pushboolean(L, true);
     return 1;
 }
 
 /* --- waiting --- */
 
-static void describe_recv(lua_State *L, Task *task) {
+static void channel_describe_recv(lua_State *L, Task *task) {
     handle_describe_wait(L, task->object, "receiving from");
 }
 
-static void describe_send(lua_State *L, Task *task) {
+static void channel_describe_send(lua_State *L, Task *task) {
     handle_describe_wait(L, task->object, "sending to");
 }
 
-static int go_on_receiving(lua_State *L);
-static int go_on_sending(lua_State *L);
+static int channel_recv_step(lua_State *L);
+static int channel_send_step(lua_State *L);
 
-static const WaitKind recv_wait = {go_on_receiving, NULL, describe_recv};
-static const WaitKind send_wait = {go_on_sending, NULL, describe_send};
+static const WaitKind recv_wait = {channel_recv_step, NULL, channel_describe_recv};
+static const WaitKind send_wait = {channel_send_step, NULL, channel_describe_send};
 
-static int watch_recv(void *object, Waiter *waiter) {
+static int channel_watch_recv(void *object, Waiter *waiter) {
     waiter_join(waiter, &((Channel *)object)->receivers, NULL);
     return 0;
 }
 
-/* waiter->value is where the value is on its coroutine's stack. */
-static int watch_send(void *object, Waiter *waiter) {
+/* waiter->value is the index of the value on the stack of the task. */
+static int channel_watch_send(void *object, Waiter *waiter) {
     waiter_join(waiter, &((Channel *)object)->senders, NULL);
     return 0;
 }
 
-static int receive_or_wait(lua_State *L, Channel *channel, Task *task) {
+static int channel_recv_or_wait(lua_State *L, Channel *channel, Task *task) {
     if (task_spent(task->loop)) return task_pause(L, task, &recv_wait, channel);
-    int results = recv_now(L, channel);
+    int results = channel_recv_now(L, channel);
     if (results > 0) return results;
-    watch_recv(channel, &task->waiter);
+    channel_watch_recv(channel, &task->waiter);
     return task_wait(L, task, &recv_wait, channel);
 }
 
-static int send_or_wait(lua_State *L, Channel *channel, Task *task) {
+static int channel_send_or_wait(lua_State *L, Channel *channel, Task *task) {
     if (task_spent(task->loop)) return task_pause(L, task, &send_wait, channel);
-    int results = send_now(L, channel);
+    int results = channel_send_now(L, channel);
     if (results > 0) return results;
     task->waiter.value = VALUE;
-    watch_send(channel, &task->waiter);
+    channel_watch_send(channel, &task->waiter);
     return task_wait(L, task, &send_wait, channel);
 }
 
-static int go_on_receiving(lua_State *L) {
+static int channel_recv_step(lua_State *L) {
     Channel *channel = lua_touserdata(L, SELF);
     Task *task = channel->handle.loop->running;
-    return handoff_came(task) ? 1 : receive_or_wait(L, channel, task);
+    return handoff_came(task) ? 1 : channel_recv_or_wait(L, channel, task);
 }
 
-static int go_on_sending(lua_State *L) {
+static int channel_send_step(lua_State *L) {
     Channel *channel = lua_touserdata(L, SELF);
     Task *task = channel->handle.loop->running;
-    return handoff_came(task) ? 1 : send_or_wait(L, channel, task);
+    return handoff_came(task) ? 1 : channel_send_or_wait(L, channel, task);
 }
 
 /* --- select --- */
 
-static int attempt_recv(lua_State *L) {
-    return recv_now(L, check(L));
+static int channel_attempt_recv(lua_State *L) {
+    return channel_recv_now(L, channel_check(L));
 }
 
-static int attempt_send(lua_State *L) {
-    return send_now(L, check(L));
+static int channel_attempt_send(lua_State *L) {
+    return channel_send_now(L, channel_check(L));
 }
 
-static const Selectable sending = {attempt_send, watch_send, NULL, NULL};
-static const Selectable source = {attempt_recv, watch_recv, NULL, &sending};
+static const Selectable send_source = {channel_attempt_send, channel_watch_send, NULL, NULL};
+static const Selectable recv_source = {channel_attempt_recv, channel_watch_recv, NULL,
+                                       &send_source};
 
 /* --- the methods --- */
 
-static Channel *check_send(lua_State *L) {
-    Channel *channel = check(L);
+static Channel *channel_check_send(lua_State *L) {
+    Channel *channel = channel_check(L);
     luaL_argcheck(L, !lua_isnoneornil(L, VALUE), VALUE, "a value is expected, nil cannot be sent");
     lua_settop(L, VALUE);
     return channel;
 }
 
-/* channel:send(value) true once it was received, or there was room for it; "CLOSED". */
-static int send_method(lua_State *L) {
-    Channel *channel = check_send(L);
+/* channel:send(value) true once the value was received, or there was room for it; "CLOSED". */
+static int channel_send(lua_State *L) {
+    Channel *channel = channel_check_send(L);
     Task *task = task_enter(L, channel->handle.loop);
-    return task == NULL ? run_outside(L) : send_or_wait(L, channel, task);
+    return task == NULL ? run_outside(L) : channel_send_or_wait(L, channel, task);
 }
 
-/* channel:recv() the next value; "CLOSED" when there is none, and can be none. */
-static int recv_method(lua_State *L) {
-    Channel *channel = check(L);
+/* channel:recv() the next value; "CLOSED" once the channel is closed and empty. */
+static int channel_recv(lua_State *L) {
+    Channel *channel = channel_check(L);
     lua_settop(L, SELF);
     Task *task = task_enter(L, channel->handle.loop);
-    return task == NULL ? run_outside(L) : receive_or_wait(L, channel, task);
+    return task == NULL ? run_outside(L) : channel_recv_or_wait(L, channel, task);
 }
 
-static int would_wait(lua_State *L, const Channel *channel, const char *verb, const char *reason) {
+static int channel_would_wait(lua_State *L, const Channel *channel, const char *verb,
+                              const char *reason) {
     handle_push_name(L, &channel->handle);
     return error_push_reason(L, ARSENAL_TIMEOUT,
                              lua_pushfstring(L, "%s %s: %s", verb, lua_tostring(L, -1), reason));
 }
 
-/* channel:try_send(value) as send; "TIMEOUT" where that would wait. */
-static int try_send(lua_State *L) {
-    Channel *channel = check_send(L);
-    int results = send_now(L, channel);
+/* channel:try_send(value) like send; "TIMEOUT" where send would wait. */
+static int channel_try_send(lua_State *L) {
+    Channel *channel = channel_check_send(L);
+    int results = channel_send_now(L, channel);
     return results > 0 ? results
-                       : would_wait(L, channel, "send", "nobody receives, and it is full");
+                       : channel_would_wait(L, channel, "send", "nobody receives, and it is full");
 }
 
-/* channel:try_recv() as recv; "TIMEOUT" where that would wait. */
-static int try_recv(lua_State *L) {
-    Channel *channel = check(L);
+/* channel:try_recv() like recv; "TIMEOUT" where recv would wait. */
+static int channel_try_recv(lua_State *L) {
+    Channel *channel = channel_check(L);
     lua_settop(L, SELF);
-    int results = recv_now(L, channel);
-    return results > 0 ? results : would_wait(L, channel, "recv", "nobody sends, and it is empty");
+    int results = channel_recv_now(L, channel);
+    return results > 0 ? results
+                       : channel_would_wait(L, channel, "recv", "nobody sends, and it is empty");
 }
 
 /* for value in channel:values() do ... end: ends when the channel is closed and empty. */
-static int values(lua_State *L) {
-    check(L);
+static int channel_values(lua_State *L) {
+    channel_check(L);
     lua_settop(L, SELF);
-    lua_pushcfunction(L, recv_method);
+    lua_pushcfunction(L, channel_recv);
     lua_insert(L, SELF);
     return 2;
 }
 
-/* #channel: the items that nobody has received yet. */
-static int length(lua_State *L) {
-    lua_pushinteger(L, check(L)->count);
+/* #channel: the values that were not received yet. */
+static int channel_length(lua_State *L) {
+    lua_pushinteger(L, channel_check(L)->count);
     return 1;
 }
 
-/* channel([capacity]) holds that many items that nobody has received yet: none by default. */
+/* channel([capacity]) one that holds so many values that were not received yet; default 0. */
 static int channel_new(lua_State *L) {
     lua_Integer capacity = args_optional_integer(L, 1, 0, INT_MAX, 0);
     Channel *channel = handle_new(L, &channel_type, sizeof *channel, 1);
@@ -289,8 +298,8 @@ static int channel_new(lua_State *L) {
 }
 
 static const luaL_Reg methods[] = {
-    {"send", send_method},  {"recv", recv_method}, {"try_send", try_send},
-    {"try_recv", try_recv}, {"values", values},    {NULL, NULL},
+    {"send", channel_send},         {"recv", channel_recv},     {"try_send", channel_try_send},
+    {"try_recv", channel_try_recv}, {"values", channel_values}, {NULL, NULL},
 };
 
 void channel_open(lua_State *L) {
@@ -298,7 +307,7 @@ void channel_open(lua_State *L) {
     handle_define(L, &channel_type);
     lua_pop(L, 1);
     lua_rawgetp(L, LUA_REGISTRYINDEX, &channel_type);
-    lua_pushcfunction(L, length);
+    lua_pushcfunction(L, channel_length);
     lua_setfield(L, -2, "__len");
     lua_pop(L, 1);
     lua_pushcfunction(L, channel_new);

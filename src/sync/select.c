@@ -1,42 +1,42 @@
 /*
-** Owns select: it tries its cases from a random one on; where none is ready it
-** waits on all, and tries again. A case may also be performed by who wakes it,
-** and then has been: see handover.h. Of the cases it knows no more than their
-** sources.
+** Owns select. It tries its cases, beginning with a random one; if none is ready,
+** it waits on all of them and tries again. The task that wakes a select may also
+** perform the case for it: see handoff.h. Select knows each case only as a
+** Selectable.
 */
 #include "base/openers.h"
 
 #include "base/error.h"
-#include "object/handoff.h"
 #include "event/run.h"
 #include "kernel/order.h"
+#include "object/handoff.h"
 #include "object/selectable.h"
 
 #include <stdlib.h>
 
-/* The stack: then, for each case, its object, its value or nil, and its source. */
+/* The stack: from FIRST on, for each case, its object, its value or nil, and its source. */
 enum { CASES = 1, TIMEOUT, SELECT, FIRST, OBJECT = 0, VALUE, SOURCE, SLOTS };
 
 enum { USUAL_ROOM = 4, MOST_SPARES = 64, MOST_DESCRIBED = 4, MOST_CASES = 100000 };
 
-typedef struct Watch {
+typedef struct SelectCase {
     Waiter waiter;
     void *object;
     const Selectable *source;
-} Watch;
+} SelectCase;
 
 typedef struct Select {
     Task *task;
     int count, room; /* the cases that it waits on */
-    Watch cases[];
+    SelectCase cases[];
 } Select;
 
 static const char select_name[] = "arsenal.select";
-static const char spares_key; /* registry: list of those that no call uses */
+static const char spares_key; /* registry: a list of selects that no call uses */
 
 typedef struct SelectPart {
     LoopPart part;
-    unsigned spares; /* in that list */
+    unsigned spares; /* how many are in that list */
 } SelectPart;
 
 static const char select_key;
@@ -46,44 +46,44 @@ static void select_close(LoopPart *part, Loop *loop) {
     free(part);
 }
 
-static int slot(int index, int which) {
+static int select_slot(int index, int which) {
     return FIRST + SLOTS * index + which;
 }
 
-static int count_of(lua_State *L) {
+static int select_count(lua_State *L) {
     return (int)lua_tointeger(L, CASES);
 }
 
 /* --- waiting on all cases --- */
 
-static void unwatch(Watch *watch) {
-    waiter_leave(&watch->waiter);
-    if (watch->source->unwatch != NULL) watch->source->unwatch(watch->object);
+static void select_unwatch(SelectCase *each) {
+    waiter_leave(&each->waiter);
+    if (each->source->unwatch != NULL) each->source->unwatch(each->object);
 }
 
-static void unwatch_all(Select *select) {
+static void select_unwatch_all(Select *select) {
     for (int i = 0; i < select->count; i++)
-        unwatch(&select->cases[i]);
+        select_unwatch(&select->cases[i]);
     select->count = 0;
 }
 
-static void forget(Task *task) {
-    unwatch_all(task->object);
+static void select_forget(Task *task) {
+    select_unwatch_all(task->object);
 }
 
-/* Only that of a coroutine which a stranger has closed still waits; the task is woken, and ends. */
+/* It still waits only if user code has closed its coroutine: then the task is woken, and ends. */
 static int select_gc(lua_State *L) {
     Select *select = lua_touserdata(L, 1);
     if (select->count == 0) return 0;
     if (select->task->loop->closed) return 0;
-    unwatch_all(select);
+    select_unwatch_all(select);
     waiter_wake(&select->task->waiter, ARSENAL_CLOSED);
     select->task->object = NULL;
     return 0;
 }
 
-/* [-0, +1] a select for n cases, of the spare ones if it is like the others. */
-static Select *take_select(lua_State *L, Loop *loop, int n) {
+/* [-0, +1] a select for n cases: a spare one, or a new one. */
+static Select *select_take_spare_or_new(lua_State *L, Loop *loop, int n) {
     SelectPart *part = loop_part(loop, &select_key);
     if (n <= USUAL_ROOM && part->spares > 0) {
         lua_rawgetp(L, LUA_REGISTRYINDEX, &spares_key);
@@ -92,15 +92,15 @@ static Select *take_select(lua_State *L, Loop *loop, int n) {
         return lua_touserdata(L, -1);
     }
     int room = n <= USUAL_ROOM ? USUAL_ROOM : n;
-    Select *select = lua_newuserdatauv(L, sizeof *select + (size_t)room * sizeof(Watch), 0);
+    Select *select = lua_newuserdatauv(L, sizeof *select + (size_t)room * sizeof(SelectCase), 0);
     select->count = 0;
     select->room = room;
     luaL_setmetatable(L, select_name);
     return select;
 }
 
-/* The select at SELECT waits no more. */
-static void leave_select(lua_State *L, Loop *loop, const Select *select) {
+/* The select at SELECT is not used any more: it becomes a spare one if it is of the usual size. */
+static void select_put_spare(lua_State *L, Loop *loop, const Select *select) {
     SelectPart *part = loop_part(loop, &select_key);
     if (select->room != USUAL_ROOM || part->spares == MOST_SPARES) return;
     lua_rawgetp(L, LUA_REGISTRYINDEX, &spares_key);
@@ -112,35 +112,35 @@ static void leave_select(lua_State *L, Loop *loop, const Select *select) {
 }
 
 /* [-0, +4] the case's object and a failure. */
-static int fail(lua_State *L, int index, int status) {
-    lua_pushvalue(L, slot(index, OBJECT));
+static int select_fail(lua_State *L, int index, int status) {
+    lua_pushvalue(L, select_slot(index, OBJECT));
     return 1 + error_push(L, status, "select");
 }
 
-static void watch_init(lua_State *L, Watch *watch, Task *task, int index) {
-    *watch = (Watch){.waiter.task = task,
-                     .waiter.value = slot(index, VALUE),
-                     .object = lua_touserdata(L, slot(index, OBJECT)),
-                     .source = lua_touserdata(L, slot(index, SOURCE))};
+static void select_init_case(lua_State *L, SelectCase *each, Task *task, int index) {
+    *each = (SelectCase){.waiter.task = task,
+                         .waiter.value = select_slot(index, VALUE),
+                         .object = lua_touserdata(L, select_slot(index, OBJECT)),
+                         .source = lua_touserdata(L, select_slot(index, SOURCE))};
 }
 
-static void describe(lua_State *L, Task *task);
-static int go_on(lua_State *L);
+static void select_describe(lua_State *L, Task *task);
+static int select_step(lua_State *L);
 
-static const WaitKind select_wait = {go_on, forget, describe};
+static const WaitKind select_wait = {select_step, select_forget, select_describe};
 
-static int wait_for_any(lua_State *L, Task *task) {
-    int n = count_of(L);
-    Select *select = take_select(L, task->loop, n);
+static int select_wait_for_any(lua_State *L, Task *task) {
+    int n = select_count(L);
+    Select *select = select_take_spare_or_new(L, task->loop, n);
     lua_replace(L, SELECT);
     select->task = task;
     for (int i = 0; i < n; i++) {
-        Watch *watch = &select->cases[i];
-        watch_init(L, watch, task, i);
-        int status = watch->source->watch(watch->object, &watch->waiter);
+        SelectCase *each = &select->cases[i];
+        select_init_case(L, each, task, i);
+        int status = each->source->watch(each->object, &each->waiter);
         if (status != 0) {
-            unwatch_all(select);
-            return fail(L, i, status);
+            select_unwatch_all(select);
+            return select_fail(L, i, status);
         }
         select->count++;
     }
@@ -150,12 +150,12 @@ static int wait_for_any(lua_State *L, Task *task) {
 /* --- trying --- */
 
 /* [-0, +results] the results of a case's call, or -1 where it would wait. */
-static int attempt(lua_State *L, int index) {
+static int select_attempt(lua_State *L, int index) {
     int top = lua_gettop(L);
-    const Selectable *source = lua_touserdata(L, slot(index, SOURCE));
+    const Selectable *source = lua_touserdata(L, select_slot(index, SOURCE));
     lua_pushcfunction(L, source->attempt);
-    lua_pushvalue(L, slot(index, OBJECT));
-    lua_pushvalue(L, slot(index, VALUE));
+    lua_pushvalue(L, select_slot(index, OBJECT));
+    lua_pushvalue(L, select_slot(index, VALUE));
     lua_call(L, 2, LUA_MULTRET);
     int results = lua_gettop(L) - top;
     if (results == 1 && selectable_has_no_results(L, -1)) {
@@ -166,33 +166,33 @@ static int attempt(lua_State *L, int index) {
 }
 
 /* [-results, +results + 1] puts the case's object before the results on top. */
-static int finish(lua_State *L, int index, int results) {
-    lua_pushvalue(L, slot(index, OBJECT));
+static int select_finish(lua_State *L, int index, int results) {
+    lua_pushvalue(L, select_slot(index, OBJECT));
     lua_insert(L, -results - 1);
     return results + 1;
 }
 
-/* Where a round begins: any case, so that each has its chance. */
-static int select_start(Loop *loop, int n) {
+/* The case to try first: a random one, so that each case gets its chance. */
+static int select_first_case(Loop *loop, int n) {
     return (int)order_choose(loop, (unsigned)n);
 }
 
-/* Performs the first case that is ready, or waits. */
-static int try_all(lua_State *L, Task *task, int first) {
-    int n = count_of(L);
+/* Performs the first case that is ready; waits if none is. */
+static int select_try_all(lua_State *L, Task *task, int first) {
+    int n = select_count(L);
     for (int i = 0; i < n; i++) {
         int index = first + i < n ? first + i : first + i - n;
-        int results = attempt(L, index);
-        if (results >= 0) return finish(L, index, results);
+        int results = select_attempt(L, index);
+        if (results >= 0) return select_finish(L, index, results);
     }
-    if (lua_toboolean(L, TIMEOUT)) return wait_for_any(L, task);
+    if (lua_toboolean(L, TIMEOUT)) return select_wait_for_any(L, task);
     return error_push_reason(L, ARSENAL_TIMEOUT, "select: no case is ready");
 }
 
 /* --- after a wait --- */
 
-/* The case that woke the task, or any, and whether it was performed. */
-static int find_fired(const Select *select, bool *served) {
+/* The case that woke the task, or -1; *served: the case was performed. */
+static int select_find_fired(const Select *select, bool *served) {
     int fired = -1;
     *served = false;
     for (int i = 0; i < select->count && !*served; i++) {
@@ -203,26 +203,26 @@ static int find_fired(const Select *select, bool *served) {
     return fired;
 }
 
-static int go_on(lua_State *L) {
+static int select_step(lua_State *L) {
     Task *task = loop_of(L)->running;
     Select *select = lua_touserdata(L, SELECT);
-    int n = count_of(L), fired = -1;
+    int n = select_count(L), fired = -1;
     if (select != NULL) {
         bool served;
-        fired = find_fired(select, &served);
-        unwatch_all(select);
-        leave_select(L, task->loop, select);
-        if (served) return finish(L, fired, lua_gettop(L) - slot(n, 0) + 1);
+        fired = select_find_fired(select, &served);
+        select_unwatch_all(select);
+        select_put_spare(L, task->loop, select);
+        if (served) return select_finish(L, fired, lua_gettop(L) - select_slot(n, 0) + 1);
         if (task->status == ARSENAL_TIMEOUT)
             return error_push_reason(L, ARSENAL_TIMEOUT, "select: timed out");
     }
-    return try_all(L, task, fired >= 0 ? fired : select_start(task->loop, n));
+    return select_try_all(L, task, fired >= 0 ? fired : select_first_case(task->loop, n));
 }
 
 /* --- the description of a wait --- */
 
-/* [-0, +1] the cases' objects, in words; the coroutine's stack has them. */
-static void describe(lua_State *L, Task *task) {
+/* [-0, +1] names the objects of the cases, which are on the coroutine's stack. */
+static void select_describe(lua_State *L, Task *task) {
     const Select *select = task->object;
     lua_State *co = task->top;
     luaL_Buffer text;
@@ -234,7 +234,7 @@ static void describe(lua_State *L, Task *task) {
     luaL_addstring(&text, "selecting among ");
     for (int i = 0; i < select->count && i < MOST_DESCRIBED; i++) {
         if (i > 0) luaL_addstring(&text, ", ");
-        lua_pushvalue(co, slot(i, OBJECT));
+        lua_pushvalue(co, select_slot(i, OBJECT));
         lua_xmove(co, L, 1);
         luaL_tolstring(L, -1, NULL);
         lua_remove(L, -2);
@@ -246,22 +246,23 @@ static void describe(lua_State *L, Task *task) {
 
 /* --- the call --- */
 
-static int bad_case(lua_State *L, int index, const char *what) {
+static int select_refuse_case(lua_State *L, int index, const char *what) {
     return luaL_argerror(L, CASES, lua_pushfstring(L, "case %d: %s", index + 1, what));
 }
 
-static int wrong_case(lua_State *L, int index) {
+static int select_refuse_value(lua_State *L, int index) {
     const char *name = luaL_typename(L, -1);
     if (luaL_getmetafield(L, -1, "__name") == LUA_TSTRING) name = lua_tostring(L, -1);
-    return bad_case(L, index,
-                    lua_pushfstring(L,
-                                    "channel, task, stream or another object to select on, or "
-                                    "{channel, value}, expected; got %s",
-                                    name));
+    return select_refuse_case(
+        L, index,
+        lua_pushfstring(L,
+                        "channel, task, stream or another object to select on, or "
+                        "{channel, value}, expected; got %s",
+                        name));
 }
 
 /* [-1, +3] the case on top as its object, value and source. */
-static void push_case(lua_State *L, int index) {
+static void select_push_case(lua_State *L, int index) {
     const Selectable *source = selectable_of(L, -1);
     if (source != NULL) {
         lua_pushnil(L);
@@ -271,29 +272,29 @@ static void push_case(lua_State *L, int index) {
         lua_remove(L, -3);
         source = selectable_of(L, -2);
         if (source != NULL) source = source->sending;
-        if (source == NULL) bad_case(L, index, "nothing can be sent to its object");
-        if (lua_isnil(L, -1)) bad_case(L, index, "its value is nil");
+        if (source == NULL) select_refuse_case(L, index, "nothing can be sent to its object");
+        if (lua_isnil(L, -1)) select_refuse_case(L, index, "its value is nil");
     } else {
-        wrong_case(L, index);
+        select_refuse_value(L, index);
     }
     lua_pushlightuserdata(L, (void *)source);
 }
 
-/* [cases, timeout] -> the stack of a call. */
-static void push_cases(lua_State *L, int n) {
+/* [cases, timeout] becomes the stack of a call. */
+static void select_push_cases(lua_State *L, int n) {
     luaL_checkstack(L, SLOTS * n + LUA_MINSTACK, "too many cases");
     lua_pushnil(L); /* SELECT */
     for (int i = 0; i < n; i++) {
         lua_rawgeti(L, CASES, i + 1);
-        push_case(L, i);
+        select_push_case(L, i);
     }
 }
 
 /*
 ** select(cases [, timeout]) waits until one of the cases is ready, and performs
-** it: returns its object, and what its call returns. A case is an object, which
-** means its natural receive, or {channel, value}. nil, message, "TIMEOUT" when
-** none was ready in time; 0 only tries.
+** it: returns the object, and the results of its call. A case is an object, whose
+** receiving call is made, or {channel, value}. nil, message, "TIMEOUT" if none was
+** ready in time; with a timeout of 0 it does not wait.
 */
 static int select_any(lua_State *L) {
     Loop *loop = loop_of(L);
@@ -302,7 +303,7 @@ static int select_any(lua_State *L) {
     lua_Unsigned n = lua_rawlen(L, CASES);
     luaL_argcheck(L, n <= MOST_CASES, CASES, "too many cases");
     lua_settop(L, TIMEOUT);
-    push_cases(L, (int)n);
+    select_push_cases(L, (int)n);
     Task *task = task_enter(L, loop);
     if (task == NULL) {
         lua_settop(L, TIMEOUT);
@@ -314,7 +315,7 @@ static int select_any(lua_State *L) {
     lua_replace(L, TIMEOUT);
     task_set_timeout(task, timeout);
     if (task_spent(loop)) return task_pause(L, task, &select_wait, NULL);
-    return try_all(L, task, select_start(loop, (int)n));
+    return select_try_all(L, task, select_first_case(loop, (int)n));
 }
 
 static const luaL_Reg functions[] = {

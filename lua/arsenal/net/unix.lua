@@ -71,7 +71,7 @@ function unix.listen(path, options)
   arguments.type(path, "string", 1, "listen")
   options = arguments.options(options, listen_options, 2, "listen")
   if options.mode and is_abstract(path) then
-    return nil, "listen: an abstract name has no mode", "EINVAL"
+    return nil, "listen: option 'mode' cannot be used with an abstract name", "EINVAL"
   end
   local mode = options.mode
   return core.unix_listen(path, {
