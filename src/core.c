@@ -21,7 +21,6 @@
 #include "net/listener.h"
 #include "object/handle.h"
 #include "stream/stream.h"
-#include "task/group.h"
 #include "task/tasklib.h"
 #include "task/timeout.h"
 

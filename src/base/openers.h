@@ -12,6 +12,7 @@ void adopt_open(lua_State *L);
 void copy_open(lua_State *L);
 void channel_open(lua_State *L);
 void fd_wait_open(lua_State *L);
+void group_open(lua_State *L);
 void dns_open(lua_State *L);
 void idle_streams_open(lua_State *L);
 void signal_open(lua_State *L);

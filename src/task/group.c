@@ -4,7 +4,7 @@
 ** behind. The policy is in Lua: a group is made with a function that is called
 ** for each failure.
 */
-#include "task/group.h"
+#include "base/openers.h"
 
 #include "base/error.h"
 #include "event/run.h"
@@ -14,24 +14,24 @@
 #include "kernel/task_result.h"
 #include "kernel/traceback.h"
 
-struct Group {
+typedef struct Group {
     TaskOwner owner;
     Scope scope;
     Scope drain; /* the shield in which the last tasks are waited for */
     Loop *loop;
     unsigned active;
-    enum {
-        GROUP_OPEN,     /* its scope is on the stack of the task that opened it */
-        GROUP_LEFT,     /* the call that opened it has ended */
-        GROUP_DETACHED, /* belongs to no task: its scope is in the tree while tasks are active */
-    } state;
+    bool is_open;      /* its scope is on the stack of the task that opened it */
     bool has_failed;   /* its function */
     bool was_cut;      /* a cancellation has ended the wait for its tasks */
     WaitQueue waiters; /* each waits until no more tasks are active than its threshold */
-};
+} Group;
 
 static const char group_name[] = "arsenal.group";
 static const char pins_key; /* registry: groups by address, while they have tasks */
+
+static Group *group_check(lua_State *L, int index) {
+    return luaL_checkudata(L, index, group_name);
+}
 
 /* [-1, +0] pins the object on top, or, when it is nil, unpins. */
 static void group_pin(lua_State *L, Group *group) {
@@ -65,7 +65,6 @@ static void group_task_ended(lua_State *L, Task *task, int object, int attachmen
         lua_call(L, 1, 0);
     }
     group->active--;
-    if (group->state == GROUP_DETACHED && group->active == 0) scope_detach(&group->scope);
     wait_queue_wake_at(&group->waiters, group->active);
     if (group->active > 0) return;
     lua_pushnil(L);
@@ -78,7 +77,7 @@ static void group_leave(Group *group) {
     scope_abandon_inner(&group->scope);
     scope_cancel_children(&group->scope, &group->loop->root);
     scope_leave(&group->scope);
-    group->state = GROUP_LEFT;
+    group->is_open = false;
 }
 
 static void group_abandon(Scope *scope) {
@@ -88,7 +87,7 @@ static void group_abandon(Scope *scope) {
 /* Its call can't go on. */
 static void group_lost(Scope *scope) {
     Group *group = container_of(scope, Group, scope);
-    if (group->state == GROUP_OPEN) group_leave(group);
+    if (group->is_open) group_leave(group);
 }
 
 static const ScopeType group_type = {false, group_abandon};
@@ -124,10 +123,9 @@ static int group_wait(lua_State *L) {
 /* --- opening, running and leaving one --- */
 
 /* [-0, +1] a group whose failures are told to the function at `failed`. */
-static Group *group_make(lua_State *L, int failed, int state) {
+static Group *group_make(lua_State *L, int failed) {
     Group *group = lua_newuserdatauv(L, sizeof *group, 1);
-    *group = (Group){.loop = loop_of(L), .owner = {group_task_ended}, .scope.type = &group_type};
-    group->state = state;
+    *group = (Group){.loop = loop_of(L), .owner = {group_task_ended}, .is_open = true};
     luaL_setmetatable(L, group_name);
     lua_pushvalue(L, failed);
     lua_setiuservalue(L, -2, 1);
@@ -188,7 +186,7 @@ static int group_waited(lua_State *L, int status, lua_KContext context) {
     }
     if (group->was_cut || group->has_failed) scope_cancel(&group->scope);
     status = LUA_OK;
-    if (group->state == GROUP_OPEN && group->active > 0) {
+    if (group->is_open && group->active > 0) {
         scope_abandon_inner(&group->scope);
         scope_enter(&group->drain, &group->scope, &task->scopes, &drain_type, L);
         lua_pushcfunction(L, group_wait);
@@ -229,7 +227,7 @@ static int group_run(lua_State *L) {
     Task *task = task_enter(L, loop_of(L));
     if (task == NULL) return luaL_error(L, "a group is opened inside a task");
     if (task_spent(task->loop)) return task_pause(L, task, &pause, NULL);
-    Group *group = group_make(L, 1, GROUP_OPEN);
+    Group *group = group_make(L, 1);
     lua_replace(L, RUN_GROUP);
     scope_guard_push(L, task);
     lua_pushcfunction(L, traceback_handler);
@@ -244,26 +242,7 @@ static int group_run(lua_State *L) {
     return group_body_done(L, status, context);
 }
 
-/* --- what C and Lua build on groups --- */
-
-Group *group_check(lua_State *L, int index) {
-    return luaL_checkudata(L, index, group_name);
-}
-
-unsigned group_count(const Group *group) {
-    return group->active;
-}
-
-void group_cancel_tasks(Group *group) {
-    if (group->active > 0) scope_cancel(&group->scope);
-}
-
-/* detached(failed): a group that belongs to no task; it can be used again after a cancel. */
-static int group_detached(lua_State *L) {
-    luaL_checktype(L, 1, LUA_TFUNCTION);
-    group_make(L, 1, GROUP_DETACHED);
-    return 1;
-}
+/* --- starting tasks, and the rest --- */
 
 /* The group at index 1 is about to get a task. */
 static void group_pin_first(lua_State *L, Group *group) {
@@ -276,8 +255,7 @@ static void group_pin_first(lua_State *L, Group *group) {
 static int group_go(lua_State *L) {
     Group *group = group_check(L, 1);
     task_check_function(L, 2);
-    if (group->state != GROUP_OPEN)
-        return luaL_error(L, "cannot start a task in a group that has ended");
+    if (!group->is_open) return luaL_error(L, "cannot start a task in a group that has ended");
     group_pin_first(L, group);
     Task *task = task_spawn_shown(L, group->loop, &group->scope, lua_gettop(L) - 2);
     task->owner = &group->owner;
@@ -288,11 +266,9 @@ static int group_go(lua_State *L) {
 /* start(group, attachment, fn, ...): the same; the attachment is closed when the task ends. */
 static int group_start(lua_State *L) {
     Group *group = group_check(L, 1);
-    bool is_detached = group->state == GROUP_DETACHED;
     group_pin_first(L, group);
     Task *task = task_spawn(L, group->loop, &group->scope, lua_gettop(L) - 3, 2);
     task->owner = &group->owner;
-    if (is_detached && group->active == 0) scope_attach(&group->scope, &group->loop->root);
     group->active++;
     return 0;
 }
@@ -300,7 +276,7 @@ static int group_start(lua_State *L) {
 /* group:cancel() ends all of it: the tasks, and the function that opened it. */
 static int group_cancel(lua_State *L) {
     Group *group = group_check(L, 1);
-    if (group->state == GROUP_OPEN) scope_cancel(&group->scope);
+    if (group->is_open) scope_cancel(&group->scope);
     return 0;
 }
 
@@ -322,13 +298,8 @@ static const luaL_Reg group_methods[] = {
 };
 
 static const luaL_Reg group_functions[] = {
-    {"group_run", group_run},
-    {"group_detached", group_detached},
-    {"group_start", group_start},
-    {"group_wait", group_wait},
-    {"group_cancel", group_cancel},
-    {"group_active", group_active},
-    {NULL, NULL},
+    {"group_run", group_run},       {"group_start", group_start},   {"group_wait", group_wait},
+    {"group_cancel", group_cancel}, {"group_active", group_active}, {NULL, NULL},
 };
 
 void group_open(lua_State *L) {
