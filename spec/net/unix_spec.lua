@@ -1,5 +1,5 @@
--- src/net/unix.c, src/system/unix_socket_file.c, src/base/unix_address.c and lua/arsenal/net/unix.lua: streams and listeners on
--- paths and abstract names.
+-- src/net/unix.c, src/system/unix_socket_file.c, src/base/unix_address.c and lua/arsenal/net/unix.lua: streams and
+-- listeners on paths and abstract names.
 
 local arsenal = require("arsenal")
 local behaves_like_a_handle = require("spec.kit.conformance.handle")

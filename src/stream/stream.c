@@ -158,17 +158,6 @@ static int stream_remote_address(lua_State *L) {
     return socket_handle_remote_address(L);
 }
 
-/* stream_peer(stream) " -> host:port:" as messages about the stream have it, closed or not; a Unix one: nil. */
-static int peer(lua_State *L) {
-    const Stream *stream = stream_check(L, 1);
-    if (!address_is_inet(&stream->remote)) return 0;
-    lua_pushliteral(L, " -> ");
-    address_push(L, &stream->remote);
-    lua_pushliteral(L, ":");
-    lua_concat(L, 3);
-    return 1;
-}
-
 /* stream:stats() a table with the bytes `received` and `sent`. */
 static int stats(lua_State *L) {
     Stream *stream = stream_check(L, 1);
@@ -202,8 +191,6 @@ void stream_open(lua_State *L) {
     for (int family = 0; family < STREAM_FAMILIES; family++)
         handle_define(L, &stream_types[family]);
     lua_setfield(L, -2, "stream_methods");
-    lua_pushcfunction(L, peer);
-    lua_setfield(L, -2, "stream_peer");
     lua_pushcfunction(L, stream_is_quiet);
     lua_setfield(L, -2, "stream_is_quiet");
 }
