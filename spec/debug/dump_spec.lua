@@ -167,6 +167,27 @@ describe("SIGQUIT", function()
     assert.equal(2, select(2, result.err:gsub("sleeping", "")))
   end))
 
+  it("that comes while on_quit runs has its own call, although libuv's handles have changed", inside(function()
+    local program <close> = child.lua([[
+      local calls = 0
+      arsenal.on_quit = function()
+        calls = calls + 1
+        print("call " .. calls)
+        if calls > 1 then return end
+        arsenal.signal("SIGUSR1"):close()
+        io.popen("kill -s QUIT $PPID"):close()
+      end
+      arsenal.run(function()
+        print("runs")
+        arsenal.sleep(30)
+      end)]], { before = "trap - QUIT;" })
+    program:expect("runs")
+    program:signal("QUIT")
+    program:expect("call 2")
+    program:signal("TERM")
+    program:finish()
+  end))
+
   it("ends a program whose on_quit is false", inside(function()
     local program <close> = started("arsenal.on_quit = false ")
     program:expect("runs")

@@ -183,10 +183,14 @@ static int epoll_milliseconds(uint64_t timeout) {
 
 void poll_wait(Loop *loop, uint64_t timeout) {
     Poll *poll = loop->poll;
-    if (loop->uv_changed) { /* what was started there reaches the kernel only when libuv runs */
+    /*
+    ** What was started there reaches the kernel only when libuv runs. That may use
+    ** up the wake-up of a signal, which the caller looks for: so do not wait then.
+    */
+    if (loop->uv_changed) {
         loop->uv_changed = false;
         uv_run(&loop->uv, UV_RUN_NOWAIT);
-        if (loop->ready > 0) timeout = 0;
+        timeout = 0;
     }
     int count = epoll_wait(poll->epoll, poll->events, BATCH, epoll_milliseconds(timeout));
     bool for_uv = false;
