@@ -40,6 +40,7 @@ build = {
         "src/base/args.c",
         "src/base/buffer.c",
         "src/base/error.c",
+        "src/base/module_pin.c",
         "src/base/timer_heap.c",
         "src/base/unix_address.c",
         "src/core.c",

@@ -5,6 +5,7 @@
 #include "base/platform.h"
 
 #include "base/error.h"
+#include "base/module_pin.h"
 #include "base/openers.h"
 #include "debug/watchdog.h"
 #include "event/poller.h"
@@ -33,67 +34,54 @@
 
 #ifdef _WIN32
 #define EXPORT __declspec(dllexport)
-static void prepare_process(void) {}
+static void core_prepare_process(void) {}
 #else
 #define EXPORT __attribute__((visibility("default")))
 
-/* libuv aborts without descriptors 0 to 2, and a write to a dead peer must not kill the process. */
-static void prepare_process(void) {
-    struct sigaction action;
+/* libuv aborts without descriptors 0 to 2. */
+static void core_fill_standard_descriptors(void) {
     int fd;
     do {
         fd = open("/dev/null", O_RDWR);
     } while (fd >= 0 && fd <= 2);
     if (fd > 2) close(fd);
-    if (sigaction(SIGPIPE, NULL, &action) == 0 && action.sa_handler == SIG_DFL)
-        signal(SIGPIPE, SIG_IGN);
+}
+
+static void core_do_nothing(int number) {
+    (void)number;
+}
+
+/* A write to a peer that is gone must not end the process. Unlike SIG_IGN, a handler does not pass to children. */
+static void core_handle_sigpipe(void) {
+    struct sigaction before, action = {.sa_handler = core_do_nothing, .sa_flags = SA_RESTART};
+    if (sigaction(SIGPIPE, NULL, &before) == 0 && before.sa_handler == SIG_DFL)
+        sigaction(SIGPIPE, &action, NULL);
+}
+
+static void core_prepare_process(void) {
+    core_fill_standard_descriptors();
+    core_handle_sigpipe();
 }
 #endif
 
-/* The first three make what the others need. */
+/* By folder; the first two make what the others need. */
+// clang-format off
 static void (*const openers[])(lua_State *L) = {
-    /* kernel, event */ loop_open,
-    poller_open,
-    public_open,
-    error_open,
-    cancellation_open,
-    traceback_open,
-    scope_guard_open,
-    task_pool_open,
-    coroutine_open,
-    turn_open,
-    run_open,
-    /* object, task, sync */ handle_open,
-    tasklib_open,
-    timeout_open,
-    group_open,
-    channel_open,
-    event_open,
-    lock_open,
-    select_open,
-    /* stream, net */ stream_open,
-    copy_open,
-    start_tls_open,
-    listener_open,
-    accept_filter_open,
-    idle_streams_open,
-    tcp_open,
-    unix_open,
-    datagram_open,
-    udp_open,
-    dns_open,
-    adopt_open,
-    /* os, debug */ signal_open,
-    fd_wait_open,
-    inspect_open,
-    watchdog_open,
+    loop_open, poller_open,
+    public_open, error_open, cancellation_open, traceback_open, scope_guard_open, task_pool_open,
+    coroutine_open, turn_open, run_open, handle_open, tasklib_open, timeout_open, group_open,
+    channel_open, event_open, lock_open, select_open, stream_open, copy_open, start_tls_open,
+    listener_open, accept_filter_open, idle_streams_open, tcp_open, unix_open, datagram_open,
+    udp_open, dns_open, adopt_open, signal_open, fd_wait_open, inspect_open, watchdog_open,
 };
+// clang-format on
 
 static const char core_key; /* registry: the module's table */
 
 EXPORT int luaopen_arsenal_core(lua_State *L) {
     if (lua_rawgetp(L, LUA_REGISTRYINDEX, &core_key) == LUA_TTABLE) return 1;
-    prepare_process();
+    module_pin(&core_key);
+    core_prepare_process();
     lua_newtable(L);
     for (size_t i = 0; i < sizeof openers / sizeof *openers; i++)
         openers[i](L);

@@ -4,16 +4,11 @@
 ** minute. A thread is started when a job finds none idle, and stays. A job that
 ** is done is a message to its loop's inbox.
 */
-#include "base/platform.h"
-
 #include "event/thread_pool.h"
 
 #include "base/container_of.h"
 
 #include <stdlib.h>
-#ifndef _WIN32
-#include <dlfcn.h>
-#endif
 
 static uv_once_t once = UV_ONCE_INIT;
 static uv_mutex_t lock; /* guards all below */
@@ -24,16 +19,7 @@ static int setup_status;
 
 static const char pool_key;
 
-/* The threads run this module's code until the process ends: it must never be unloaded. */
-static void pool_stay_loaded(void) {
-#ifndef _WIN32
-    Dl_info module;
-    if (dladdr((void *)&once, &module)) dlopen(module.dli_fname, RTLD_NOW | RTLD_NODELETE);
-#endif
-}
-
 static void pool_set_up(void) {
-    pool_stay_loaded();
     setup_status = uv_mutex_init(&lock);
     if (setup_status == 0) setup_status = uv_cond_init(&work_came);
 }
