@@ -23,6 +23,8 @@ void select_open(lua_State *L);
 void tcp_open(lua_State *L);
 void udp_open(lua_State *L);
 void unix_open(lua_State *L);
+void receive_open(lua_State *L);
+void send_open(lua_State *L);
 void start_tls_open(lua_State *L);
 
 #endif

@@ -6,7 +6,7 @@
 
 #include "base/error.h"
 #include "event/run.h"
-#include "stream/stream.h"
+#include "stream/stream_io.h"
 
 #include <stdlib.h>
 

@@ -72,7 +72,7 @@ static int tcp_connect_end(lua_State *L, Stream *stream, int status) {
 static int tcp_connect_step(lua_State *L) {
     Stream *stream = lua_touserdata(L, STREAM);
     int status = stream->socket.handle.loop->running->status;
-    stream->sender = NULL;
+    stream->senders.sender = NULL;
     return tcp_connect_end(L, stream,
                            status != 0 ? status : socket_connected(stream->socket.poller.fd));
 }
@@ -127,7 +127,7 @@ static int tcp_connect(lua_State *L) {
     poller_exhausted(&stream->socket.poller, POLL_READ | POLL_WRITE);
     status = poller_wait(&stream->socket.poller, &task->waiter, POLL_WRITE);
     if (status != 0) return tcp_connect_end(L, stream, status);
-    stream->sender = task;
+    stream->senders.sender = task;
     return task_wait(L, task, &connect_wait, stream);
 }
 

@@ -89,6 +89,12 @@ void handle_define(lua_State *L, const HandleType *type) {
     lua_pop(L, 1);
 }
 
+void handle_attach_source(lua_State *L, const HandleType *type, const Selectable *source) {
+    lua_rawgetp(L, LUA_REGISTRYINDEX, type);
+    selectable_attach(L, source);
+    lua_pop(L, 1);
+}
+
 void *handle_new(lua_State *L, const HandleType *type, size_t size, int values) {
     Loop *loop = loop_of(L);
     Handle *handle = lua_newuserdatauv(L, size, values);
@@ -148,6 +154,14 @@ int handle_set_failed(lua_State *L, const Handle *handle) {
 int handle_fail(lua_State *L, const Handle *handle, const char *verb, int status) {
     handle_push_name(L, handle);
     error_push(L, status, "%s %s", verb, lua_tostring(L, -1));
+    return handle_set_failed(L, handle);
+}
+
+int handle_fail_reason(lua_State *L, const Handle *handle, const char *verb, int status,
+                       const char *reason) {
+    handle_push_name(L, handle);
+    error_push_reason(L, status,
+                      lua_pushfstring(L, "%s %s: %s", verb, lua_tostring(L, -1), reason));
     return handle_set_failed(L, handle);
 }
 

@@ -44,6 +44,9 @@ struct Handle {
 /* Makes the type's metatable, once for a Lua state; the table on top holds its methods. [-0, +0] */
 void handle_define(lua_State *L, const HandleType *type);
 
+/* [-0, +0] the same as `source` in the type, for a unit that builds on the one that has the type. */
+void handle_attach_source(lua_State *L, const HandleType *type, const Selectable *source);
+
 /*
 ** [-0, +1] a new object of `size` bytes, all 0 behind the Handle, with room for
 ** so many user values: it is not open yet.
@@ -76,10 +79,14 @@ void handle_push_name(lua_State *L, const Handle *handle); /* [-0, +1] "tcp stre
 void handle_describe_wait(lua_State *L, const Handle *handle, const char *doing);
 
 /*
-** nil, "<verb> <name>: <reason>", code; returns 3. The second is for a failure
-** that is on top already: it is one of this object, an argument of the call.
+** nil, "<verb> <name>: <reason>", code; returns 3. The object is an argument of
+** the call. The second takes a reason in place of the status's own words.
 */
 int handle_fail(lua_State *L, const Handle *handle, const char *verb, int status);
+int handle_fail_reason(lua_State *L, const Handle *handle, const char *verb, int status,
+                       const char *reason);
+
+/* [-0, +0] the failure on top (nil, message, code) is one of this object; returns 3. */
 int handle_set_failed(lua_State *L, const Handle *handle);
 
 void handle_push_counts(lua_State *L, const Loop *loop); /* [-0, +1] open ones by name */

@@ -1,26 +1,31 @@
 /*
 ** Owns copying: bytes from one stream to another, over any transports, that
-** Lua never sees. What was read and not sent stays in the stream that it came
-** from, so that a copy which breaks off loses nothing.
+** never become Lua strings. What was read and not sent stays in the stream that
+** it came from, so that a copy that fails or is cancelled loses nothing.
 */
 #include "base/openers.h"
 
 #include "base/error.h"
 #include "event/run.h"
-#include "system/splice.h"
-#include "stream/stream.h"
+#include "stream/stream_io.h"
 
-enum { FROM = 1, TO, OPTIONS, COPY = OPTIONS };
+/* The stack of the call; the Copy takes the place of the options. */
+enum { COPY_FROM = 1, COPY_TO, COPY_OPTIONS, COPY_STATE = COPY_OPTIONS };
 
-enum { LITTLE = 8 * 1024 }; /* less than this at once is read and written faster than spliced */
+enum { COPY_LITTLE = 8 * 1024 }; /* fewer bytes at once cost less through memory than spliced */
+
+typedef enum CopyWay {
+    COPY_ONLY_MEMORY, /* bytes cannot be spliced */
+    COPY_MEMORY,      /* the next read goes through memory */
+    COPY_SPLICE       /* the next read goes through the splice */
+} CopyWay;
 
 typedef struct Copy {
     Stream *from, *to; /* on the stack of the call */
-    Stream *awaited;
-    Task *task; /* which waits */
+    Stream *awaited;   /* the one of them that the task waits for */
+    Task *task;        /* the task while it waits, otherwise NULL */
     uint64_t moved, left;
-    bool plain; /* both streams: bytes may be spliced */
-    bool splicing;
+    CopyWay way;
     Splice splice;
 } Copy;
 
@@ -29,7 +34,7 @@ static const char copy_name[] = "arsenal.copy";
 /* --- how a copy ends --- */
 
 /* What the splice holds goes back to the stream that it came from. */
-static void put_back(Copy *copy) {
+static void copy_put_back(Copy *copy) {
     Stream *from = copy->from;
     size_t held = copy->splice.held;
     if (held == 0 || !from->socket.handle.open) return;
@@ -38,28 +43,29 @@ static void put_back(Copy *copy) {
         splice_take(&copy->splice, room);
         buffer_added(&from->input, held);
     } else {
-        from->read_end = UV_ENOMEM; /* the stream has a hole from here on */
+        from->read_end = UV_ENOMEM; /* bytes are missing from here on */
     }
 }
 
-static void let_go(Copy *copy, Task *task) {
+static void copy_release(Copy *copy, Task *task) {
     copy->task = NULL;
-    put_back(copy);
+    copy_put_back(copy);
     splice_close(&copy->splice);
     if (copy->from->receiver == task) copy->from->receiver = NULL;
-    if (copy->to->sender == task)
-        stream_abandon_turn(copy->to, 0); /* whole, but for what it holds */
+    if (copy->to->senders.sender == task)
+        stream_abandon_turn(copy->to,
+                            0); /* each write is a message, but for what the transport holds */
 }
 
-static int done(lua_State *L, Copy *copy, Task *task) {
-    let_go(copy, task);
+static int copy_done(lua_State *L, Copy *copy, Task *task) {
+    copy_release(copy, task);
     lua_pushinteger(L, (lua_Integer)copy->moved);
     return 1;
 }
 
 /* nil, message, code, bytes moved, and whether it is `to` that failed */
-static int fail(lua_State *L, Copy *copy, Task *task, const Stream *stream, int status) {
-    let_go(copy, task);
+static int copy_fail(lua_State *L, Copy *copy, Task *task, const Stream *stream, int status) {
+    copy_release(copy, task);
     stream_fail(L, stream, stream == copy->to ? "copy to" : "copy from", status);
     lua_pushinteger(L, (lua_Integer)copy->moved);
     lua_pushboolean(L, stream == copy->to);
@@ -68,13 +74,13 @@ static int fail(lua_State *L, Copy *copy, Task *task, const Stream *stream, int 
 
 /* --- waiting --- */
 
-static int go_on(lua_State *L);
+static int copy_resume(lua_State *L);
 
-static void forget(Task *task) {
-    let_go(task->object, task);
+static void copy_forget(Task *task) {
+    copy_release(task->object, task);
 }
 
-static void describe(lua_State *L, Task *task) {
+static void copy_describe(lua_State *L, Task *task) {
     const Copy *copy = task->object;
     handle_push_name(L, &copy->from->socket.handle);
     handle_push_name(L, &copy->to->socket.handle);
@@ -83,228 +89,201 @@ static void describe(lua_State *L, Task *task) {
     lua_pop(L, 1);
 }
 
-static const WaitKind copy_wait = {go_on, forget, describe};
+static const WaitKind copy_wait = {copy_resume, copy_forget, copy_describe};
 
-static void hold_on(Copy *copy, Task *task) {
+static void copy_hold(Copy *copy, Task *task) {
     copy->from->receiver = task;
     copy->task = task;
 }
 
-static int stand_aside(lua_State *L, Copy *copy, Task *task) {
-    hold_on(copy, task);
+static int copy_pause(lua_State *L, Copy *copy, Task *task) {
+    copy_hold(copy, task);
     return task_pause(L, task, &copy_wait, copy);
 }
 
-/* Each wait has the whole of the stream's limit: a copy may be long, and must only not stand still. */
-static int wait_for(lua_State *L, Copy *copy, Task *task, Stream *stream, ptrdiff_t wants,
-                    uint64_t limit) {
-    unsigned events = wants == TRANSPORT_WANTS_READ ? POLL_READ : POLL_WRITE;
-    poller_exhausted(&stream->socket.poller, events);
-    hold_on(copy, task);
-    copy->awaited = stream;
+/* Each wait has the whole of the stream's timeout: a copy may take long, but must not stand still. */
+static int copy_wait_for(lua_State *L, Copy *copy, Task *task, Stream *stream, ptrdiff_t wants) {
+    const SocketHandle *socket = &stream->socket;
     task_clear_timeout(task);
-    task_set_timeout(task, limit);
-    int status = poller_wait(&stream->socket.poller, &task->waiter, events);
-    if (status != 0) return fail(L, copy, task, stream, status);
+    int status = stream_watch(stream, task, wants,
+                              stream == copy->to ? socket->send_timeout : socket->recv_timeout);
+    if (status != 0) return copy_fail(L, copy, task, stream, status);
+    copy_hold(copy, task);
+    copy->awaited = stream;
     return task_wait(L, task, &copy_wait, copy);
 }
 
-static bool is_want(ptrdiff_t answer) {
-    return answer == TRANSPORT_WANTS_READ || answer == TRANSPORT_WANTS_WRITE;
-}
+/* --- moving through memory: each step returns what stream_read or stream_write does --- */
 
-/* What each of the steps below makes of an answer: 0 to go on, or the call's results. */
-
-static int heed_write(lua_State *L, Copy *copy, Task *task, ptrdiff_t written) {
-    if (is_want(written))
-        return wait_for(L, copy, task, copy->to, written, copy->to->socket.send_timeout);
-    return written < 0 ? fail(L, copy, task, copy->to, (int)written) : 0;
-}
-
-static int heed_read(lua_State *L, Copy *copy, Task *task, ptrdiff_t count) {
-    if (is_want(count))
-        return wait_for(L, copy, task, copy->from, count, copy->from->socket.recv_timeout);
-    if (count > 0)
-        copy->from->received += (size_t)count;
-    else
-        copy->from->read_end = count == 0 ? 1 : (int)count;
-    return 0;
-}
-
-/* --- moving through memory --- */
-
-static size_t at_most(const Copy *copy, size_t size) {
+static size_t copy_at_most(const Copy *copy, size_t size) {
     return copy->left < size ? (size_t)copy->left : size;
 }
 
-static void count_sent(Copy *copy, size_t size) {
-    copy->to->sent += size;
-    copy->moved += size;
-    copy->left -= size;
-}
-
-/* Writes once. Returns what the transport does. */
-static ptrdiff_t write_some(Copy *copy, const char *data, size_t size) {
-    Stream *to = copy->to;
-    if (!(to->socket.poller.ready & POLL_WRITE)) return TRANSPORT_WANTS_WRITE;
-    size = at_most(copy, size);
-    uv_buf_t part = uv_buf_init((char *)data, (unsigned)size);
-    ptrdiff_t written = to->transport->write(to->state, to->socket.poller.fd, &part, 1);
-    if (written < 0) return written;
-    if ((size_t)written < size && to->transport->short_is_empty)
-        poller_exhausted(&to->socket.poller, POLL_WRITE);
-    count_sent(copy, (size_t)written);
+static ptrdiff_t copy_count(Copy *copy, ptrdiff_t written) {
+    if (written > 0) {
+        copy->moved += (size_t)written;
+        copy->left -= (size_t)written;
+    }
     return written;
 }
 
-/* Reads once, into the scratch buffer. Returns what the transport does. */
-static ptrdiff_t read_some(Copy *copy) {
-    Stream *from = copy->from;
-    size_t ask = at_most(copy, READ_SIZE);
-    if (!(from->socket.poller.ready & POLL_READ)) return TRANSPORT_WANTS_READ;
-    ptrdiff_t count = from->transport->read(from->state, from->socket.poller.fd,
-                                            from->socket.handle.loop->scratch, ask);
-    if (count >= 0 && count < (ptrdiff_t)ask && from->transport->short_is_empty)
-        poller_exhausted(&from->socket.poller, POLL_READ);
-    return count;
+static ptrdiff_t copy_write(Copy *copy, const char *data, size_t size) {
+    size = copy_at_most(copy, size);
+    uv_buf_t part = uv_buf_init((char *)data, (unsigned)size);
+    return copy_count(copy, stream_write(copy->to, &part, 1, size));
 }
 
-/* Writes the `size` bytes of the scratch buffer once, and keeps the rest. Returns as write_some. */
-static ptrdiff_t pass_on(Copy *copy, size_t size) {
+/* Writes what was read and not sent before. */
+static ptrdiff_t copy_write_input(Copy *copy) {
+    Buffer *input = &copy->from->input;
+    ptrdiff_t written = copy_write(copy, buffer_data(input), buffer_length(input));
+    if (written > 0) buffer_drop(input, (size_t)written);
+    return written;
+}
+
+/* Writes the `size` bytes of the scratch buffer once, and keeps the rest as input. */
+static ptrdiff_t copy_write_scratch(Copy *copy, size_t size) {
     Stream *from = copy->from;
     const char *data = from->socket.handle.loop->scratch;
-    ptrdiff_t written = write_some(copy, data, size);
+    ptrdiff_t written = copy_write(copy, data, size);
     size_t gone = written > 0 ? (size_t)written : 0;
     if (buffer_append(&from->input, data + gone, size - gone)) return written;
     from->read_end = UV_ENOMEM;
     return 0;
 }
 
-static int send_held(lua_State *L, Copy *copy, Task *task) {
-    Buffer *input = &copy->from->input;
-    ptrdiff_t written = write_some(copy, buffer_data(input), buffer_length(input));
-    if (written > 0) buffer_drop(input, (size_t)written);
-    return heed_write(L, copy, task, written);
-}
-
-static int send_next(lua_State *L, Copy *copy, Task *task) {
-    ptrdiff_t count = read_some(copy);
-    if (count <= 0) return heed_read(L, copy, task, count);
-    heed_read(L, copy, task, count);
-    copy->splicing = copy->plain && count == READ_SIZE;
-    return heed_write(L, copy, task, pass_on(copy, (size_t)count));
+/* Reads into the scratch buffer. A full one shows that there is much: the rest may be spliced. */
+static ptrdiff_t copy_read(Copy *copy) {
+    Stream *from = copy->from;
+    size_t size = copy_at_most(copy, READ_SIZE);
+    ptrdiff_t count = stream_read(from, from->socket.handle.loop->scratch, size);
+    if (copy->way != COPY_ONLY_MEMORY) copy->way = count == READ_SIZE ? COPY_SPLICE : COPY_MEMORY;
+    return count;
 }
 
 /* --- moving through the kernel, where there is much --- */
 
-static ptrdiff_t fill(Copy *copy) {
-    Stream *from = copy->from;
-    if (!(from->socket.poller.ready & POLL_READ)) return TRANSPORT_WANTS_READ;
-    ptrdiff_t count =
-        splice_fill(&copy->splice, from->socket.poller.fd, at_most(copy, SPLICE_SIZE));
-    return count == UV_EAGAIN ? TRANSPORT_WANTS_READ : count;
+static ptrdiff_t copy_write_splice(Copy *copy) {
+    return copy_count(copy, stream_write_splice(copy->to, &copy->splice));
 }
 
-static ptrdiff_t drain(Copy *copy) {
-    Stream *to = copy->to;
-    if (!(to->socket.poller.ready & POLL_WRITE)) return TRANSPORT_WANTS_WRITE;
-    ptrdiff_t count = splice_drain(&copy->splice, to->socket.poller.fd);
-    if (count > 0) count_sent(copy, (size_t)count);
-    return count == UV_EAGAIN ? TRANSPORT_WANTS_WRITE : count;
+static ptrdiff_t copy_read_splice(Copy *copy) {
+    size_t size = copy_at_most(copy, SPLICE_SIZE);
+    ptrdiff_t count = stream_read_splice(copy->from, &copy->splice, size);
+    if (count >= 0 && count < COPY_LITTLE) copy->way = COPY_MEMORY;
+    return count;
 }
 
-static int splice_next(lua_State *L, Copy *copy, Task *task) {
-    if (copy->splice.held > 0) return heed_write(L, copy, task, drain(copy));
-    if (copy->splice.out < 0 && splice_open(&copy->splice) != 0) {
-        copy->plain = copy->splicing = false;
-        return 0;
-    }
-    ptrdiff_t count = fill(copy);
-    copy->splicing = count < 0 || count >= LITTLE;
-    return heed_read(L, copy, task, count);
+static bool copy_can_splice(Copy *copy) {
+    if (copy->way == COPY_SPLICE && copy->splice.out < 0 && splice_open(&copy->splice) != 0)
+        copy->way = COPY_ONLY_MEMORY;
+    return copy->way == COPY_SPLICE;
 }
 
-static int move(lua_State *L, Copy *copy, Task *task) {
-    Stream *from = copy->from;
+/* --- the copy --- */
+
+/* Each step returns 0 to go on with the next, or the number of the call's results. */
+
+static int copy_step_write(lua_State *L, Copy *copy, Task *task, ptrdiff_t written) {
+    if (transport_wants(written)) return copy_wait_for(L, copy, task, copy->to, written);
+    return written < 0 ? copy_fail(L, copy, task, copy->to, (int)written) : 0;
+}
+
+static int copy_step_read(lua_State *L, Copy *copy, Task *task) {
+    bool spliced = copy_can_splice(copy);
+    ptrdiff_t count = spliced ? copy_read_splice(copy) : copy_read(copy);
+    if (transport_wants(count)) return copy_wait_for(L, copy, task, copy->from, count);
+    if (count == 0 || spliced) return 0;
+    return copy_step_write(L, copy, task, copy_write_scratch(copy, (size_t)count));
+}
+
+static int copy_step(lua_State *L, Copy *copy, Task *task) {
+    const Stream *from = copy->from;
+    bool has_input = buffer_length(&from->input) > 0, has_spliced = copy->splice.held > 0;
+    if (copy->left == 0) return copy_done(L, copy, task);
+    if (!has_input && !has_spliced && from->read_end == 1) return copy_done(L, copy, task);
+    if (!has_input && !has_spliced && from->read_end != 0)
+        return copy_fail(L, copy, task, from, from->read_end);
+    if (task_spent(from->socket.handle.loop)) return copy_pause(L, copy, task);
+    if (has_input) return copy_step_write(L, copy, task, copy_write_input(copy));
+    if (has_spliced) return copy_step_write(L, copy, task, copy_write_splice(copy));
+    return copy_step_read(L, copy, task);
+}
+
+/* The task has its turn to send. */
+static int copy_on_turn(lua_State *L, Copy *copy, Task *task) {
     int results = 0;
-    while (results == 0) {
-        bool held = buffer_length(&from->input) > 0, spliced = copy->splice.held > 0;
-        if (copy->left == 0) return done(L, copy, task);
-        if (!held && !spliced && from->read_end == 1) return done(L, copy, task);
-        if (!held && !spliced && from->read_end != 0)
-            return fail(L, copy, task, from, from->read_end);
-        if (task_spent(from->socket.handle.loop)) return stand_aside(L, copy, task);
-        if (held)
-            results = send_held(L, copy, task);
-        else
-            results =
-                spliced || copy->splicing ? splice_next(L, copy, task) : send_next(L, copy, task);
+    if (copy->to->sending != STREAM_SENDS) {
+        copy_release(copy, task);
+        return stream_refuse_sender(L, copy->to);
     }
+    while (results == 0)
+        results = copy_step(L, copy, task);
     return results;
 }
 
-static int begin(lua_State *L, Copy *copy, Task *task) {
-    if (!copy->to->write_ended) return move(L, copy, task);
-    let_go(copy, task);
-    return stream_refuse_after_end(L, copy->to);
-}
-
-/* The task was woken: by its turn to send, by either stream, or its time is up. */
-static int go_on(lua_State *L) {
-    Copy *copy = lua_touserdata(L, COPY);
-    Task *task = copy->from->socket.handle.loop->running;
-    copy->from->receiver = NULL;
+/* The task was woken: it has its turn to send, a stream is ready or was closed, or its time is up. */
+static int copy_resume(lua_State *L) {
+    Copy *copy = lua_touserdata(L, COPY_STATE);
+    Stream *from = copy->from, *to = copy->to;
+    Task *task = from->socket.handle.loop->running;
+    from->receiver = NULL;
     copy->task = NULL;
-    if (!copy->from->socket.handle.open) return fail(L, copy, task, copy->from, ARSENAL_CLOSED);
-    if (!copy->to->socket.handle.open) return fail(L, copy, task, copy->to, ARSENAL_CLOSED);
-    if (task->status != 0) return fail(L, copy, task, copy->awaited, task->status);
-    return begin(L, copy, task);
+    if (!from->socket.handle.open) return copy_fail(L, copy, task, from, ARSENAL_CLOSED);
+    if (!to->socket.handle.open) return copy_fail(L, copy, task, to, ARSENAL_CLOSED);
+    if (task->status != 0) return copy_fail(L, copy, task, copy->awaited, task->status);
+    return copy_on_turn(L, copy, task);
 }
 
 /* --- the call --- */
 
 static Copy *copy_new(lua_State *L, Stream *from, Stream *to) {
-    lua_Integer max = args_integer_option(L, OPTIONS, "max", 0, LUA_MAXINTEGER, LUA_MAXINTEGER);
+    bool is_plain = from->transport == &transport_plain && to->transport == &transport_plain;
     Copy *copy = lua_newuserdatauv(L, sizeof *copy, 0);
-    *copy = (Copy){.from = from, .to = to, .awaited = to, .left = (uint64_t)max};
-    copy->splice = (Splice){.out = -1, .in = -1};
-    copy->plain = from->transport == &transport_plain && to->transport == &transport_plain;
+    *copy = (Copy){.from = from,
+                   .to = to,
+                   .awaited = to,
+                   .left = (uint64_t)args_integer_option(L, COPY_OPTIONS, "max", 0, LUA_MAXINTEGER,
+                                                         LUA_MAXINTEGER),
+                   .way = is_plain ? COPY_MEMORY : COPY_ONLY_MEMORY,
+                   .splice = {.out = -1, .in = -1}};
     luaL_setmetatable(L, copy_name);
-    lua_replace(L, COPY);
+    lua_replace(L, COPY_STATE);
     return copy;
 }
 
-/* Of a copy whose coroutine a stranger has closed. Its streams, which are older, are finalized later. */
+/* For a copy whose coroutine user code has closed. Its streams are older, so they are finalized later. */
 static int copy_gc(lua_State *L) {
     Copy *copy = lua_touserdata(L, 1);
     if (copy->task != NULL && !copy->task->loop->closed) {
         copy->task->object = NULL;
-        let_go(copy, copy->task);
+        copy_release(copy, copy->task);
     }
     splice_close(&copy->splice);
     return 0;
 }
 
 /*
-** copy(from, to [, options]) sends on `to` what comes on `from`, until that
-** ends, and returns the number of bytes. Option: `max`, bytes after which it
-** returns. A failure's fourth value is how many were moved; what was read
-** beyond that is still in `from`.
+** copy(from, to [, options]) sends on `to` what arrives on `from`, until that
+** ends, and returns the number of bytes. Option: `max`, the most bytes to copy.
+** A failure's fourth value is the number of bytes moved; what was read beyond
+** that is still in `from`.
 */
 static int copy_streams(lua_State *L) {
     static const char *const names[] = {"max", NULL};
-    Stream *from = stream_check(L, FROM), *to = stream_check(L, TO);
-    args_options(L, OPTIONS, names);
-    lua_settop(L, OPTIONS);
-    args_integer_option(L, OPTIONS, "max", 0, LUA_MAXINTEGER, 0);
+    Stream *from = stream_check(L, COPY_FROM), *to = stream_check(L, COPY_TO);
+    args_options(L, COPY_OPTIONS, names);
+    lua_settop(L, COPY_OPTIONS);
+    args_integer_option(L, COPY_OPTIONS, "max", 0, LUA_MAXINTEGER, 0);
     Task *task = task_enter(L, from->socket.handle.loop);
     if (task == NULL) return run_outside(L);
     Copy *copy = copy_new(L, from, to);
-    if (!from->socket.handle.open) return fail(L, copy, task, from, ARSENAL_CLOSED);
-    if (!to->socket.handle.open) return fail(L, copy, task, to, ARSENAL_CLOSED);
+    if (!from->socket.handle.open) return copy_fail(L, copy, task, from, ARSENAL_CLOSED);
+    if (!to->socket.handle.open) return copy_fail(L, copy, task, to, ARSENAL_CLOSED);
     if (from->receiver != NULL) return stream_refuse_receiver(L, from, "copy");
-    if (!stream_must_queue(to, task)) return begin(L, copy, task);
-    hold_on(copy, task);
+    if (send_queue_take_turn(&to->senders, task, to->socket.send_timeout))
+        return copy_on_turn(L, copy, task);
+    copy_hold(copy, task);
     return task_wait(L, task, &copy_wait, copy);
 }
 

@@ -1,441 +1,410 @@
 /*
-** Owns receiving: every call takes one item from the front of what has come
-** in, and waits until the item is whole.
+** Owns receiving: each call takes one item from the front of what has arrived,
+** and waits until the item is complete.
 */
-#include "stream/stream.h"
+#include "base/openers.h"
 
 #include "base/error.h"
 #include "event/run.h"
+#include "stream/stream_io.h"
 
 #include <string.h>
 
-enum { DEFAULT_ITEM = READ_SIZE, DEFAULT_ALL = 64 * 1024 * 1024 };
+enum { RECV_DEFAULT_ITEM = READ_SIZE, RECV_DEFAULT_ALL = 64 * 1024 * 1024 };
 
 /* The stack of each call, once its arguments are checked. */
-enum { SELF = 1, SIZE, LIMIT = 2, KEEP, DELIMITER };
+enum { RECV_SELF = 1, RECV_SIZE, RECV_LIMIT = 2, RECV_KEEP, RECV_DELIMITER };
 
-/* What a search answers when the item is not whole. */
-enum { NOT_YET = -1, TOO_LONG = -2 };
+/* What Item.find returns if the item is not complete. */
+enum { RECV_NOT_YET = -1, RECV_TOO_LONG = -2 };
+
+/* Where an item ends, which says how much to read for it. */
+typedef enum ItemEnd {
+    RECV_ANYWHERE,  /* after RECV_SIZE bytes, or fewer */
+    RECV_AT_SIZE,   /* after RECV_SIZE bytes */
+    RECV_AT_MARK,   /* at a delimiter */
+    RECV_AT_THE_END /* of the stream */
+} ItemEnd;
 
 typedef struct Item {
     WaitKind wait;
     /*
-    ** Finds the item at the front of the bytes: returns its length and how many
-    ** bytes go with it, or one of the answers above.
+    ** Finds the item at the front of the bytes: returns its length, and how many
+    ** bytes to drop for it in *taken, or one of the constants above.
     */
     ptrdiff_t (*find)(lua_State *L, Stream *stream, const char *data, size_t size, size_t *taken);
     const char *verb;
-    bool takes_rest; /* at the end of stream: what is there is the item, even if it is nothing */
-    bool only_looks; /* leaves the bytes where they are */
-    bool raises;     /* failures, as error objects */
-    bool never_waits;
+    ItemEnd end;
+    bool only_looks;  /* the bytes stay in the stream */
+    bool raises;      /* a failure is raised, as an error object */
+    bool never_waits; /* returns nothing instead */
 } Item;
-
-static const Item some_item, chunk_item, exact_item, all_item;
 
 /* --- the search for each kind of item --- */
 
-static ptrdiff_t find_some(lua_State *L, Stream *stream, const char *data, size_t size,
-                           size_t *taken) {
+static ptrdiff_t recv_find_some(lua_State *L, Stream *stream, const char *data, size_t size,
+                                size_t *taken) {
     (void)stream, (void)data;
-    size_t most = (size_t)lua_tointeger(L, SIZE);
+    size_t most = (size_t)lua_tointeger(L, RECV_SIZE);
     return (ptrdiff_t)(*taken = size < most ? size : most);
 }
 
-static ptrdiff_t find_default(lua_State *L, Stream *stream, const char *data, size_t size,
-                              size_t *taken) {
-    (void)L, (void)stream, (void)data;
-    return (ptrdiff_t)(*taken = size < DEFAULT_ITEM ? size : DEFAULT_ITEM);
-}
-
-static ptrdiff_t find_chunk(lua_State *L, Stream *stream, const char *data, size_t size,
-                            size_t *taken) {
-    (void)L, (void)stream, (void)data;
-    return (ptrdiff_t)(*taken = size < SCRATCH_SIZE ? size : SCRATCH_SIZE);
-}
-
-static ptrdiff_t find_exact(lua_State *L, Stream *stream, const char *data, size_t size,
-                            size_t *taken) {
+static ptrdiff_t recv_find_exact(lua_State *L, Stream *stream, const char *data, size_t size,
+                                 size_t *taken) {
     (void)stream, (void)data;
-    size_t wanted = (size_t)lua_tointeger(L, SIZE);
-    if (size < wanted) return NOT_YET;
+    size_t wanted = (size_t)lua_tointeger(L, RECV_SIZE);
+    if (size < wanted) return RECV_NOT_YET;
     return (ptrdiff_t)(*taken = wanted);
 }
 
-/* An item of `length` bytes and then a delimiter of `size` has been found. */
-static ptrdiff_t end_item(lua_State *L, size_t length, size_t size, size_t *taken) {
-    if (length > (size_t)lua_tointeger(L, LIMIT)) return TOO_LONG;
+/* An item of `length` bytes, and after it a delimiter of `size` bytes, have been found. */
+static ptrdiff_t recv_found_mark(lua_State *L, size_t length, size_t size, size_t *taken) {
+    if (length > (size_t)lua_tointeger(L, RECV_LIMIT)) return RECV_TOO_LONG;
     *taken = length + size;
-    return (ptrdiff_t)(lua_toboolean(L, KEEP) ? *taken : length);
+    return (ptrdiff_t)(lua_toboolean(L, RECV_KEEP) ? *taken : length);
 }
 
-static ptrdiff_t find_delimited(lua_State *L, Stream *stream, const char *data, size_t size,
-                                size_t *taken) {
+/* No delimiter has been found, and the item has at least `length` bytes. */
+static ptrdiff_t recv_found_no_mark(lua_State *L, size_t length) {
+    return length > (size_t)lua_tointeger(L, RECV_LIMIT) ? RECV_TOO_LONG : RECV_NOT_YET;
+}
+
+static ptrdiff_t recv_find_delimited(lua_State *L, Stream *stream, const char *data, size_t size,
+                                     size_t *taken) {
     size_t needle_size;
-    const char *needle = lua_tolstring(L, DELIMITER, &needle_size);
+    const char *needle = lua_tolstring(L, RECV_DELIMITER, &needle_size);
     size_t from = stream->searched;
     size_t place = from + buffer_find(data + from, size - from, needle, needle_size);
-    if (place < size) return end_item(L, place, needle_size, taken);
+    if (place < size) return recv_found_mark(L, place, needle_size, taken);
     stream->searched = buffer_unsearched(size, needle_size);
-    return stream->searched > (size_t)lua_tointeger(L, LIMIT) ? TOO_LONG : NOT_YET;
+    return recv_found_no_mark(L, stream->searched);
 }
 
-static ptrdiff_t find_line(lua_State *L, Stream *stream, const char *data, size_t size,
-                           size_t *taken) {
+static ptrdiff_t recv_find_line(lua_State *L, Stream *stream, const char *data, size_t size,
+                                size_t *taken) {
     size_t from = stream->searched;
     const char *end = memchr(data + from, '\n', size - from);
     if (end != NULL) {
         size_t place = (size_t)(end - data);
         bool has_return = place > 0 && data[place - 1] == '\r';
-        return end_item(L, place - has_return, 1u + has_return, taken);
+        return recv_found_mark(L, place - has_return, 1u + has_return, taken);
     }
     stream->searched = size;
-    size_t certain = size - (size > 0 && data[size - 1] == '\r'); /* it may belong to the end */
-    return certain > (size_t)lua_tointeger(L, LIMIT) ? TOO_LONG : NOT_YET;
+    bool may_be_mark = size > 0 && data[size - 1] == '\r';
+    return recv_found_no_mark(L, size - may_be_mark);
 }
 
-static ptrdiff_t find_all(lua_State *L, Stream *stream, const char *data, size_t size,
-                          size_t *taken) {
+static ptrdiff_t recv_find_all(lua_State *L, Stream *stream, const char *data, size_t size,
+                               size_t *taken) {
     (void)stream, (void)data, (void)taken;
-    return size > (size_t)lua_tointeger(L, LIMIT) ? TOO_LONG : NOT_YET;
+    return recv_found_no_mark(L, size);
 }
 
-/* --- how a call ends --- */
+/* --- how a call ends: each returns the number of its results --- */
 
-static int fail(lua_State *L, Stream *stream, const Item *item, int status) {
-    stream_fail(L, stream, item->verb, status);
+static int recv_failed(lua_State *L, const Item *item) {
     return item->raises ? error_raise_object(L) : 3;
 }
 
-static int deliver(lua_State *L, Stream *stream, const char *data, size_t length, size_t taken) {
+static int recv_fail(lua_State *L, const Stream *stream, const Item *item, int status) {
+    stream_fail(L, stream, item->verb, status);
+    return recv_failed(L, item);
+}
+
+static int recv_deliver(lua_State *L, Stream *stream, const char *data, size_t length,
+                        size_t taken) {
     lua_pushlstring(L, data, length);
     buffer_drop(&stream->input, taken);
     stream->searched = 0;
     return 1;
 }
 
-static int reached_end(lua_State *L, Stream *stream, const Item *item) {
+/* No more bytes will come, and those that are there are not a complete item. */
+static int recv_at_end(lua_State *L, Stream *stream, const Item *item) {
     size_t size = buffer_length(&stream->input);
-    if (stream->read_end < 0) return fail(L, stream, item, stream->read_end);
-    if (item->takes_rest) return deliver(L, stream, buffer_data(&stream->input), size, size);
+    if (stream->read_end < 0) return recv_fail(L, stream, item, stream->read_end);
+    if (item->end == RECV_AT_THE_END)
+        return recv_deliver(L, stream, buffer_data(&stream->input), size, size);
     if (size == 0) {
         lua_pushnil(L);
         return 1;
     }
-    fail(L, stream, item, ARSENAL_EOF);
-    deliver(L, stream, buffer_data(&stream->input), size, item->only_looks ? 0 : size);
+    recv_fail(L, stream, item, ARSENAL_EOF);
+    recv_deliver(L, stream, buffer_data(&stream->input), size, item->only_looks ? 0 : size);
     return 4;
 }
 
-/* --- reading --- */
+/* --- taking the item from what is there: 0 results if it is not complete --- */
 
-/* How much is worth asking for, and whether it goes to the stream's own memory at once. */
-static size_t ask_for(lua_State *L, const Stream *stream, const Item *item, bool *at_once) {
-    size_t have = buffer_length(&stream->input), ask = READ_SIZE;
-    *at_once = false;
-    if (item == &chunk_item) return SCRATCH_SIZE;
-    if (item == &some_item) {
-        size_t most = (size_t)lua_tointeger(L, SIZE);
-        return most < SCRATCH_SIZE ? most : SCRATCH_SIZE;
-    }
-    if (item == &exact_item || item == &all_item) {
-        size_t missing = item == &all_item ? have : (size_t)lua_tointeger(L, SIZE) - have;
-        size_t most =
-            have > ask ? have : ask; /* as much again as there is: memory grows with the data */
-        *at_once = missing >= ask;
-        if (*at_once) ask = missing < most ? missing : most;
-    }
-    return ask;
+static int recv_take(lua_State *L, Stream *stream, const Item *item) {
+    size_t size = buffer_length(&stream->input), taken = 0;
+    if (size == 0) return 0;
+    const char *data = buffer_data(&stream->input);
+    ptrdiff_t length = item->find(L, stream, data, size, &taken);
+    if (length >= 0)
+        return recv_deliver(L, stream, data, (size_t)length, item->only_looks ? 0 : taken);
+    return length == RECV_TOO_LONG ? recv_fail(L, stream, item, ARSENAL_TOOLONG) : 0;
 }
 
-static bool has_emptied(const Stream *stream, ptrdiff_t count) {
-    const Transport *transport = stream->transport;
-    if (transport->is_empty == NULL) return transport->short_is_empty;
-    return count > 0 && transport->is_empty(stream->state);
-}
-
-/* Reads once. Returns what the transport does; the bytes are at *data. */
-static ptrdiff_t read_more(lua_State *L, Stream *stream, const Item *item, char **data,
-                           bool *at_once) {
-    size_t ask = ask_for(L, stream, item, at_once);
-    *data = stream->socket.handle.loop->scratch;
-    if (*at_once) *data = buffer_reserve(&stream->input, ask);
-    if (*data == NULL) return UV_ENOMEM;
-    ptrdiff_t count = stream->transport->read(stream->state, stream->socket.poller.fd, *data, ask);
-    if (count == TRANSPORT_WANTS_READ || (count < (ptrdiff_t)ask && has_emptied(stream, count)))
-        poller_exhausted(&stream->socket.poller, POLL_READ);
-    if (count > 0) {
-        stream->received += (size_t)count;
-        stream->socket.handle.loop->budget -=
-            (int)(count / READ_SIZE); /* it is worth several small ones */
-    }
-    return count;
+static void recv_keep(lua_State *L, Stream *stream, const char *data, size_t size) {
+    if (!buffer_append(&stream->input, data, size)) luaL_error(L, "not enough memory");
 }
 
 /*
-** What was read into the scratch buffer: an item at its front is delivered from
-** there, and only the rest is copied. Returns the results, or 0 for no item yet.
+** Takes the item from `size` bytes in the scratch buffer, which follow the
+** stream's input. If there is no input, only the bytes after the item are copied.
 */
-static int take_from_scratch(lua_State *L, Stream *stream, const Item *item, size_t size) {
+static int recv_take_from_scratch(lua_State *L, Stream *stream, const Item *item, size_t size) {
     const char *data = stream->socket.handle.loop->scratch;
+    if (buffer_length(&stream->input) > 0) {
+        recv_keep(L, stream, data, size);
+        return recv_take(L, stream, item);
+    }
     size_t taken = 0;
-    ptrdiff_t length = NOT_YET;
-    if (buffer_length(&stream->input) == 0) length = item->find(L, stream, data, size, &taken);
+    ptrdiff_t length = item->find(L, stream, data, size, &taken);
     if (length >= 0) {
         lua_pushlstring(L, data, (size_t)length);
         stream->searched = 0;
         if (item->only_looks) taken = 0;
     }
-    if (!buffer_append(&stream->input, data + taken, size - taken))
-        return luaL_error(L, "not enough memory");
-    if (length == TOO_LONG) return fail(L, stream, item, ARSENAL_TOOLONG);
+    recv_keep(L, stream, data + taken, size - taken);
+    if (length == RECV_TOO_LONG) return recv_fail(L, stream, item, ARSENAL_TOOLONG);
     return length >= 0;
 }
 
-static int take_from_input(lua_State *L, Stream *stream, const Item *item) {
-    size_t size = buffer_length(&stream->input), taken = 0;
-    if (size == 0) return 0;
-    const char *data = buffer_data(&stream->input);
-    ptrdiff_t length = item->find(L, stream, data, size, &taken);
-    if (length >= 0) return deliver(L, stream, data, (size_t)length, item->only_looks ? 0 : taken);
-    return length == TOO_LONG ? fail(L, stream, item, ARSENAL_TOOLONG) : 0;
+/* --- reading --- */
+
+static size_t recv_least(size_t a, size_t b) {
+    return a < b ? a : b;
 }
 
-static int wait_for(lua_State *L, Stream *stream, const Item *item, ptrdiff_t wants) {
-    Task *task = stream->socket.handle.loop->running;
-    if (item->never_waits) {
-        poller_exhausted(&stream->socket.poller,
-                         wants == TRANSPORT_WANTS_READ ? POLL_READ : POLL_WRITE);
-        return 0;
+/*
+** How many bytes to read straight into the stream's input, which saves copying a
+** large item; 0: read through the scratch buffer. At most as many as are there
+** already, so that memory grows with the data and not with what was asked for.
+*/
+static size_t recv_direct_size(lua_State *L, const Stream *stream, const Item *item) {
+    if (item->end != RECV_AT_SIZE && item->end != RECV_AT_THE_END) return 0;
+    size_t have = buffer_length(&stream->input);
+    size_t missing = item->end == RECV_AT_SIZE ? (size_t)lua_tointeger(L, RECV_SIZE) - have : have;
+    if (missing < READ_SIZE) return 0;
+    return recv_least(missing, have > READ_SIZE ? have : READ_SIZE);
+}
+
+static size_t recv_scratch_size(lua_State *L, const Item *item) {
+    if (item->end != RECV_ANYWHERE) return READ_SIZE;
+    return recv_least((size_t)lua_tointeger(L, RECV_SIZE), SCRATCH_SIZE);
+}
+
+/* Reads once, and takes the item if it is complete then: *results. Returns as stream_read does. */
+static ptrdiff_t recv_read(lua_State *L, Stream *stream, const Item *item, int *results) {
+    size_t direct = recv_direct_size(L, stream, item);
+    if (direct > 0) {
+        ptrdiff_t count = stream_read_input(stream, direct);
+        if (count > 0) *results = recv_take(L, stream, item);
+        return count;
     }
-    stream->receiver = task;
-    return stream_wait(L, stream, task, &item->wait, wants, stream->socket.recv_timeout);
+    char *scratch = stream->socket.handle.loop->scratch;
+    ptrdiff_t count = stream_read(stream, scratch, recv_scratch_size(L, item));
+    if (count > 0) *results = recv_take_from_scratch(L, stream, item, (size_t)count);
+    return count;
 }
 
-static int give_turn(lua_State *L, Stream *stream, const Item *item) {
+/* --- waiting --- */
+
+static int recv_wait_for(lua_State *L, Stream *stream, const Item *item, ptrdiff_t wants) {
+    Task *task = stream->socket.handle.loop->running;
+    if (item->never_waits) return 0;
+    int status = stream_watch(stream, task, wants, stream->socket.recv_timeout);
+    if (status != 0) return recv_fail(L, stream, item, status);
+    stream->receiver = task;
+    return task_wait(L, task, &item->wait, stream);
+}
+
+static int recv_pause(lua_State *L, Stream *stream, const Item *item) {
     Task *task = stream->socket.handle.loop->running;
     stream->receiver = task;
     return task_pause(L, task, &item->wait, stream);
 }
 
-static int receive(lua_State *L, const Item *item) {
-    Stream *stream = lua_touserdata(L, SELF);
-    Loop *loop = stream->socket.handle.loop;
-    if (!stream->socket.handle.open) return fail(L, stream, item, ARSENAL_CLOSED);
-    if (!item->never_waits && task_spent(loop)) return give_turn(L, stream, item);
-    int results = take_from_input(L, stream, item);
+static int recv_item(lua_State *L, const Item *item) {
+    Stream *stream = lua_touserdata(L, RECV_SELF);
+    if (!stream->socket.handle.open) return recv_fail(L, stream, item, ARSENAL_CLOSED);
+    if (!item->never_waits && task_spent(stream->socket.handle.loop))
+        return recv_pause(L, stream, item);
+    int results = recv_take(L, stream, item);
     while (results == 0) {
-        char *data;
-        bool at_once;
-        if (stream->read_end != 0) return reached_end(L, stream, item);
-        if (!(stream->socket.poller.ready & POLL_READ))
-            return wait_for(L, stream, item, TRANSPORT_WANTS_READ);
-        ptrdiff_t count = read_more(L, stream, item, &data, &at_once);
-        if (count > 0 && at_once) {
-            buffer_added(&stream->input, (size_t)count);
-            results = take_from_input(L, stream, item);
-        } else if (count > 0) {
-            results = take_from_scratch(L, stream, item, (size_t)count);
-            if (results == 0) results = take_from_input(L, stream, item);
-        } else if (count == TRANSPORT_WANTS_READ || count == TRANSPORT_WANTS_WRITE) {
-            return wait_for(L, stream, item, count);
-        } else {
-            stream->read_end = count == 0 ? 1 : (int)count;
-        }
+        ptrdiff_t count = recv_read(L, stream, item, &results);
+        if (transport_wants(count)) return recv_wait_for(L, stream, item, count);
+        if (count == 0) return recv_at_end(L, stream, item);
     }
     return results;
 }
 
-bool stream_probe(Stream *stream) {
-    char *scratch = stream->socket.handle.loop->scratch;
-    if (buffer_length(&stream->input) > 0) return true;
-    if (stream->read_end != 0) return false;
-    ptrdiff_t count =
-        stream->transport->read(stream->state, stream->socket.poller.fd, scratch, READ_SIZE);
-    if (count > 0) {
-        stream->received += (size_t)count;
-        if (!buffer_append(&stream->input, scratch, (size_t)count)) stream->read_end = UV_ENOMEM;
-    } else if (count == TRANSPORT_WANTS_READ || count == TRANSPORT_WANTS_WRITE) {
-        poller_exhausted(&stream->socket.poller, POLL_READ);
-    } else {
-        stream->read_end = count == 0 ? 1 : (int)count;
-    }
-    return stream->read_end == 0;
-}
-
-/* The task was woken: by the descriptor, a close, or its time being up. */
-static int go_on(lua_State *L) {
-    Stream *stream = lua_touserdata(L, SELF);
-    Task *task = stream->socket.handle.loop->running;
-    const Item *item = (const Item *)task->kind;
+/* The task was woken by the descriptor, a close, or its timeout. */
+static int recv_resume(lua_State *L) {
+    Stream *stream = lua_touserdata(L, RECV_SELF);
+    const Task *task = stream->socket.handle.loop->running;
+    const Item *item = container_of(task->kind, Item, wait);
     stream->receiver = NULL;
-    if (task->status != 0) return fail(L, stream, item, task->status);
-    return receive(L, item);
+    if (task->status != 0) return recv_fail(L, stream, item, task->status);
+    return recv_item(L, item);
 }
 
-static void forget(Task *task) {
+static void recv_forget(Task *task) {
     ((Stream *)task->object)->receiver = NULL;
 }
 
-static void describe(lua_State *L, Task *task) {
+static void recv_describe(lua_State *L, Task *task) {
     handle_describe_wait(L, task->object, "receiving on");
 }
 
-#define WAIT \
-    { go_on, forget, describe }
+#define RECV_WAIT \
+    { recv_resume, recv_forget, recv_describe }
 
-static const Item some_item = {WAIT, find_some, "recv", false, false, false, false};
-static const Item chunk_item = {WAIT, find_chunk, "recv", false, false, true, false};
-static const Item exact_item = {WAIT, find_exact, "recv_exactly", false, false, false, false};
-static const Item peek_item = {WAIT, find_exact, "peek", false, true, false, false};
-static const Item line_item = {WAIT, find_line, "recv_line", false, false, false, false};
-static const Item delimited_item = {WAIT, find_delimited, "recv_until", false, false, false, false};
-static const Item all_item = {WAIT, find_all, "recv_all", true, false, false, false};
-
-static const Item attempt_item = {WAIT, find_default, "recv", false, false, false, true};
+static const Item some_item = {RECV_WAIT, recv_find_some, "recv", .end = RECV_ANYWHERE};
+static const Item chunk_item = {RECV_WAIT, recv_find_some, "recv", .end = RECV_ANYWHERE,
+                                .raises = true};
+static const Item attempt_item = {RECV_WAIT, recv_find_some, "recv", .end = RECV_ANYWHERE,
+                                  .never_waits = true};
+static const Item exact_item = {RECV_WAIT, recv_find_exact, "recv_exactly", .end = RECV_AT_SIZE};
+static const Item peek_item = {RECV_WAIT, recv_find_exact, "peek", .end = RECV_AT_SIZE,
+                               .only_looks = true};
+static const Item line_item = {RECV_WAIT, recv_find_line, "recv_line", .end = RECV_AT_MARK};
+static const Item delimited_item = {RECV_WAIT, recv_find_delimited, "recv_until",
+                                    .end = RECV_AT_MARK};
+static const Item all_item = {RECV_WAIT, recv_find_all, "recv_all", .end = RECV_AT_THE_END};
 
 /* --- the methods --- */
 
-int stream_refuse_receiver(lua_State *L, const Stream *stream, const char *verb) {
-    handle_push_name(L, &stream->socket.handle);
-    lua_pushfstring(L, "%s: another task is already receiving on %s", verb, lua_tostring(L, -1));
-    return error_push_reason(L, ARSENAL_BUSY, lua_tostring(L, -1));
-}
-
-static int receive_alone(lua_State *L, Stream *stream, const Item *item) {
+static int recv_alone(lua_State *L, Stream *stream, const Item *item) {
     if (stream->receiver != NULL) {
         stream_refuse_receiver(L, stream, item->verb);
-        return item->raises ? error_raise_object(L) : 3;
+        return recv_failed(L, item);
     }
     stream->searched = 0;
-    return receive(L, item);
+    return recv_item(L, item);
 }
 
-static int begin(lua_State *L, Stream *stream, const Item *item) {
+static int recv_begin(lua_State *L, Stream *stream, const Item *item) {
     Task *task = task_enter(L, stream->socket.handle.loop);
-    return task == NULL ? run_outside(L) : receive_alone(L, stream, item);
+    return task == NULL ? run_outside(L) : recv_alone(L, stream, item);
 }
 
-int stream_attempt(lua_State *L) {
-    return receive_alone(L, stream_check(L, SELF), &attempt_item);
+/* [self, (max)] -> [self, max] */
+static void recv_default_size(lua_State *L, int index, lua_Integer size) {
+    lua_settop(L, index);
+    if (!lua_isnil(L, index)) return;
+    lua_pushinteger(L, size);
+    lua_replace(L, index);
 }
 
-/* stream:recv([max]) some bytes, at most `max`, as soon as there are any; nil at the end of stream. */
-static int recv_some(lua_State *L) {
-    Stream *stream = stream_check(L, SELF);
-    lua_Integer max = args_optional_integer(L, SIZE, 1, LUA_MAXINTEGER, DEFAULT_ITEM);
-    lua_settop(L, SIZE);
-    if (lua_isnil(L, SIZE)) {
-        lua_pushinteger(L, max);
-        lua_replace(L, SIZE);
-    }
-    return begin(L, stream, &some_item);
+/* stream:recv([max]) some bytes, at most `max`, as soon as there are any; nil at the end of the stream. */
+static int recv_method(lua_State *L) {
+    Stream *stream = stream_check(L, RECV_SELF);
+    args_optional_integer(L, RECV_SIZE, 1, LUA_MAXINTEGER, RECV_DEFAULT_ITEM);
+    recv_default_size(L, RECV_SIZE, RECV_DEFAULT_ITEM);
+    return recv_begin(L, stream, &some_item);
 }
 
-/* The iterator of stream:chunks(): its control variable is the last chunk, and not used. */
-static int next_chunk(lua_State *L) {
-    Stream *stream = stream_check(L, SELF);
-    lua_settop(L, SELF);
-    return begin(L, stream, &chunk_item);
+/* The iterator of stream:chunks(). Its control variable, the last chunk, is not used. */
+static int recv_next_chunk(lua_State *L) {
+    Stream *stream = stream_check(L, RECV_SELF);
+    lua_settop(L, RECV_SELF);
+    lua_pushinteger(L, SCRATCH_SIZE);
+    return recv_begin(L, stream, &chunk_item);
 }
 
-/* for data in stream:chunks() do ... end: ends at the end of stream, raises an error object on failure. */
-static int chunks(lua_State *L) {
-    stream_check(L, SELF);
-    lua_settop(L, SELF);
-    lua_pushcfunction(L, next_chunk);
-    lua_insert(L, SELF);
+/* for data in stream:chunks() do ... end: ends at the end of the stream; a failure is raised, as an error object. */
+static int recv_chunks_method(lua_State *L) {
+    stream_check(L, RECV_SELF);
+    lua_settop(L, RECV_SELF);
+    lua_pushcfunction(L, recv_next_chunk);
+    lua_insert(L, RECV_SELF);
     return 2;
 }
 
-/* stream:recv_exactly(n) that many bytes. */
-static int recv_exactly(lua_State *L) {
-    Stream *stream = stream_check(L, SELF);
-    args_integer(L, SIZE, 0, LUA_MAXINTEGER);
-    lua_settop(L, SIZE);
+/* stream:recv_exactly(n) the next n bytes. */
+static int recv_exactly_method(lua_State *L) {
+    Stream *stream = stream_check(L, RECV_SELF);
+    args_integer(L, RECV_SIZE, 0, LUA_MAXINTEGER);
+    lua_settop(L, RECV_SIZE);
     if (task_enter(L, stream->socket.handle.loop) == NULL) return run_outside(L);
-    if (lua_tointeger(L, SIZE) == 0 && stream->socket.handle.open) {
+    if (lua_tointeger(L, RECV_SIZE) == 0 && stream->socket.handle.open) {
         lua_pushliteral(L, "");
         return 1;
     }
-    return begin(L, stream, &exact_item);
+    return recv_alone(L, stream, &exact_item);
 }
 
 /* stream:peek(n) the next n bytes (at most 64 KiB), which stay in the stream. */
-static int peek(lua_State *L) {
-    Stream *stream = stream_check(L, SELF);
-    args_integer(L, SIZE, 1, READ_SIZE);
-    lua_settop(L, SIZE);
-    return begin(L, stream, &peek_item);
+static int recv_peek_method(lua_State *L) {
+    Stream *stream = stream_check(L, RECV_SELF);
+    args_integer(L, RECV_SIZE, 1, READ_SIZE);
+    lua_settop(L, RECV_SIZE);
+    return recv_begin(L, stream, &peek_item);
 }
 
-static lua_Integer max_option(lua_State *L, int index) {
-    return args_integer_option(L, index, "max", 0, LUA_MAXINTEGER, DEFAULT_ITEM);
+static lua_Integer recv_max_option(lua_State *L, int index) {
+    return args_integer_option(L, index, "max", 0, LUA_MAXINTEGER, RECV_DEFAULT_ITEM);
 }
 
-static bool keep_option(lua_State *L, int index) {
+static bool recv_keep_option(lua_State *L, int index) {
     return args_boolean_option(L, index, "keep", false);
 }
 
-static void check_options(lua_State *L, int index) {
+static void recv_check_options(lua_State *L, int index) {
     static const char *const names[] = {"max", "keep", NULL};
     args_options(L, index, names);
-    max_option(L, index);
-    keep_option(L, index);
+    recv_max_option(L, index);
+    recv_keep_option(L, index);
 }
 
 /* [self, (delimiter,) options] -> [self, max, keep, delimiter] */
-static void normalize(lua_State *L, int index) {
-    lua_pushinteger(L, max_option(L, index));
-    lua_pushboolean(L, keep_option(L, index));
+static void recv_read_options(lua_State *L, int index) {
+    lua_pushinteger(L, recv_max_option(L, index));
+    lua_pushboolean(L, recv_keep_option(L, index));
     lua_pushvalue(L, 2);
     lua_rotate(L, 2, 3);
-    lua_settop(L, DELIMITER);
+    lua_settop(L, RECV_DELIMITER);
 }
 
 /*
 ** stream:recv_line([options]) a line without its "\n" or "\r\n". Options: `max`
-** bytes (64 KiB), `keep` the line's end.
+** bytes (64 KiB), and `keep`: the end of the line is part of the result.
 */
-static int recv_line(lua_State *L) {
-    Stream *stream = stream_check(L, SELF);
+static int recv_line_method(lua_State *L) {
+    Stream *stream = stream_check(L, RECV_SELF);
     lua_settop(L, 2);
-    check_options(L, 2);
+    recv_check_options(L, 2);
     if (task_enter(L, stream->socket.handle.loop) == NULL) return run_outside(L);
-    normalize(L, 2);
-    return begin(L, stream, &line_item);
+    recv_read_options(L, 2);
+    return recv_alone(L, stream, &line_item);
 }
 
-/*
-** stream:recv_until(delimiter [, options]) what comes before the delimiter.
-** Options as for recv_line.
-*/
-static int recv_until(lua_State *L) {
-    Stream *stream = stream_check(L, SELF);
+/* stream:recv_until(delimiter [, options]) what comes before the delimiter. Options: see recv_line. */
+static int recv_until_method(lua_State *L) {
+    Stream *stream = stream_check(L, RECV_SELF);
     luaL_checktype(L, 2, LUA_TSTRING);
     luaL_argcheck(L, lua_rawlen(L, 2) > 0, 2, "the delimiter is empty");
     lua_settop(L, 3);
-    check_options(L, 3);
+    recv_check_options(L, 3);
     if (task_enter(L, stream->socket.handle.loop) == NULL) return run_outside(L);
-    normalize(L, 3);
-    return begin(L, stream, &delimited_item);
+    recv_read_options(L, 3);
+    return recv_alone(L, stream, &delimited_item);
 }
 
-/* stream:recv_all([max]) everything up to the end of stream; "TOOLONG" beyond `max` bytes (64 MiB). */
-static int recv_all(lua_State *L) {
-    Stream *stream = stream_check(L, SELF);
-    lua_Integer max = args_optional_integer(L, LIMIT, 0, LUA_MAXINTEGER, DEFAULT_ALL);
-    lua_settop(L, LIMIT);
-    if (lua_isnil(L, LIMIT)) {
-        lua_pushinteger(L, max);
-        lua_replace(L, LIMIT);
-    }
-    return begin(L, stream, &all_item);
+/* stream:recv_all([max]) everything up to the end of the stream; "TOOLONG" beyond `max` bytes (64 MiB). */
+static int recv_all_method(lua_State *L) {
+    Stream *stream = stream_check(L, RECV_SELF);
+    args_optional_integer(L, RECV_LIMIT, 0, LUA_MAXINTEGER, RECV_DEFAULT_ALL);
+    recv_default_size(L, RECV_LIMIT, RECV_DEFAULT_ALL);
+    return recv_begin(L, stream, &all_item);
 }
 
 /* stream:unread(data) puts bytes back in front of what is received next. */
-static int unread(lua_State *L) {
-    Stream *stream = stream_check(L, SELF);
+static int recv_unread_method(lua_State *L) {
+    Stream *stream = stream_check(L, RECV_SELF);
     size_t size;
     luaL_checktype(L, 2, LUA_TSTRING);
     const char *data = lua_tolstring(L, 2, &size);
@@ -447,27 +416,52 @@ static int unread(lua_State *L) {
 }
 
 /*
-** stream_is_quiet(stream, look): whether it is as it was after an exchange that
-** is over: open both ways, in nobody's use, and nothing has come, not even its
-** end. Only with `look` the kernel is asked what has come.
+** stream_is_quiet(stream, look): whether the stream is as it was after a
+** completed exchange: open in both directions, used by no task, and nothing has
+** arrived, not even the end. The kernel is asked only with `look`.
 */
-int stream_is_quiet(lua_State *L) {
-    Stream *stream = stream_check(L, SELF);
-    bool in_use = stream->receiver != NULL || stream->sender != NULL;
-    bool quiet = stream->socket.handle.open && !stream->write_ended && !in_use;
+static int recv_is_quiet(lua_State *L) {
+    Stream *stream = stream_check(L, RECV_SELF);
+    bool in_use = stream->receiver != NULL || stream->senders.sender != NULL;
+    bool quiet = stream->socket.handle.open && stream->sending == STREAM_SENDS && !in_use;
     if (quiet && lua_toboolean(L, 2)) quiet = stream_probe(stream);
     lua_pushboolean(L, quiet && stream->read_end == 0 && buffer_length(&stream->input) == 0);
     return 1;
 }
 
-const luaL_Reg receive_methods[] = {
-    {"recv", recv_some},
-    {"recv_exactly", recv_exactly},
-    {"recv_line", recv_line},
-    {"recv_until", recv_until},
-    {"recv_all", recv_all},
-    {"chunks", chunks},
-    {"peek", peek},
-    {"unread", unread},
+/* --- select: a stream stands for recv() --- */
+
+static int recv_attempt(lua_State *L) {
+    Stream *stream = stream_check(L, RECV_SELF);
+    lua_settop(L, RECV_SELF);
+    lua_pushinteger(L, RECV_DEFAULT_ITEM);
+    return recv_alone(L, stream, &attempt_item);
+}
+
+static int recv_watch(void *object, Waiter *waiter) {
+    return poller_wait(&((Stream *)object)->socket.poller, waiter, POLL_READ);
+}
+
+static const Selectable recv_source = {recv_attempt, recv_watch, NULL, NULL};
+
+static const luaL_Reg methods[] = {
+    {"recv", recv_method},
+    {"recv_exactly", recv_exactly_method},
+    {"recv_line", recv_line_method},
+    {"recv_until", recv_until_method},
+    {"recv_all", recv_all_method},
+    {"chunks", recv_chunks_method},
+    {"peek", recv_peek_method},
+    {"unread", recv_unread_method},
     {NULL, NULL},
 };
+
+void receive_open(lua_State *L) {
+    lua_getfield(L, -1, "stream_methods");
+    luaL_setfuncs(L, methods, 0);
+    lua_pop(L, 1);
+    for (int family = 0; family < STREAM_FAMILIES; family++)
+        handle_attach_source(L, &stream_types[family], &recv_source);
+    lua_pushcfunction(L, recv_is_quiet);
+    lua_setfield(L, -2, "stream_is_quiet");
+}

@@ -1,6 +1,6 @@
 /*
-** Owns the stream object: how it comes to a descriptor, its options, and how
-** it is closed.
+** Owns the stream object: how it gets its descriptor, its options, the state of
+** its sending direction, and how it is closed.
 */
 #include "stream/stream.h"
 
@@ -10,7 +10,7 @@
 
 #include <limits.h>
 
-static void describe(lua_State *L, const Handle *handle) {
+static void stream_describe(lua_State *L, const Handle *handle) {
     const Stream *stream = (const Stream *)handle;
     socket_name_push_text(L, stream->socket.poller.fd, END_LOCAL);
     lua_pushliteral(L, " -> ");
@@ -21,52 +21,64 @@ static void describe(lua_State *L, const Handle *handle) {
     lua_concat(L, 3);
 }
 
+/* --- closing --- */
+
 /*
-** Takes in what has arrived: the kernel answers unread bytes with a reset,
-** which could overtake what was sent. Bounded, for a peer that goes on sending.
+** Reads and drops what has arrived, because the kernel answers unread bytes with
+** a reset, which could overtake what was sent. The number of reads is bounded,
+** because the peer may keep sending.
 */
-static void drain(const Stream *stream, int fd) {
+static void stream_drain(const Stream *stream, int fd) {
     enum { READS = 64 };
     char *scratch = stream->socket.handle.loop->scratch;
     for (int i = 0; i < READS && !stream->socket.handle.loop->closed; i++)
         if (socket_read(fd, scratch, SCRATCH_SIZE) <= 0) return;
 }
 
-static void close_stream(Handle *handle) {
-    Stream *stream = (Stream *)handle;
-    bool clean = !stream->aborted && !stream->write_ended && !stream_is_mid_message(stream);
-    int fd = socket_handle_release(&stream->socket);
-    if (stream->receiver != NULL) waiter_wake(&stream->receiver->waiter, ARSENAL_CLOSED);
-    stream_close_senders(stream);
-    if (stream->receiver != NULL && stream->receiver->object == stream)
-        stream->receiver->object = NULL;
+static void stream_wake_receiver(Stream *stream) {
+    Task *task = stream->receiver;
+    if (task == NULL) return;
+    waiter_wake(&task->waiter, ARSENAL_CLOSED);
+    if (task->object == stream) task->object = NULL;
     stream->receiver = NULL;
+}
+
+static bool stream_is_mid_message(const Stream *stream) {
+    const Task *sender = stream->senders.sender;
+    return sender != NULL && stream_has_begun(stream, sender->progress);
+}
+
+static void stream_close(Handle *handle) {
+    Stream *stream = (Stream *)handle;
+    bool clean = stream->sending == STREAM_SENDS && !stream_is_mid_message(stream);
+    int fd = socket_handle_release(&stream->socket);
+    stream_wake_receiver(stream);
+    send_queue_close(&stream->senders, stream);
     stream->transport->close(stream->state, fd, clean);
-    if (stream->aborted) {
+    if (stream->sending == STREAM_RESET) {
         socket_abort(fd);
     } else {
-        if (stream->read_end == 0) drain(stream, fd);
+        if (stream->read_end == 0) stream_drain(stream, fd);
         socket_close(fd);
     }
     buffer_free(&stream->input);
 }
 
-/* --- select: a stream's natural receive --- */
-
-static int watch(void *object, Waiter *waiter) {
-    return poller_wait(&((Stream *)object)->socket.poller, waiter, POLL_READ);
-}
-
-static const Selectable source = {stream_attempt, watch, NULL, NULL};
+/* receive.c attaches what a stream is in a select. */
+#define STREAM_TYPE(name, kind) \
+    { name, "stream", kind, stream_close, stream_describe, NULL }
 
 const HandleType stream_types[STREAM_FAMILIES] = {
-    [STREAM_TCP] = {"tcp stream", "stream", KIND_TCP_STREAM, close_stream, describe, &source},
-    [STREAM_UNIX] = {"unix stream", "stream", KIND_UNIX_STREAM, close_stream, describe, &source},
-    [STREAM_TLS] = {"tls stream", "stream", KIND_TLS_STREAM, close_stream, describe, &source},
-    [STREAM_PIPE] = {"pipe stream", "stream", KIND_PIPE_STREAM, close_stream, describe, &source},
+    [STREAM_TCP] = STREAM_TYPE("tcp stream", KIND_TCP_STREAM),
+    [STREAM_UNIX] = STREAM_TYPE("unix stream", KIND_UNIX_STREAM),
+    [STREAM_TLS] = STREAM_TYPE("tls stream", KIND_TLS_STREAM),
+    [STREAM_PIPE] = STREAM_TYPE("pipe stream", KIND_PIPE_STREAM),
 };
 
-static const char spare_keys[STREAM_FAMILIES]; /* registry: an object that found no connection */
+/* --- opening --- */
+
+static const char
+    spare_keys[STREAM_FAMILIES]; /* registry: a closed object that stream_new returns next */
 
 void stream_spare(lua_State *L) {
     Stream *stream = lua_touserdata(L, -1);
@@ -81,10 +93,8 @@ Stream *stream_new(lua_State *L, int family) {
         return lua_touserdata(L, -1);
     }
     lua_pop(L, 1);
-    Stream *stream = handle_new(L, &stream_types[family], sizeof *stream, 0);
+    Stream *stream = socket_handle_new(L, &stream_types[family], sizeof *stream, 0);
     stream->transport = &transport_plain;
-    stream->socket.recv_timeout = stream->socket.send_timeout = FOREVER;
-    stream->socket.poller.fd = -1;
     return stream;
 }
 
@@ -93,35 +103,66 @@ void stream_adopt(Stream *stream, int fd, const Address *remote) {
     socket_handle_adopt(&stream->socket, fd);
 }
 
-int stream_wait(lua_State *L, Stream *stream, Task *task, const WaitKind *kind, ptrdiff_t wants,
-                uint64_t limit) {
-    unsigned events = wants == TRANSPORT_WANTS_READ ? POLL_READ : POLL_WRITE;
-    poller_exhausted(&stream->socket.poller, events);
-    task_set_timeout(task, limit);
-    task->status = poller_wait(&stream->socket.poller, &task->waiter, events);
-    task->kind = kind;
-    if (task->status != 0) return kind->step(L);
-    return task_wait(L, task, kind, stream);
+/* --- the sending direction --- */
+
+bool stream_has_begun(const Stream *stream, size_t sent) {
+    const Transport *transport = stream->transport;
+    return sent > 0 || (transport->holds != NULL && transport->holds(stream->state));
 }
+
+static void stream_cut_as(Stream *stream, uint8_t sending) {
+    stream->sending = sending;
+    if (stream->socket.handle.open) stream->transport->cut(stream->state, stream->socket.poller.fd);
+}
+
+void stream_cut(Stream *stream) {
+    stream_cut_as(stream, STREAM_SENT_END);
+}
+
+void stream_abandon_turn(Stream *stream, size_t sent) {
+    if (stream_has_begun(stream, sent)) {
+        stream->torn_at = sent < UINT32_MAX ? (uint32_t)sent : UINT32_MAX;
+        stream_cut_as(stream, STREAM_TORN);
+    }
+    send_queue_pass_turn(&stream->senders);
+}
+
+/* --- failures --- */
 
 int stream_fail(lua_State *L, const Stream *stream, const char *verb, int status) {
     const char *reason = NULL;
     if (stream->socket.handle.open && stream->transport->reason != NULL)
         reason = stream->transport->reason(stream->state, status);
     if (reason == NULL) return handle_fail(L, &stream->socket.handle, verb, status);
+    return handle_fail_reason(L, &stream->socket.handle, verb, status, reason);
+}
+
+int stream_refuse_receiver(lua_State *L, const Stream *stream, const char *verb) {
     handle_push_name(L, &stream->socket.handle);
-    error_push_reason(L, status,
-                      lua_pushfstring(L, "%s %s: %s", verb, lua_tostring(L, -1), reason));
+    lua_pushfstring(L, "%s: another task is already receiving on %s", verb, lua_tostring(L, -1));
+    error_push_reason(L, ARSENAL_BUSY, lua_tostring(L, -1));
     return handle_set_failed(L, &stream->socket.handle);
+}
+
+int stream_refuse_sender(lua_State *L, const Stream *stream) {
+    if (stream->sending == STREAM_TORN) {
+        const char *reason = lua_pushfstring(L, "an earlier message was cut off after %I bytes",
+                                             (LUAI_UACINT)stream->torn_at);
+        handle_fail_reason(L, &stream->socket.handle, "send", UV_EPIPE, reason);
+    } else {
+        stream_fail(L, stream, "send", UV_EPIPE);
+    }
+    lua_pushinteger(L, 0);
+    return 4;
 }
 
 /* --- the methods that never wait --- */
 
-/* stream:reset() closes with a reset: what was sent may be lost, what comes is refused. */
-static int reset(lua_State *L) {
+/* stream:reset() closes with a reset: what was sent may be lost, and what arrives is refused. */
+static int stream_reset(lua_State *L) {
     Stream *stream = stream_check(L, 1);
     if (stream->socket.handle.open) {
-        stream->aborted = true;
+        stream->sending = STREAM_RESET;
         handle_close(&stream->socket.handle);
     }
     lua_pushboolean(L, true);
@@ -129,7 +170,7 @@ static int reset(lua_State *L) {
 }
 
 /* stream:set_option(name, value): see the reference for names and values. */
-static int set_option(lua_State *L) {
+static int stream_set_option(lua_State *L) {
     static const char *const names[] = {"nodelay", "keepalive", "send_buffer", "recv_buffer", NULL};
     static const SocketOption options[] = {SOCKET_NODELAY, SOCKET_KEEPALIVE, SOCKET_SEND_BUFFER,
                                            SOCKET_RECV_BUFFER};
@@ -159,7 +200,7 @@ static int stream_remote_address(lua_State *L) {
 }
 
 /* stream:stats() a table with the bytes `received` and `sent`. */
-static int stats(lua_State *L) {
+static int stream_stats(lua_State *L) {
     Stream *stream = stream_check(L, 1);
     lua_createtable(L, 0, 2);
     socket_handle_set_count(L, "received", stream->received);
@@ -168,9 +209,9 @@ static int stats(lua_State *L) {
 }
 
 static const luaL_Reg methods[] = {
-    {"reset", reset},
-    {"set_option", set_option},
-    {"stats", stats},
+    {"reset", stream_reset},
+    {"set_option", stream_set_option},
+    {"stats", stream_stats},
     {NULL, NULL},
 };
 
@@ -186,11 +227,7 @@ void stream_open(lua_State *L) {
     lua_newtable(L);
     luaL_setfuncs(L, methods, 0);
     socket_handle_set_methods(L, socket_methods, stream_types, STREAM_FAMILIES);
-    luaL_setfuncs(L, receive_methods, 0);
-    luaL_setfuncs(L, send_methods, 0);
     for (int family = 0; family < STREAM_FAMILIES; family++)
         handle_define(L, &stream_types[family]);
     lua_setfield(L, -2, "stream_methods");
-    lua_pushcfunction(L, stream_is_quiet);
-    lua_setfield(L, -2, "stream_is_quiet");
 }

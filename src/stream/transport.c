@@ -1,5 +1,5 @@
 /*
-** Owns the plain transport: the bytes are the descriptor's.
+** Owns the plain transport: bytes go to the descriptor and come from it as they are.
 */
 #include "stream/transport.h"
 
@@ -22,7 +22,7 @@ static ptrdiff_t plain_end(void *state, int fd) {
     return socket_end(fd);
 }
 
-/* Plain bytes know no other end: what was cut off is for the protocol above to tell. */
+/* Plain bytes have only one kind of end: the protocol above must recognise a truncated message. */
 static void plain_cut(void *state, int fd) {
     (void)state;
     socket_end(fd);

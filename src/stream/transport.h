@@ -1,7 +1,7 @@
 /*
 ** Transports: how a stream's bytes reach its descriptor. A stream works on
-** whatever implements this; the plain one is in transport.c, TLS lives in a
-** shared object of its own and includes nothing but this file.
+** anything that implements this interface. transport.c has the plain transport;
+** TLS is in a shared object of its own, which includes only this file.
 */
 #ifndef ARSENAL_STREAM_TRANSPORT_H
 #define ARSENAL_STREAM_TRANSPORT_H
@@ -10,49 +10,55 @@
 #include <stddef.h>
 #include <uv.h>
 
-/* What a call answers besides a count of bytes (reading 0 is the end of stream) or a status. */
+/* What a call returns besides a count of bytes (a read of 0 is the end of the stream) or a status. */
 enum {
     TRANSPORT_WANTS_READ = -30000, /* wait until the descriptor is readable, then call again */
-    TRANSPORT_WANTS_WRITE,
+    TRANSPORT_WANTS_WRITE,         /* wait until it is writable */
 };
 
-enum { TRANSPORT_ASKS = 1 }; /* a handshake's: whoever started it has something to decide first */
+static inline bool transport_wants(ptrdiff_t answer) {
+    return answer == TRANSPORT_WANTS_READ || answer == TRANSPORT_WANTS_WRITE;
+}
+
+enum { TRANSPORT_ASKS = 1 }; /* a handshake stops here until its caller has decided something */
 
 /*
-** `state` belongs to the transport. The plain one has none; that of a transport which
-** takes over from it (see start_tls.c) is a userdata that starts with a TransportHead.
+** `state` belongs to the transport. The plain one has none; that of a transport
+** which takes over from it (see start_tls.c) is a userdata that starts with a
+** TransportHead. Each function that returns ptrdiff_t may return
+** TRANSPORT_WANTS_...
 */
 typedef struct Transport {
-    /* Makes the connection ready for the rest: 0, or one of the answers above. NULL: it always is. */
+    /* Makes the connection ready for the other calls: 0 or TRANSPORT_ASKS. NULL: it always is ready. */
     ptrdiff_t (*handshake)(void *state, int fd);
 
     ptrdiff_t (*read)(void *state, int fd, char *data, size_t size);
 
-    /* After WANTS_... the next call gets at least the same bytes. */
+    /* After TRANSPORT_WANTS_... the next call gets at least the same bytes. */
     ptrdiff_t (*write)(void *state, int fd, const uv_buf_t *parts, unsigned count);
 
-    /* Whether bytes that write has not counted can't be taken back. NULL: there never are any. */
+    /* Whether there are bytes that write has not counted and that cannot be taken back. NULL: never. */
     bool (*holds)(void *state);
 
-    /* Ends our direction; 0 once that is done, or one of the answers above. */
+    /* Ends the sending direction; 0 once that is done. */
     ptrdiff_t (*end)(void *state, int fd);
 
-    /* Ends our direction after a torn message, in no way that the peer could take for a clean end. */
+    /* Ends the sending direction in the middle of a message: the peer must not take it for a clean end. */
     void (*cut)(void *state, int fd);
 
-    /* The last one for an open descriptor; never waits. `clean`: our direction ends with it. */
+    /* The last call for an open descriptor; never waits. `clean`: the sending direction ends with it. */
     void (*close)(void *state, int fd, bool clean);
 
     /* Makes the kernel accept a few more bytes although its send buffer is full. May be NULL. */
     void (*make_room)(void *state, int fd);
 
-    /* What went wrong, where the status alone doesn't tell; NULL where it does. May be NULL. */
+    /* The reason of a failure in words, or NULL if the status says it all. May be NULL. */
     const char *(*reason)(void *state, int status);
 
-    /* Whether a read that has just got bytes got all that there were. May be NULL. */
+    /* Whether the read that has just returned bytes has left none. NULL: see short_is_empty. */
     bool (*is_empty)(void *state);
 
-    /* A read of less than was asked for means that there is no more for now. */
+    /* Whether a read of less than was asked for has left nothing, and a short write has left no room. */
     bool short_is_empty;
 } Transport;
 

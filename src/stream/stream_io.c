@@ -1,0 +1,135 @@
+/*
+** Owns reading and writing, with the accounts of both.
+*/
+#include "stream/stream_io.h"
+
+#include "base/error.h"
+
+/* --- accounts --- */
+
+static unsigned stream_io_events(ptrdiff_t wants) {
+    return wants == TRANSPORT_WANTS_READ ? POLL_READ : POLL_WRITE;
+}
+
+static ptrdiff_t stream_io_answer(Stream *stream, ptrdiff_t answer) {
+    if (transport_wants(answer)) poller_exhausted(&stream->socket.poller, stream_io_events(answer));
+    return answer;
+}
+
+/* Many bytes are worth several calls with few. */
+static void stream_io_charge(const Stream *stream, size_t count) {
+    stream->socket.handle.loop->budget -= (int)(count / READ_SIZE);
+}
+
+/* A read has returned no bytes. */
+static ptrdiff_t stream_io_read_none(Stream *stream, ptrdiff_t answer) {
+    if (transport_wants(answer)) return stream_io_answer(stream, answer);
+    stream->read_end = answer == 0 ? 1 : (int)answer;
+    return 0;
+}
+
+static ptrdiff_t stream_io_has_read(Stream *stream, ptrdiff_t count) {
+    if (count <= 0) return stream_io_read_none(stream, count);
+    stream->received += (size_t)count;
+    stream_io_charge(stream, (size_t)count);
+    return count;
+}
+
+static ptrdiff_t stream_io_has_written(Stream *stream, ptrdiff_t count) {
+    if (count < 0) return stream_io_answer(stream, count);
+    stream->sent += (size_t)count;
+    stream_io_charge(stream, (size_t)count);
+    return count;
+}
+
+/* --- reading --- */
+
+/* A read of less than was asked for has left nothing to read. */
+static bool stream_io_is_empty(const Stream *stream) {
+    const Transport *transport = stream->transport;
+    return transport->is_empty == NULL ? transport->short_is_empty
+                                       : transport->is_empty(stream->state);
+}
+
+/* Returns 1 if a read is worth trying; otherwise what it would return. */
+static ptrdiff_t stream_io_may_read(const Stream *stream) {
+    if (stream->read_end != 0) return 0;
+    return stream->socket.poller.ready & POLL_READ ? 1 : TRANSPORT_WANTS_READ;
+}
+
+ptrdiff_t stream_read(Stream *stream, char *data, size_t size) {
+    Poller *poller = &stream->socket.poller;
+    ptrdiff_t count = stream_io_may_read(stream);
+    if (count != 1) return count;
+    count = stream->transport->read(stream->state, poller->fd, data, size);
+    if (count > 0 && (size_t)count < size && stream_io_is_empty(stream))
+        poller_exhausted(poller, POLL_READ);
+    return stream_io_has_read(stream, count);
+}
+
+ptrdiff_t stream_read_input(Stream *stream, size_t size) {
+    ptrdiff_t count = stream_io_may_read(stream);
+    if (count != 1) return count;
+    char *room = buffer_reserve(&stream->input, size);
+    if (room == NULL) {
+        stream->read_end = UV_ENOMEM;
+        return 0;
+    }
+    count = stream_read(stream, room, size);
+    buffer_added(&stream->input, count > 0 ? (size_t)count : 0);
+    return count;
+}
+
+/* A short splice does not show that nothing is left. */
+ptrdiff_t stream_read_splice(Stream *stream, Splice *splice, size_t size) {
+    ptrdiff_t count = stream_io_may_read(stream);
+    if (count != 1) return count;
+    count = splice_fill(splice, stream->socket.poller.fd, size);
+    return stream_io_has_read(stream, count == UV_EAGAIN ? TRANSPORT_WANTS_READ : count);
+}
+
+bool stream_probe(Stream *stream) {
+    char *scratch = stream->socket.handle.loop->scratch;
+    if (buffer_length(&stream->input) > 0) return true;
+    stream->socket.poller.ready |= POLL_READ;
+    ptrdiff_t count = stream_read(stream, scratch, READ_SIZE);
+    if (count > 0 && !buffer_append(&stream->input, scratch, (size_t)count))
+        stream->read_end = UV_ENOMEM;
+    return stream->read_end == 0;
+}
+
+/* --- writing --- */
+
+ptrdiff_t stream_write(Stream *stream, const uv_buf_t *parts, unsigned count, size_t size) {
+    Poller *poller = &stream->socket.poller;
+    if (!(poller->ready & POLL_WRITE)) return TRANSPORT_WANTS_WRITE;
+    ptrdiff_t written = stream->transport->write(stream->state, poller->fd, parts, count);
+    if (written >= 0 && (size_t)written < size && stream->transport->short_is_empty)
+        poller_exhausted(poller, POLL_WRITE);
+    return stream_io_has_written(stream, written);
+}
+
+ptrdiff_t stream_write_splice(Stream *stream, Splice *splice) {
+    Poller *poller = &stream->socket.poller;
+    if (!(poller->ready & POLL_WRITE)) return TRANSPORT_WANTS_WRITE;
+    ptrdiff_t written = splice_drain(splice, poller->fd);
+    return stream_io_has_written(stream, written == UV_EAGAIN ? TRANSPORT_WANTS_WRITE : written);
+}
+
+/* --- the other calls of the transport --- */
+
+ptrdiff_t stream_end(Stream *stream) {
+    return stream_io_answer(stream,
+                            stream->transport->end(stream->state, stream->socket.poller.fd));
+}
+
+ptrdiff_t stream_shake_hands(Stream *stream) {
+    const Transport *transport = stream->transport;
+    if (transport->handshake == NULL) return 0;
+    return stream_io_answer(stream, transport->handshake(stream->state, stream->socket.poller.fd));
+}
+
+int stream_watch(Stream *stream, Task *task, ptrdiff_t wants, uint64_t timeout) {
+    task_set_timeout(task, timeout);
+    return poller_wait(&stream->socket.poller, &task->waiter, stream_io_events(wants));
+}

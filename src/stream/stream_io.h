@@ -1,0 +1,46 @@
+/*
+** Reading and writing: each call of a stream's transport that may block, with
+** all that follows from what it returns. A call counts `received` or `sent`,
+** records the end of the stream, records that the descriptor is not ready any
+** more, and takes the bytes off the running task's budget.
+*/
+#ifndef ARSENAL_STREAM_STREAM_IO_H
+#define ARSENAL_STREAM_STREAM_IO_H
+
+#include "stream/stream.h"
+#include "system/splice.h"
+
+/*
+** Reads once, at most `size` bytes: into `data`, to the end of stream->input, or
+** into a splice. Returns the count of bytes, TRANSPORT_WANTS_..., or 0 if
+** stream->read_end says why there are no more.
+*/
+ptrdiff_t stream_read(Stream *stream, char *data, size_t size);
+ptrdiff_t stream_read_input(Stream *stream, size_t size);
+ptrdiff_t stream_read_splice(Stream *stream, Splice *splice, size_t size);
+
+/*
+** Writes once, from memory (`size` bytes in all) or from a splice. Returns the
+** count of bytes, TRANSPORT_WANTS_..., or a status.
+*/
+ptrdiff_t stream_write(Stream *stream, const uv_buf_t *parts, unsigned count, size_t size);
+ptrdiff_t stream_write_splice(Stream *stream, Splice *splice);
+
+ptrdiff_t stream_end(Stream *stream);         /* ends the sending direction: see Transport.end */
+ptrdiff_t stream_shake_hands(Stream *stream); /* see Transport.handshake */
+
+/*
+** Lets the task wait until the call that returned TRANSPORT_WANTS_... is worth
+** repeating, with `timeout` for its whole call. Returns 0, and task_wait comes
+** next, or a status.
+*/
+int stream_watch(Stream *stream, Task *task, ptrdiff_t wants, uint64_t timeout);
+
+/*
+** Reads once if nothing is left to receive, also if no event has shown that
+** there is something to read. The bytes stay in the stream. Returns false at the
+** end of the stream, or if reading has failed.
+*/
+bool stream_probe(Stream *stream);
+
+#endif
