@@ -18,9 +18,9 @@ enum { RECV_SELF = 1, RECV_SIZE, RECV_LIMIT = 2, RECV_KEEP, RECV_DELIMITER };
 /* What Item.find returns if the item is not complete. */
 enum { RECV_NOT_YET = -1, RECV_TOO_LONG = -2 };
 
-/* Where an item ends, which says how much to read for it. */
+/* Where an item ends. */
 typedef enum ItemEnd {
-    RECV_ANYWHERE,  /* after RECV_SIZE bytes, or fewer */
+    RECV_ANYWHERE,  /* where the bytes end that have come so far, or before */
     RECV_AT_SIZE,   /* after RECV_SIZE bytes */
     RECV_AT_MARK,   /* at a delimiter */
     RECV_AT_THE_END /* of the stream */
@@ -34,6 +34,7 @@ typedef struct Item {
     */
     ptrdiff_t (*find)(lua_State *L, Stream *stream, const char *data, size_t size, size_t *taken);
     const char *verb;
+    size_t read_size; /* how many bytes to read at once; 0: RECV_SIZE */
     ItemEnd end;
     bool only_looks;  /* the bytes stay in the stream */
     bool raises;      /* a failure is raised, as an error object */
@@ -42,11 +43,26 @@ typedef struct Item {
 
 /* --- the search for each kind of item --- */
 
+static size_t recv_least(size_t a, size_t b) {
+    return a < b ? a : b;
+}
+
 static ptrdiff_t recv_find_some(lua_State *L, Stream *stream, const char *data, size_t size,
                                 size_t *taken) {
     (void)stream, (void)data;
-    size_t most = (size_t)lua_tointeger(L, RECV_SIZE);
-    return (ptrdiff_t)(*taken = size < most ? size : most);
+    return (ptrdiff_t)(*taken = recv_least(size, (size_t)lua_tointeger(L, RECV_SIZE)));
+}
+
+static ptrdiff_t recv_find_default(lua_State *L, Stream *stream, const char *data, size_t size,
+                                   size_t *taken) {
+    (void)L, (void)stream, (void)data;
+    return (ptrdiff_t)(*taken = recv_least(size, RECV_DEFAULT_ITEM));
+}
+
+static ptrdiff_t recv_find_chunk(lua_State *L, Stream *stream, const char *data, size_t size,
+                                 size_t *taken) {
+    (void)L, (void)stream, (void)data;
+    return (ptrdiff_t)(*taken = recv_least(size, SCRATCH_SIZE));
 }
 
 static ptrdiff_t recv_find_exact(lua_State *L, Stream *stream, const char *data, size_t size,
@@ -174,10 +190,6 @@ static int recv_take_from_scratch(lua_State *L, Stream *stream, const Item *item
 
 /* --- reading --- */
 
-static size_t recv_least(size_t a, size_t b) {
-    return a < b ? a : b;
-}
-
 /*
 ** How many bytes to read straight into the stream's input, which saves copying a
 ** large item; 0: read through the scratch buffer. At most as many as are there
@@ -192,7 +204,7 @@ static size_t recv_direct_size(lua_State *L, const Stream *stream, const Item *i
 }
 
 static size_t recv_scratch_size(lua_State *L, const Item *item) {
-    if (item->end != RECV_ANYWHERE) return READ_SIZE;
+    if (item->read_size > 0) return item->read_size;
     return recv_least((size_t)lua_tointeger(L, RECV_SIZE), SCRATCH_SIZE);
 }
 
@@ -262,18 +274,49 @@ static void recv_describe(lua_State *L, Task *task) {
 #define RECV_WAIT \
     { recv_resume, recv_forget, recv_describe }
 
-static const Item some_item = {RECV_WAIT, recv_find_some, "recv", .end = RECV_ANYWHERE};
-static const Item chunk_item = {RECV_WAIT, recv_find_some, "recv", .end = RECV_ANYWHERE,
+static const Item some_item = {.wait = RECV_WAIT,
+                               .find = recv_find_some,
+                               .verb = "recv",
+                               .read_size = 0,
+                               .end = RECV_ANYWHERE};
+static const Item chunk_item = {.wait = RECV_WAIT,
+                                .find = recv_find_chunk,
+                                .verb = "recv",
+                                .read_size = SCRATCH_SIZE,
+                                .end = RECV_ANYWHERE,
                                 .raises = true};
-static const Item attempt_item = {RECV_WAIT, recv_find_some, "recv", .end = RECV_ANYWHERE,
+static const Item attempt_item = {.wait = RECV_WAIT,
+                                  .find = recv_find_default,
+                                  .verb = "recv",
+                                  .read_size = READ_SIZE,
+                                  .end = RECV_ANYWHERE,
                                   .never_waits = true};
-static const Item exact_item = {RECV_WAIT, recv_find_exact, "recv_exactly", .end = RECV_AT_SIZE};
-static const Item peek_item = {RECV_WAIT, recv_find_exact, "peek", .end = RECV_AT_SIZE,
+static const Item exact_item = {.wait = RECV_WAIT,
+                                .find = recv_find_exact,
+                                .verb = "recv_exactly",
+                                .read_size = READ_SIZE,
+                                .end = RECV_AT_SIZE};
+static const Item peek_item = {.wait = RECV_WAIT,
+                               .find = recv_find_exact,
+                               .verb = "peek",
+                               .read_size = READ_SIZE,
+                               .end = RECV_AT_SIZE,
                                .only_looks = true};
-static const Item line_item = {RECV_WAIT, recv_find_line, "recv_line", .end = RECV_AT_MARK};
-static const Item delimited_item = {RECV_WAIT, recv_find_delimited, "recv_until",
+static const Item line_item = {.wait = RECV_WAIT,
+                               .find = recv_find_line,
+                               .verb = "recv_line",
+                               .read_size = READ_SIZE,
+                               .end = RECV_AT_MARK};
+static const Item delimited_item = {.wait = RECV_WAIT,
+                                    .find = recv_find_delimited,
+                                    .verb = "recv_until",
+                                    .read_size = READ_SIZE,
                                     .end = RECV_AT_MARK};
-static const Item all_item = {RECV_WAIT, recv_find_all, "recv_all", .end = RECV_AT_THE_END};
+static const Item all_item = {.wait = RECV_WAIT,
+                              .find = recv_find_all,
+                              .verb = "recv_all",
+                              .read_size = READ_SIZE,
+                              .end = RECV_AT_THE_END};
 
 /* --- the methods --- */
 
@@ -311,7 +354,6 @@ static int recv_method(lua_State *L) {
 static int recv_next_chunk(lua_State *L) {
     Stream *stream = stream_check(L, RECV_SELF);
     lua_settop(L, RECV_SELF);
-    lua_pushinteger(L, SCRATCH_SIZE);
     return recv_begin(L, stream, &chunk_item);
 }
 
@@ -432,10 +474,7 @@ static int recv_is_quiet(lua_State *L) {
 /* --- select: a stream stands for recv() --- */
 
 static int recv_attempt(lua_State *L) {
-    Stream *stream = stream_check(L, RECV_SELF);
-    lua_settop(L, RECV_SELF);
-    lua_pushinteger(L, RECV_DEFAULT_ITEM);
-    return recv_alone(L, stream, &attempt_item);
+    return recv_alone(L, stream_check(L, RECV_SELF), &attempt_item);
 }
 
 static int recv_watch(void *object, Waiter *waiter) {

@@ -5,18 +5,12 @@
 
 #include "base/error.h"
 
-bool send_queue_take_turn(SendQueue *queue, Task *task, uint64_t timeout) {
-    if (queue->sender == NULL) {
-        queue->sender = task;
-        return true;
-    }
+void send_queue_join(SendQueue *queue, Task *task, uint64_t timeout) {
     waiter_join(&task->waiter, &queue->waiting, NULL);
     task_set_timeout(task, timeout);
-    return false;
 }
 
-void send_queue_pass_turn(SendQueue *queue) {
-    queue->sender = NULL;
+void send_queue_wake_next(SendQueue *queue) {
     Waiter *next;
     while (queue->sender == NULL && (next = wait_queue_first(&queue->waiting)) != NULL) {
         if (waiter_wake(next, 0))

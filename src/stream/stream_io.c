@@ -28,18 +28,16 @@ static ptrdiff_t stream_io_read_none(Stream *stream, ptrdiff_t answer) {
     return 0;
 }
 
-static ptrdiff_t stream_io_has_read(Stream *stream, ptrdiff_t count) {
-    if (count <= 0) return stream_io_read_none(stream, count);
-    stream->received += (size_t)count;
-    stream_io_charge(stream, (size_t)count);
-    return count;
+static ptrdiff_t stream_io_has_read(Stream *stream, size_t count) {
+    stream->received += count;
+    stream_io_charge(stream, count);
+    return (ptrdiff_t)count;
 }
 
-static ptrdiff_t stream_io_has_written(Stream *stream, ptrdiff_t count) {
-    if (count < 0) return stream_io_answer(stream, count);
-    stream->sent += (size_t)count;
-    stream_io_charge(stream, (size_t)count);
-    return count;
+static ptrdiff_t stream_io_has_written(Stream *stream, size_t count) {
+    stream->sent += count;
+    stream_io_charge(stream, count);
+    return (ptrdiff_t)count;
 }
 
 /* --- reading --- */
@@ -62,9 +60,9 @@ ptrdiff_t stream_read(Stream *stream, char *data, size_t size) {
     ptrdiff_t count = stream_io_may_read(stream);
     if (count != 1) return count;
     count = stream->transport->read(stream->state, poller->fd, data, size);
-    if (count > 0 && (size_t)count < size && stream_io_is_empty(stream))
-        poller_exhausted(poller, POLL_READ);
-    return stream_io_has_read(stream, count);
+    if (count <= 0) return stream_io_read_none(stream, count);
+    if ((size_t)count < size && stream_io_is_empty(stream)) poller_exhausted(poller, POLL_READ);
+    return stream_io_has_read(stream, (size_t)count);
 }
 
 ptrdiff_t stream_read_input(Stream *stream, size_t size) {
@@ -85,7 +83,9 @@ ptrdiff_t stream_read_splice(Stream *stream, Splice *splice, size_t size) {
     ptrdiff_t count = stream_io_may_read(stream);
     if (count != 1) return count;
     count = splice_fill(splice, stream->socket.poller.fd, size);
-    return stream_io_has_read(stream, count == UV_EAGAIN ? TRANSPORT_WANTS_READ : count);
+    if (count == UV_EAGAIN) count = TRANSPORT_WANTS_READ;
+    if (count <= 0) return stream_io_read_none(stream, count);
+    return stream_io_has_read(stream, (size_t)count);
 }
 
 bool stream_probe(Stream *stream) {
@@ -104,16 +104,19 @@ ptrdiff_t stream_write(Stream *stream, const uv_buf_t *parts, unsigned count, si
     Poller *poller = &stream->socket.poller;
     if (!(poller->ready & POLL_WRITE)) return TRANSPORT_WANTS_WRITE;
     ptrdiff_t written = stream->transport->write(stream->state, poller->fd, parts, count);
-    if (written >= 0 && (size_t)written < size && stream->transport->short_is_empty)
+    if (written < 0) return stream_io_answer(stream, written);
+    if ((size_t)written < size && stream->transport->short_is_empty)
         poller_exhausted(poller, POLL_WRITE);
-    return stream_io_has_written(stream, written);
+    return stream_io_has_written(stream, (size_t)written);
 }
 
 ptrdiff_t stream_write_splice(Stream *stream, Splice *splice) {
     Poller *poller = &stream->socket.poller;
     if (!(poller->ready & POLL_WRITE)) return TRANSPORT_WANTS_WRITE;
     ptrdiff_t written = splice_drain(splice, poller->fd);
-    return stream_io_has_written(stream, written == UV_EAGAIN ? TRANSPORT_WANTS_WRITE : written);
+    if (written == UV_EAGAIN) written = TRANSPORT_WANTS_WRITE;
+    if (written < 0) return stream_io_answer(stream, written);
+    return stream_io_has_written(stream, (size_t)written);
 }
 
 /* --- the other calls of the transport --- */
