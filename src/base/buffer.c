@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Moves the `length` bytes that are there to the front of a larger block. */
-static bool grow(Buffer *bytes, size_t length, size_t size) {
-    Block *old = bytes->block;
+/* Moves the `length` bytes of the buffer to the front of a larger block. */
+static bool buffer_grow(Buffer *buffer, size_t length, size_t size) {
+    Block *old = buffer->block;
     size_t capacity = length + size;
     if (length > 0 && capacity < 2 * old->capacity) capacity = 2 * old->capacity;
     Block *block = malloc(sizeof *block + capacity);
@@ -16,64 +16,65 @@ static bool grow(Buffer *bytes, size_t length, size_t size) {
     block->capacity = capacity;
     block->start = 0;
     block->end = length;
-    if (length > 0) memcpy(block->data, buffer_data(bytes), length);
+    if (length > 0) memcpy(block->data, buffer_data(buffer), length);
     free(old);
-    bytes->block = block;
+    buffer->block = block;
     return true;
 }
 
-char *buffer_reserve(Buffer *bytes, size_t size) {
-    size_t length = buffer_length(bytes);
-    Block *block = bytes->block;
+char *buffer_reserve(Buffer *buffer, size_t size) {
+    size_t length = buffer_length(buffer);
+    Block *block = buffer->block;
     if (block != NULL && block->capacity - block->end >= size) return block->data + block->end;
     if (block != NULL && block->start >= length && block->capacity - length >= size) {
-        memcpy(block->data, buffer_data(bytes), length); /* half is free: move, don't grow */
+        memcpy(block->data, buffer_data(buffer),
+               length); /* half of the block is free: moving is enough */
         block->start = 0;
         block->end = length;
-    } else if (!grow(bytes, length, size)) {
+    } else if (!buffer_grow(buffer, length, size)) {
         return NULL;
     }
-    return bytes->block->data + length;
+    return buffer->block->data + length;
 }
 
-void buffer_added(Buffer *bytes, size_t size) {
-    bytes->block->end += size;
-    buffer_drop(bytes, 0);
+void buffer_added(Buffer *buffer, size_t size) {
+    buffer->block->end += size;
+    buffer_drop(buffer, 0);
 }
 
-bool buffer_append(Buffer *bytes, const char *data, size_t size) {
+bool buffer_append(Buffer *buffer, const char *data, size_t size) {
     if (size == 0) return true;
-    char *room = buffer_reserve(bytes, size);
+    char *room = buffer_reserve(buffer, size);
     if (room == NULL) return false;
     memcpy(room, data, size);
-    buffer_added(bytes, size);
+    buffer_added(buffer, size);
     return true;
 }
 
-bool buffer_prepend(Buffer *bytes, const char *data, size_t size) {
+bool buffer_prepend(Buffer *buffer, const char *data, size_t size) {
     if (size == 0) return true;
-    if (bytes->block == NULL || size > bytes->block->start) {
+    if (buffer->block == NULL || size > buffer->block->start) {
         Buffer longer = {NULL};
-        if (buffer_reserve(&longer, size + buffer_length(bytes)) == NULL) return false;
+        if (buffer_reserve(&longer, size + buffer_length(buffer)) == NULL) return false;
         longer.block->start = longer.block->end = size;
-        buffer_append(&longer, buffer_data(bytes), buffer_length(bytes));
-        buffer_free(bytes);
-        *bytes = longer;
+        buffer_append(&longer, buffer_data(buffer), buffer_length(buffer));
+        buffer_free(buffer);
+        *buffer = longer;
     }
-    bytes->block->start -= size;
-    memcpy(bytes->block->data + bytes->block->start, data, size);
+    buffer->block->start -= size;
+    memcpy(buffer->block->data + buffer->block->start, data, size);
     return true;
 }
 
-void buffer_drop(Buffer *bytes, size_t size) {
-    if (bytes->block == NULL) return;
-    bytes->block->start += size;
-    if (bytes->block->start == bytes->block->end) buffer_free(bytes);
+void buffer_drop(Buffer *buffer, size_t size) {
+    if (buffer->block == NULL) return;
+    buffer->block->start += size;
+    if (buffer->block->start == buffer->block->end) buffer_free(buffer);
 }
 
-void buffer_free(Buffer *bytes) {
-    free(bytes->block);
-    bytes->block = NULL;
+void buffer_free(Buffer *buffer) {
+    free(buffer->block);
+    buffer->block = NULL;
 }
 
 size_t buffer_find(const char *data, size_t size, const char *needle, size_t needle_size) {

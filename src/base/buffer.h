@@ -1,6 +1,6 @@
 /*
-** Buffer: a queue of bytes that grows at its end and is taken from its front.
-** Knows neither Lua nor libuv.
+** Buffers: a queue of bytes that are added at the end and taken from the front.
+** An empty buffer has no memory.
 */
 #ifndef ARSENAL_BASE_BUFFER_H
 #define ARSENAL_BASE_BUFFER_H
@@ -14,31 +14,35 @@ typedef struct Buffer {
 
 typedef struct Block {
     size_t capacity;
-    size_t start, end; /* of what is in it */
+    size_t start, end; /* where the bytes are in `data` */
     char data[];
 } Block;
 
-static inline size_t buffer_length(const Buffer *bytes) {
-    return bytes->block == NULL ? 0 : bytes->block->end - bytes->block->start;
+static inline size_t buffer_length(const Buffer *buffer) {
+    return buffer->block == NULL ? 0 : buffer->block->end - buffer->block->start;
 }
 
-static inline const char *buffer_data(const Buffer *bytes) {
-    return bytes->block == NULL ? "" : bytes->block->data + bytes->block->start;
+static inline const char *buffer_data(const Buffer *buffer) {
+    return buffer->block == NULL ? "" : buffer->block->data + buffer->block->start;
 }
-
-/* Room for `size` more bytes at the end, or NULL for want of memory; buffer_added tells how many were filled. */
-char *buffer_reserve(Buffer *bytes, size_t size);
-void buffer_added(Buffer *bytes, size_t size);
-
-bool buffer_append(Buffer *bytes, const char *data,
-                   size_t size); /* false: no memory, nothing done */
-bool buffer_prepend(Buffer *bytes, const char *data, size_t size); /* likewise */
-void buffer_drop(Buffer *bytes, size_t size);                      /* from the front */
-void buffer_free(Buffer *bytes);
 
 /*
-** The first place of `needle` in `data`, or `size` when there is none. It
-** need not be looked for again before buffer_unsearched(size, needle size).
+** Returns room for `size` more bytes at the end, or NULL if there is no memory.
+** Then buffer_added must be called with the number of bytes that were written there.
+*/
+char *buffer_reserve(Buffer *buffer, size_t size);
+void buffer_added(Buffer *buffer, size_t size);
+
+/* Add bytes at the end or at the front. Without memory they change nothing and return false. */
+bool buffer_append(Buffer *buffer, const char *data, size_t size);
+bool buffer_prepend(Buffer *buffer, const char *data, size_t size);
+
+void buffer_drop(Buffer *buffer, size_t size); /* removes bytes from the front */
+void buffer_free(Buffer *buffer);
+
+/*
+** Returns the first place of `needle` in `data`, or `size` if there is none. Once
+** more bytes have come, the search may begin at buffer_unsearched(size, needle_size).
 */
 size_t buffer_find(const char *data, size_t size, const char *needle, size_t needle_size);
 

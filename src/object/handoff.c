@@ -1,6 +1,6 @@
 /*
-** Owns the check that a waiting task can still be given anything, and the
-** giving.
+** Owns the check that a waiting task can still take results, and how it gets
+** them.
 */
 #include "object/handoff.h"
 
@@ -21,9 +21,9 @@ Waiter *handoff_next(WaitQueue *queue) {
     while ((waiter = wait_queue_first(queue)) != NULL) {
         if (waiter->task->state == TASK_WAITING) {
             if (handoff_is_possible(waiter->task)) return waiter;
-            waiter_wake(waiter, ARSENAL_CLOSED); /* the loop finds out */
+            waiter_wake(waiter, ARSENAL_CLOSED); /* so that its task ends */
         }
-        waiter_leave(waiter); /* a select that is awake already */
+        waiter_leave(waiter); /* of a select that was woken already */
     }
     return NULL;
 }

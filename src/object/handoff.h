@@ -1,6 +1,6 @@
 /*
-** Handoffs: the task that wakes another one may make the call that this one
-** waits in, and leave the results on its coroutine's stack. So a value is never
+** Handoffs: a task that wakes another one may make the call that the other one
+** waits in, and leave the results on that task's coroutine. So a value is never
 ** between two tasks, where a cancellation could lose it.
 */
 #ifndef ARSENAL_OBJECT_HANDOFF_H
@@ -12,15 +12,16 @@
 bool handoff_is_possible(const Task *task);
 
 /*
-** The first waiter in the queue whose call can be made for it; NULL when there
-** is none. waiter->task->top is its stack. Those that can't be served any more leave.
+** Returns the first waiter in the queue whose call can be made for it, or NULL if
+** there is none. waiter->task->top is its stack. Waiters that cannot be served any
+** more leave the queue.
 */
 Waiter *handoff_next(WaitQueue *queue);
 
-/* Wakes it with the `results` values that were pushed onto its stack. */
+/* Wakes the waiter's task; the top `results` values of its stack are its call's results. */
 void handoff_done(Waiter *waiter, int results);
 
-/* For the step of a wait: whether the results are on top of its stack. */
+/* For the step of a wait: whether the results of its call are on top of its stack. */
 static inline bool handoff_came(Task *task) {
     bool served = task->waiter.served;
     task->waiter.served = false;

@@ -39,12 +39,10 @@ static void copy_put_back(Copy *copy) {
     size_t held = copy->splice.held;
     if (held == 0 || !from->socket.handle.open) return;
     char *room = buffer_reserve(&from->input, held);
-    if (room != NULL) {
-        splice_take(&copy->splice, room);
-        buffer_added(&from->input, held);
-    } else {
+    if (room != NULL)
+        buffer_added(&from->input, splice_take(&copy->splice, room));
+    else
         from->read_end = UV_ENOMEM; /* bytes are missing from here on */
-    }
 }
 
 static void copy_release(Copy *copy, Task *task) {

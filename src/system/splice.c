@@ -1,5 +1,5 @@
 /*
-** Owns the system calls of splices.
+** Owns the system calls for splices.
 */
 #ifdef __linux__
 #define _GNU_SOURCE
@@ -15,7 +15,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-/* A user who has many pipes gets small ones, which are worth nothing. */
+/* A user who has many pipes open gets small ones, which save nothing. */
 int splice_open(Splice *splice) {
     int ends[2];
     if (pipe2(ends, O_NONBLOCK | O_CLOEXEC) != 0) return -errno;
@@ -32,7 +32,7 @@ void splice_close(Splice *splice) {
     *splice = (Splice){.out = -1, .in = -1};
 }
 
-static ptrdiff_t pass(int from, int to, size_t size) {
+static ptrdiff_t splice_pass(int from, int to, size_t size) {
     ssize_t count;
     do {
         count = splice(from, NULL, to, NULL, size, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
@@ -41,26 +41,28 @@ static ptrdiff_t pass(int from, int to, size_t size) {
 }
 
 ptrdiff_t splice_fill(Splice *splice, int fd, size_t size) {
-    ptrdiff_t count = pass(fd, splice->in, size);
+    ptrdiff_t count = splice_pass(fd, splice->in, size);
     if (count > 0) splice->held += (size_t)count;
     return count;
 }
 
 ptrdiff_t splice_drain(Splice *splice, int fd) {
-    ptrdiff_t count = pass(splice->out, fd, splice->held);
+    ptrdiff_t count = splice_pass(splice->out, fd, splice->held);
     if (count > 0) splice->held -= (size_t)count;
     return count;
 }
 
-/* A pipe gives all that it holds to a read that has room for it. */
-void splice_take(Splice *splice, char *data) {
-    while (splice->held > 0) {
-        ssize_t count = read(splice->out, data, splice->held);
-        if (count <= 0 && errno != EINTR) return;
-        if (count <= 0) continue;
-        data += count;
+size_t splice_take(Splice *splice, char *data) {
+    size_t taken = 0;
+    ssize_t count = 1;
+    while (splice->held > 0 && count != 0) {
+        count = read(splice->out, data + taken, splice->held);
+        if (count < 0 && errno != EINTR) break;
+        if (count < 0) continue;
+        taken += (size_t)count;
         splice->held -= (size_t)count;
     }
+    return taken;
 }
 
 #else
@@ -84,8 +86,9 @@ ptrdiff_t splice_drain(Splice *splice, int fd) {
     return UV_ENOSYS;
 }
 
-void splice_take(Splice *splice, char *data) {
+size_t splice_take(Splice *splice, char *data) {
     (void)splice, (void)data;
+    return 0;
 }
 
 #endif
