@@ -86,6 +86,7 @@ build = {
         "src/os/fd_wait.c",
         "src/os/signal.c",
         "src/stream/copy.c",
+        "src/stream/item.c",
         "src/stream/receive.c",
         "src/stream/send.c",
         "src/stream/send_queue.c",

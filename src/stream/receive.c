@@ -6,115 +6,8 @@
 
 #include "base/error.h"
 #include "event/run.h"
+#include "stream/item.h"
 #include "stream/stream_io.h"
-
-#include <string.h>
-
-enum { RECV_DEFAULT_ITEM = READ_SIZE, RECV_DEFAULT_ALL = 64 * 1024 * 1024 };
-
-/* The stack of each call, once its arguments are checked. */
-enum { RECV_SELF = 1, RECV_SIZE, RECV_LIMIT = 2, RECV_KEEP, RECV_DELIMITER };
-
-/* What Item.find returns if the item is not complete. */
-enum { RECV_NOT_YET = -1, RECV_TOO_LONG = -2 };
-
-/* Where an item ends. */
-typedef enum ItemEnd {
-    RECV_ANYWHERE,  /* where the bytes end that have come so far, or before */
-    RECV_AT_SIZE,   /* after RECV_SIZE bytes */
-    RECV_AT_MARK,   /* at a delimiter */
-    RECV_AT_THE_END /* of the stream */
-} ItemEnd;
-
-typedef struct Item {
-    WaitKind wait;
-    /*
-    ** Finds the item at the front of the bytes: returns its length, and how many
-    ** bytes to drop for it in *taken, or one of the constants above.
-    */
-    ptrdiff_t (*find)(lua_State *L, Stream *stream, const char *data, size_t size, size_t *taken);
-    const char *verb;
-    size_t read_size; /* how many bytes to read at once; 0: RECV_SIZE */
-    ItemEnd end;
-    bool only_looks;  /* the bytes stay in the stream */
-    bool raises;      /* a failure is raised, as an error object */
-    bool never_waits; /* returns nothing instead */
-} Item;
-
-/* --- the search for each kind of item --- */
-
-static size_t recv_least(size_t a, size_t b) {
-    return a < b ? a : b;
-}
-
-static ptrdiff_t recv_find_some(lua_State *L, Stream *stream, const char *data, size_t size,
-                                size_t *taken) {
-    (void)stream, (void)data;
-    return (ptrdiff_t)(*taken = recv_least(size, (size_t)lua_tointeger(L, RECV_SIZE)));
-}
-
-static ptrdiff_t recv_find_default(lua_State *L, Stream *stream, const char *data, size_t size,
-                                   size_t *taken) {
-    (void)L, (void)stream, (void)data;
-    return (ptrdiff_t)(*taken = recv_least(size, RECV_DEFAULT_ITEM));
-}
-
-static ptrdiff_t recv_find_chunk(lua_State *L, Stream *stream, const char *data, size_t size,
-                                 size_t *taken) {
-    (void)L, (void)stream, (void)data;
-    return (ptrdiff_t)(*taken = recv_least(size, SCRATCH_SIZE));
-}
-
-static ptrdiff_t recv_find_exact(lua_State *L, Stream *stream, const char *data, size_t size,
-                                 size_t *taken) {
-    (void)stream, (void)data;
-    size_t wanted = (size_t)lua_tointeger(L, RECV_SIZE);
-    if (size < wanted) return RECV_NOT_YET;
-    return (ptrdiff_t)(*taken = wanted);
-}
-
-/* An item of `length` bytes, and after it a delimiter of `size` bytes, have been found. */
-static ptrdiff_t recv_found_mark(lua_State *L, size_t length, size_t size, size_t *taken) {
-    if (length > (size_t)lua_tointeger(L, RECV_LIMIT)) return RECV_TOO_LONG;
-    *taken = length + size;
-    return (ptrdiff_t)(lua_toboolean(L, RECV_KEEP) ? *taken : length);
-}
-
-/* No delimiter has been found, and the item has at least `length` bytes. */
-static ptrdiff_t recv_found_no_mark(lua_State *L, size_t length) {
-    return length > (size_t)lua_tointeger(L, RECV_LIMIT) ? RECV_TOO_LONG : RECV_NOT_YET;
-}
-
-static ptrdiff_t recv_find_delimited(lua_State *L, Stream *stream, const char *data, size_t size,
-                                     size_t *taken) {
-    size_t needle_size;
-    const char *needle = lua_tolstring(L, RECV_DELIMITER, &needle_size);
-    size_t from = stream->searched;
-    size_t place = from + buffer_find(data + from, size - from, needle, needle_size);
-    if (place < size) return recv_found_mark(L, place, needle_size, taken);
-    stream->searched = buffer_unsearched(size, needle_size);
-    return recv_found_no_mark(L, stream->searched);
-}
-
-static ptrdiff_t recv_find_line(lua_State *L, Stream *stream, const char *data, size_t size,
-                                size_t *taken) {
-    size_t from = stream->searched;
-    const char *end = memchr(data + from, '\n', size - from);
-    if (end != NULL) {
-        size_t place = (size_t)(end - data);
-        bool has_return = place > 0 && data[place - 1] == '\r';
-        return recv_found_mark(L, place - has_return, 1u + has_return, taken);
-    }
-    stream->searched = size;
-    bool may_be_mark = size > 0 && data[size - 1] == '\r';
-    return recv_found_no_mark(L, size - may_be_mark);
-}
-
-static ptrdiff_t recv_find_all(lua_State *L, Stream *stream, const char *data, size_t size,
-                               size_t *taken) {
-    (void)stream, (void)data, (void)taken;
-    return recv_found_no_mark(L, size);
-}
 
 /* --- how a call ends: each returns the number of its results --- */
 
@@ -139,7 +32,7 @@ static int recv_deliver(lua_State *L, Stream *stream, const char *data, size_t l
 static int recv_at_end(lua_State *L, Stream *stream, const Item *item) {
     size_t size = buffer_length(&stream->input);
     if (stream->read_end < 0) return recv_fail(L, stream, item, stream->read_end);
-    if (item->end == RECV_AT_THE_END)
+    if (item->end == ITEM_ENDS_AT_THE_END)
         return recv_deliver(L, stream, buffer_data(&stream->input), size, size);
     if (size == 0) {
         lua_pushnil(L);
@@ -156,10 +49,10 @@ static int recv_take(lua_State *L, Stream *stream, const Item *item) {
     size_t size = buffer_length(&stream->input), taken = 0;
     if (size == 0) return 0;
     const char *data = buffer_data(&stream->input);
-    ptrdiff_t length = item->find(L, stream, data, size, &taken);
+    ptrdiff_t length = item->find(L, data, size, &stream->searched, &taken);
     if (length >= 0)
         return recv_deliver(L, stream, data, (size_t)length, item->only_looks ? 0 : taken);
-    return length == RECV_TOO_LONG ? recv_fail(L, stream, item, ARSENAL_TOOLONG) : 0;
+    return length == ITEM_TOO_LONG ? recv_fail(L, stream, item, ARSENAL_TOOLONG) : 0;
 }
 
 static void recv_keep(lua_State *L, Stream *stream, const char *data, size_t size) {
@@ -177,14 +70,14 @@ static int recv_take_from_scratch(lua_State *L, Stream *stream, const Item *item
         return recv_take(L, stream, item);
     }
     size_t taken = 0;
-    ptrdiff_t length = item->find(L, stream, data, size, &taken);
+    ptrdiff_t length = item->find(L, data, size, &stream->searched, &taken);
     if (length >= 0) {
         lua_pushlstring(L, data, (size_t)length);
         stream->searched = 0;
         if (item->only_looks) taken = 0;
     }
     recv_keep(L, stream, data + taken, size - taken);
-    if (length == RECV_TOO_LONG) return recv_fail(L, stream, item, ARSENAL_TOOLONG);
+    if (length == ITEM_TOO_LONG) return recv_fail(L, stream, item, ARSENAL_TOOLONG);
     return length >= 0;
 }
 
@@ -196,16 +89,17 @@ static int recv_take_from_scratch(lua_State *L, Stream *stream, const Item *item
 ** already, so that memory grows with the data and not with what was asked for.
 */
 static size_t recv_direct_size(lua_State *L, const Stream *stream, const Item *item) {
-    if (item->end != RECV_AT_SIZE && item->end != RECV_AT_THE_END) return 0;
+    if (item->end != ITEM_ENDS_AT_SIZE && item->end != ITEM_ENDS_AT_THE_END) return 0;
     size_t have = buffer_length(&stream->input);
-    size_t missing = item->end == RECV_AT_SIZE ? (size_t)lua_tointeger(L, RECV_SIZE) - have : have;
+    size_t missing =
+        item->end == ITEM_ENDS_AT_SIZE ? (size_t)lua_tointeger(L, ITEM_SIZE) - have : have;
     if (missing < READ_SIZE) return 0;
-    return recv_least(missing, have > READ_SIZE ? have : READ_SIZE);
+    return item_least(missing, have > READ_SIZE ? have : READ_SIZE);
 }
 
 static size_t recv_scratch_size(lua_State *L, const Item *item) {
     if (item->read_size > 0) return item->read_size;
-    return recv_least((size_t)lua_tointeger(L, RECV_SIZE), SCRATCH_SIZE);
+    return item_least((size_t)lua_tointeger(L, ITEM_SIZE), SCRATCH_SIZE);
 }
 
 /* Reads once, and takes the item if it is complete then: *results. Returns as stream_read does. */
@@ -240,7 +134,7 @@ static int recv_pause(lua_State *L, Stream *stream, const Item *item) {
 }
 
 static int recv_item(lua_State *L, const Item *item) {
-    Stream *stream = lua_touserdata(L, RECV_SELF);
+    Stream *stream = lua_touserdata(L, ITEM_SELF);
     if (!stream->socket.handle.open) return recv_fail(L, stream, item, ARSENAL_CLOSED);
     if (!item->never_waits && task_spent(stream->socket.handle.loop))
         return recv_pause(L, stream, item);
@@ -255,7 +149,7 @@ static int recv_item(lua_State *L, const Item *item) {
 
 /* The task was woken by the descriptor, a close, or its timeout. */
 static int recv_resume(lua_State *L) {
-    Stream *stream = lua_touserdata(L, RECV_SELF);
+    Stream *stream = lua_touserdata(L, ITEM_SELF);
     const Task *task = stream->socket.handle.loop->running;
     const Item *item = container_of(task->kind, Item, wait);
     stream->receiver = NULL;
@@ -275,48 +169,48 @@ static void recv_describe(lua_State *L, Task *task) {
     { recv_resume, recv_forget, recv_describe }
 
 static const Item some_item = {.wait = RECV_WAIT,
-                               .find = recv_find_some,
+                               .find = item_find_some,
                                .verb = "recv",
                                .read_size = 0,
-                               .end = RECV_ANYWHERE};
+                               .end = ITEM_ENDS_ANYWHERE};
 static const Item chunk_item = {.wait = RECV_WAIT,
-                                .find = recv_find_chunk,
+                                .find = item_find_chunk,
                                 .verb = "recv",
                                 .read_size = SCRATCH_SIZE,
-                                .end = RECV_ANYWHERE,
+                                .end = ITEM_ENDS_ANYWHERE,
                                 .raises = true};
 static const Item attempt_item = {.wait = RECV_WAIT,
-                                  .find = recv_find_default,
+                                  .find = item_find_default,
                                   .verb = "recv",
                                   .read_size = READ_SIZE,
-                                  .end = RECV_ANYWHERE,
+                                  .end = ITEM_ENDS_ANYWHERE,
                                   .never_waits = true};
 static const Item exact_item = {.wait = RECV_WAIT,
-                                .find = recv_find_exact,
+                                .find = item_find_exact,
                                 .verb = "recv_exactly",
                                 .read_size = READ_SIZE,
-                                .end = RECV_AT_SIZE};
+                                .end = ITEM_ENDS_AT_SIZE};
 static const Item peek_item = {.wait = RECV_WAIT,
-                               .find = recv_find_exact,
+                               .find = item_find_exact,
                                .verb = "peek",
                                .read_size = READ_SIZE,
-                               .end = RECV_AT_SIZE,
+                               .end = ITEM_ENDS_AT_SIZE,
                                .only_looks = true};
 static const Item line_item = {.wait = RECV_WAIT,
-                               .find = recv_find_line,
+                               .find = item_find_line,
                                .verb = "recv_line",
                                .read_size = READ_SIZE,
-                               .end = RECV_AT_MARK};
+                               .end = ITEM_ENDS_AT_MARK};
 static const Item delimited_item = {.wait = RECV_WAIT,
-                                    .find = recv_find_delimited,
+                                    .find = item_find_delimited,
                                     .verb = "recv_until",
                                     .read_size = READ_SIZE,
-                                    .end = RECV_AT_MARK};
+                                    .end = ITEM_ENDS_AT_MARK};
 static const Item all_item = {.wait = RECV_WAIT,
-                              .find = recv_find_all,
+                              .find = item_find_all,
                               .verb = "recv_all",
                               .read_size = READ_SIZE,
-                              .end = RECV_AT_THE_END};
+                              .end = ITEM_ENDS_AT_THE_END};
 
 /* --- the methods --- */
 
@@ -344,35 +238,35 @@ static void recv_default_size(lua_State *L, int index, lua_Integer size) {
 
 /* stream:recv([max]) some bytes, at most `max`, as soon as there are any; nil at the end of the stream. */
 static int recv_method(lua_State *L) {
-    Stream *stream = stream_check(L, RECV_SELF);
-    args_optional_integer(L, RECV_SIZE, 1, LUA_MAXINTEGER, RECV_DEFAULT_ITEM);
-    recv_default_size(L, RECV_SIZE, RECV_DEFAULT_ITEM);
+    Stream *stream = stream_check(L, ITEM_SELF);
+    args_optional_integer(L, ITEM_SIZE, 1, LUA_MAXINTEGER, ITEM_DEFAULT);
+    recv_default_size(L, ITEM_SIZE, ITEM_DEFAULT);
     return recv_begin(L, stream, &some_item);
 }
 
 /* The iterator of stream:chunks(). Its control variable, the last chunk, is not used. */
 static int recv_next_chunk(lua_State *L) {
-    Stream *stream = stream_check(L, RECV_SELF);
-    lua_settop(L, RECV_SELF);
+    Stream *stream = stream_check(L, ITEM_SELF);
+    lua_settop(L, ITEM_SELF);
     return recv_begin(L, stream, &chunk_item);
 }
 
 /* for data in stream:chunks() do ... end: ends at the end of the stream; a failure is raised, as an error object. */
 static int recv_chunks_method(lua_State *L) {
-    stream_check(L, RECV_SELF);
-    lua_settop(L, RECV_SELF);
+    stream_check(L, ITEM_SELF);
+    lua_settop(L, ITEM_SELF);
     lua_pushcfunction(L, recv_next_chunk);
-    lua_insert(L, RECV_SELF);
+    lua_insert(L, ITEM_SELF);
     return 2;
 }
 
 /* stream:recv_exactly(n) the next n bytes. */
 static int recv_exactly_method(lua_State *L) {
-    Stream *stream = stream_check(L, RECV_SELF);
-    args_integer(L, RECV_SIZE, 0, LUA_MAXINTEGER);
-    lua_settop(L, RECV_SIZE);
+    Stream *stream = stream_check(L, ITEM_SELF);
+    args_integer(L, ITEM_SIZE, 0, LUA_MAXINTEGER);
+    lua_settop(L, ITEM_SIZE);
     if (task_enter(L, stream->socket.handle.loop) == NULL) return run_outside(L);
-    if (lua_tointeger(L, RECV_SIZE) == 0 && stream->socket.handle.open) {
+    if (lua_tointeger(L, ITEM_SIZE) == 0 && stream->socket.handle.open) {
         lua_pushliteral(L, "");
         return 1;
     }
@@ -381,14 +275,14 @@ static int recv_exactly_method(lua_State *L) {
 
 /* stream:peek(n) the next n bytes (at most 64 KiB), which stay in the stream. */
 static int recv_peek_method(lua_State *L) {
-    Stream *stream = stream_check(L, RECV_SELF);
-    args_integer(L, RECV_SIZE, 1, READ_SIZE);
-    lua_settop(L, RECV_SIZE);
+    Stream *stream = stream_check(L, ITEM_SELF);
+    args_integer(L, ITEM_SIZE, 1, READ_SIZE);
+    lua_settop(L, ITEM_SIZE);
     return recv_begin(L, stream, &peek_item);
 }
 
 static lua_Integer recv_max_option(lua_State *L, int index) {
-    return args_integer_option(L, index, "max", 0, LUA_MAXINTEGER, RECV_DEFAULT_ITEM);
+    return args_integer_option(L, index, "max", 0, LUA_MAXINTEGER, ITEM_DEFAULT);
 }
 
 static bool recv_keep_option(lua_State *L, int index) {
@@ -408,7 +302,7 @@ static void recv_read_options(lua_State *L, int index) {
     lua_pushboolean(L, recv_keep_option(L, index));
     lua_pushvalue(L, 2);
     lua_rotate(L, 2, 3);
-    lua_settop(L, RECV_DELIMITER);
+    lua_settop(L, ITEM_DELIMITER);
 }
 
 /*
@@ -416,7 +310,7 @@ static void recv_read_options(lua_State *L, int index) {
 ** bytes (64 KiB), and `keep`: the end of the line is part of the result.
 */
 static int recv_line_method(lua_State *L) {
-    Stream *stream = stream_check(L, RECV_SELF);
+    Stream *stream = stream_check(L, ITEM_SELF);
     lua_settop(L, 2);
     recv_check_options(L, 2);
     if (task_enter(L, stream->socket.handle.loop) == NULL) return run_outside(L);
@@ -426,7 +320,7 @@ static int recv_line_method(lua_State *L) {
 
 /* stream:recv_until(delimiter [, options]) what comes before the delimiter. Options: see recv_line. */
 static int recv_until_method(lua_State *L) {
-    Stream *stream = stream_check(L, RECV_SELF);
+    Stream *stream = stream_check(L, ITEM_SELF);
     luaL_checktype(L, 2, LUA_TSTRING);
     luaL_argcheck(L, lua_rawlen(L, 2) > 0, 2, "the delimiter is empty");
     lua_settop(L, 3);
@@ -438,15 +332,15 @@ static int recv_until_method(lua_State *L) {
 
 /* stream:recv_all([max]) everything up to the end of the stream; "TOOLONG" beyond `max` bytes (64 MiB). */
 static int recv_all_method(lua_State *L) {
-    Stream *stream = stream_check(L, RECV_SELF);
-    args_optional_integer(L, RECV_LIMIT, 0, LUA_MAXINTEGER, RECV_DEFAULT_ALL);
-    recv_default_size(L, RECV_LIMIT, RECV_DEFAULT_ALL);
+    Stream *stream = stream_check(L, ITEM_SELF);
+    args_optional_integer(L, ITEM_LIMIT, 0, LUA_MAXINTEGER, ITEM_DEFAULT_ALL);
+    recv_default_size(L, ITEM_LIMIT, ITEM_DEFAULT_ALL);
     return recv_begin(L, stream, &all_item);
 }
 
 /* stream:unread(data) puts bytes back in front of what is received next. */
 static int recv_unread_method(lua_State *L) {
-    Stream *stream = stream_check(L, RECV_SELF);
+    Stream *stream = stream_check(L, ITEM_SELF);
     size_t size;
     luaL_checktype(L, 2, LUA_TSTRING);
     const char *data = lua_tolstring(L, 2, &size);
@@ -463,7 +357,7 @@ static int recv_unread_method(lua_State *L) {
 ** arrived, not even the end. The kernel is asked only with `look`.
 */
 static int recv_is_quiet(lua_State *L) {
-    Stream *stream = stream_check(L, RECV_SELF);
+    Stream *stream = stream_check(L, ITEM_SELF);
     bool in_use = stream->receiver != NULL || stream->senders.sender != NULL;
     bool quiet = stream->socket.handle.open && stream->sending == STREAM_SENDS && !in_use;
     if (quiet && lua_toboolean(L, 2)) quiet = stream_probe(stream);
@@ -474,7 +368,7 @@ static int recv_is_quiet(lua_State *L) {
 /* --- select: a stream stands for recv() --- */
 
 static int recv_attempt(lua_State *L) {
-    return recv_alone(L, stream_check(L, RECV_SELF), &attempt_item);
+    return recv_alone(L, stream_check(L, ITEM_SELF), &attempt_item);
 }
 
 static int recv_watch(void *object, Waiter *waiter) {

@@ -14,15 +14,16 @@
 
 enum { STREAM_TCP, STREAM_UNIX, STREAM_TLS, STREAM_PIPE, STREAM_FAMILIES };
 
-enum { /* the state of the sending direction */
-       STREAM_SENDS,
-       STREAM_SENT_END, /* ended by a shutdown, or by a failure in the middle of a message */
-       STREAM_TORN,     /* a cancelled message was partly sent: nothing may follow it */
-       STREAM_RESET,    /* closing resets the connection */
+/* The state of the sending direction. */
+enum {
+    STREAM_SENDS,
+    STREAM_SENT_END, /* ended by a shutdown, or by a failure in the middle of a message */
+    STREAM_TORN,     /* a cancelled message was partly sent: nothing may follow it */
+    STREAM_RESET,    /* closing resets the connection */
 };
 
-typedef struct
-    Stream { /* thousands of these may be idle: each byte counts, and so does their order */
+/* Thousands of these may be idle: each byte counts, and therefore the order of the fields. */
+typedef struct Stream {
     SocketHandle socket;
     const Transport *transport;
     void *state;    /* the transport's */
