@@ -126,11 +126,9 @@ static void datagram_push_host(lua_State *L, DatagramSocket *udp, const Address 
 static int recv_refuse_oversized(lua_State *L, DatagramSocket *udp, const DatagramCall *call,
                                  const char *data, size_t size, const Address *from) {
     size_t most = (size_t)lua_tointeger(L, MOST);
-    handle_push_name(L, &udp->socket.handle);
-    lua_pushfstring(L, "%s %s: the datagram has %I bytes, and the limit is %I", call->verb,
-                    lua_tostring(L, -1), (LUAI_UACINT)size, (LUAI_UACINT)most);
-    error_push_reason(L, ARSENAL_TOOLONG, lua_tostring(L, -1));
-    handle_set_failed(L, &udp->socket.handle);
+    const char *reason = lua_pushfstring(L, "the datagram has %I bytes, and the limit is %I",
+                                         (LUAI_UACINT)size, (LUAI_UACINT)most);
+    handle_fail_reason(L, &udp->socket.handle, call->verb, ARSENAL_TOOLONG, reason);
     lua_pushlstring(L, data, most);
     datagram_push_host(L, udp, from);
     lua_pushinteger(L, address_port(from));

@@ -251,9 +251,7 @@ static int channel_recv(lua_State *L) {
 
 static int channel_would_wait(lua_State *L, const Channel *channel, const char *verb,
                               const char *reason) {
-    handle_push_name(L, &channel->handle);
-    return error_push_reason(L, ARSENAL_TIMEOUT,
-                             lua_pushfstring(L, "%s %s: %s", verb, lua_tostring(L, -1), reason));
+    return handle_fail_reason(L, &channel->handle, verb, ARSENAL_TIMEOUT, reason);
 }
 
 /* channel:try_send(value) like send; "TIMEOUT" where send would wait. */

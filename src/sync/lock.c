@@ -155,10 +155,7 @@ static int lock_try(lua_State *L, int type) {
     if (!lock->handle.open) return lock_fail(L, lock, ARSENAL_CLOSED);
     if (lock_take(lock, permit_new(L, type))) return 1;
     const char *reason = type == MUTEX ? "already locked" : "no permit is free";
-    handle_push_name(L, &lock->handle);
-    return error_push_reason(L, ARSENAL_TIMEOUT,
-                             lua_pushfstring(L, "%s %s: %s", lock_verb(lock), lua_tostring(L, -1),
-                                             reason));
+    return handle_fail_reason(L, &lock->handle, lock_verb(lock), ARSENAL_TIMEOUT, reason);
 }
 
 /* mutex:lock() a guard, once no other task holds one. */

@@ -1,9 +1,7 @@
 /*
 ** Owns the system calls for splices.
 */
-#ifdef __linux__
-#define _GNU_SOURCE
-#endif
+#include "base/platform.h"
 
 #include "system/splice.h"
 
@@ -11,7 +9,6 @@
 
 #ifdef __linux__
 
-#include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -34,9 +31,7 @@ void splice_close(Splice *splice) {
 
 static ptrdiff_t splice_pass(int from, int to, size_t size) {
     ssize_t count;
-    do {
-        count = splice(from, NULL, to, NULL, size, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
-    } while (count < 0 && errno == EINTR);
+    RETRY_ON_EINTR(count = splice(from, NULL, to, NULL, size, SPLICE_F_MOVE | SPLICE_F_NONBLOCK));
     return count >= 0 ? count : -errno;
 }
 
@@ -55,12 +50,11 @@ ptrdiff_t splice_drain(Splice *splice, int fd) {
 size_t splice_take(Splice *splice, char *data) {
     size_t taken = 0;
     ssize_t count = 1;
-    while (splice->held > 0 && count != 0) {
-        count = read(splice->out, data + taken, splice->held);
-        if (count < 0 && errno != EINTR) break;
-        if (count < 0) continue;
-        taken += (size_t)count;
-        splice->held -= (size_t)count;
+    while (splice->held > 0 && count > 0) {
+        RETRY_ON_EINTR(count = read(splice->out, data + taken, splice->held));
+        size_t more = count > 0 ? (size_t)count : 0;
+        taken += more;
+        splice->held -= more;
     }
     return taken;
 }
