@@ -48,14 +48,16 @@ static bool stream_is_mid_message(const Stream *stream) {
     return sender != NULL && stream_has_begun(stream, sender->progress);
 }
 
+/* A forked child closes its descriptor and nothing else: the connection is the parent's. */
 static void stream_close(Handle *handle) {
     Stream *stream = (Stream *)handle;
-    bool clean = stream->sending == STREAM_SENDS && !stream_is_mid_message(stream);
+    bool is_ours = !handle->loop->forked;
+    bool clean = is_ours && stream->sending == STREAM_SENDS && !stream_is_mid_message(stream);
     int fd = socket_handle_release(&stream->socket);
     stream_wake_receiver(stream);
     send_queue_close(&stream->senders, stream);
     stream->transport->close(stream->state, fd, clean);
-    if (stream->sending == STREAM_RESET) {
+    if (is_ours && stream->sending == STREAM_RESET) {
         socket_abort(fd);
     } else {
         if (stream->read_end == 0) stream_drain(stream, fd);
