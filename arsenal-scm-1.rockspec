@@ -98,6 +98,7 @@ build = {
         "src/sync/event.c",
         "src/sync/lock.c",
         "src/sync/select.c",
+        "src/system/descriptor.c",
         "src/system/recv_batch.c",
         "src/system/socket.c",
         "src/system/socket_name.c",

@@ -62,7 +62,7 @@ arsenal.unix = unix
 arsenal.udp = udp
 arsenal.dns = { resolve = core.resolve, reverse = core.reverse }
 
--- Whoever does not use TLS needs no OpenSSL: it is loaded when it is first asked for.
+-- Programs without TLS need no OpenSSL: it is loaded when arsenal.tls is first used.
 setmetatable(arsenal, {
   __index = function(self, name)
     if name ~= "tls" then return nil end

@@ -1,5 +1,5 @@
 /*
-** What differs between systems below sockets: included first by whoever makes
+** What differs between systems below sockets: included first by files that make
 ** system calls. The Windows branch is untested.
 */
 #ifndef ARSENAL_BASE_PLATFORM_H

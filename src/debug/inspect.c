@@ -19,7 +19,7 @@ static void set_count(lua_State *L, const char *name, lua_Integer count) {
 /*
 ** stats() a table: `tasks` not ended, of which `ready` and `waiting`; open
 ** `handles` by kind; `timers` set; `turns` made; `lag`, the longest time in
-** seconds since the last call that tasks kept the loop from looking at the world.
+** seconds since the last call that tasks kept the loop from polling.
 */
 static int stats(lua_State *L) {
     Loop *loop = loop_of(L);

@@ -1,6 +1,6 @@
 /*
 ** Owns readiness where there is no epoll: a uv_poll_t for each descriptor,
-** kept armed while events find somebody waiting; one that finds nobody disarms
+** kept armed while its events find a waiting task; one that finds none disarms
 ** it.
 */
 #include "event/poller.h"
@@ -34,15 +34,6 @@ static int uv_events_of(unsigned events) {
     return (events & POLL_READ ? UV_READABLE : 0) | (events & POLL_WRITE ? UV_WRITABLE : 0);
 }
 
-static unsigned uv_wanted(const Poller *poller) {
-    const WaitQueue *queue = &poller->waiters;
-    unsigned events = 0;
-    for (const Waiter *waiter = wait_queue_first(queue); waiter != NULL;
-         waiter = wait_queue_next(queue, waiter))
-        events |= waiter->events;
-    return events;
-}
-
 static void uv_happened(uv_poll_t *handle, int status, int uv_events);
 
 static int uv_arm(Watch *watch, unsigned events) {
@@ -60,7 +51,8 @@ static void uv_happened(uv_poll_t *handle, int status, int uv_events) {
     else
         events = (uv_events & UV_READABLE ? POLL_READ : 0u) |
                  (uv_events & UV_WRITABLE ? POLL_WRITE : 0u);
-    if (status == 0 && (events & ~uv_wanted(poller))) uv_arm(watch, uv_wanted(poller));
+    if (status == 0 && (events & ~wait_queue_events(&poller->waiters)))
+        uv_arm(watch, wait_queue_events(&poller->waiters));
     poller_happened(poller, events);
 }
 
@@ -79,7 +71,7 @@ int poller_wait(Poller *poller, Waiter *waiter, unsigned events) {
         watch->armed = 0;
         poller->watch = watch;
     }
-    unsigned all = uv_wanted(poller) | events;
+    unsigned all = wait_queue_events(&poller->waiters) | events;
     if (uv_events_of(all) & ~watch->armed) {
         int status = uv_arm(watch, all);
         if (status != 0) return status;

@@ -59,7 +59,7 @@ static bool watch_install(SignalWatch *watch) {
     return sigaction(watch->number, &action, NULL) == 0;
 }
 
-/* A handler that somebody else has installed meanwhile stays. */
+/* A handler that other code has installed meanwhile stays. */
 static void watch_uninstall(SignalWatch *watch) {
     struct sigaction now;
     if (sigaction(watch->number, NULL, &now) != 0) return;

@@ -1,5 +1,6 @@
 /*
-** Owns how a task ends: what is kept of it, what is given back, and who is told.
+** Owns how a task ends: what is kept of it, what is given back, and where a
+** failure is reported.
 */
 #include "kernel/task_result.h"
 

@@ -1,6 +1,6 @@
 /*
-** Task results: what an ended task leaves for those who join it, and who is
-** told of a failure.
+** Task results: what an ended task leaves for those that join it, and where
+** its failure is reported.
 */
 #ifndef ARSENAL_KERNEL_TASK_RESULT_H
 #define ARSENAL_KERNEL_TASK_RESULT_H

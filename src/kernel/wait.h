@@ -25,7 +25,7 @@ typedef struct WaitKind {
     void (*describe)(lua_State *L, Task *task);
 } WaitKind;
 
-/* Who is told of a task's end in place of `on_error`: a group. */
+/* What a task belongs to, such as a group: it handles the task's end in place of `on_error`. */
 typedef struct TaskOwner {
     /* `object`, the task's own, and `attachment`, what it was started with, are indices or 0. */
     void (*task_ended)(lua_State *L, Task *task, int object, int attachment);

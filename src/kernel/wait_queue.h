@@ -53,6 +53,15 @@ static inline Waiter *wait_queue_next(const WaitQueue *queue, const Waiter *wait
     return next == NULL ? NULL : waiter_of(next);
 }
 
+/* What all of them wait for. */
+static inline unsigned wait_queue_events(const WaitQueue *queue) {
+    unsigned events = 0;
+    for (const Waiter *waiter = wait_queue_first(queue); waiter != NULL;
+         waiter = wait_queue_next(queue, waiter))
+        events |= waiter->events;
+    return events;
+}
+
 static inline void waiter_join(Waiter *waiter, WaitQueue *queue, unsigned *counter) {
     waiter->queue = queue;
     waiter->counter = counter;

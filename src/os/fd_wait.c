@@ -4,24 +4,17 @@
 ** any time. libuv aborts if it asks the kernel to watch a descriptor that is
 ** closed, so the task that waits lets libuv ask at once.
 */
-#include "base/platform.h"
-
 #include "base/openers.h"
 
 #include "base/error.h"
 #include "event/poller.h"
 #include "event/run.h"
 #include "kernel/clock.h"
+#include "system/descriptor.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <lauxlib.h>
 #include <limits.h>
 #include <stdlib.h>
-#ifndef _WIN32
-#include <sys/stat.h>
-#include <unistd.h>
-#endif
 
 /* The kernel does not report that a descriptor was closed: each is checked at this interval. */
 static const uint64_t CHECK_INTERVAL = UINT64_C(1000000000); /* nanoseconds */
@@ -31,11 +24,8 @@ typedef struct WatchedFd {
     Loop *loop;
     struct WatchedFd *next;
     int fd;
-#ifndef _WIN32
-    int copy;     /* the descriptor that libuv polls in its place, or -1 */
-    dev_t device; /* with `inode`, its file: the number may be another file's later */
-    ino_t inode;
-#endif
+    int copy; /* the descriptor that libuv polls in its place, or -1 */
+    DescriptorFile file;
     Timer timer;
     bool armed;     /* libuv polls it */
     bool arming;    /* inside watched_fd_arm */
@@ -43,72 +33,29 @@ typedef struct WatchedFd {
     WaitQueue waiters;
 } WatchedFd;
 
-/* --- the file of the descriptor --- */
-
-#ifdef _WIN32 /* untested */
-
-static int watched_fd_identify(WatchedFd *watched) {
-    (void)watched;
-    return 0;
-}
-
-static bool watched_fd_is_same(const WatchedFd *watched) {
-    (void)watched;
-    return true;
-}
-
-static int watched_fd_init_poll(Loop *loop, WatchedFd *watched) {
-    return uv_poll_init_socket(&loop->uv, &watched->handle, (uv_os_sock_t)watched->fd);
-}
-
-static void watched_fd_close_copy(const WatchedFd *watched) {
-    (void)watched;
-}
-
-#else
-
-static int watched_fd_identify(WatchedFd *watched) {
-    struct stat file;
-    if (fstat(watched->fd, &file) != 0) return -errno;
-    watched->device = file.st_dev;
-    watched->inode = file.st_ino;
-    return 0;
-}
-
-static bool watched_fd_is_same(const WatchedFd *watched) {
-    struct stat file;
-    return fstat(watched->fd, &file) == 0 && file.st_dev == watched->device &&
-           file.st_ino == watched->inode;
-}
-
 /* libuv polls a descriptor only once. Where it polls our sockets, too, this may be one of them. */
-static int watched_fd_duplicate(WatchedFd *watched) {
 #if !defined(__linux__) || defined(ARSENAL_POLLER_UV)
-    watched->copy = fcntl(watched->fd, F_DUPFD_CLOEXEC, 0);
-    return watched->copy >= 0 ? watched->copy : -errno;
+enum { POLLS_COPY = true };
 #else
-    watched->copy = -1;
-    return watched->fd;
+enum { POLLS_COPY = false };
 #endif
-}
 
 static void watched_fd_close_copy(const WatchedFd *watched) {
-    if (watched->copy >= 0) close(watched->copy);
+    if (watched->copy >= 0) descriptor_close(watched->copy);
 }
 
 /* libuv makes the descriptor non-blocking, which only its owner should do: that is undone. */
 static int watched_fd_init_poll(Loop *loop, WatchedFd *watched) {
-    int flags = fcntl(watched->fd, F_GETFL);
-    if (flags < 0) return -errno;
-    int fd = watched_fd_duplicate(watched);
-    if (fd < 0) return fd;
-    int status = uv_poll_init(&loop->uv, &watched->handle, fd);
-    if (!(flags & O_NONBLOCK)) fcntl(watched->fd, F_SETFL, flags);
+    int blocks = descriptor_blocks(watched->fd);
+    if (blocks < 0) return blocks;
+    watched->copy = POLLS_COPY ? descriptor_copy(watched->fd) : -1;
+    if (POLLS_COPY && watched->copy < 0) return watched->copy;
+    int fd = POLLS_COPY ? watched->copy : watched->fd;
+    int status = uv_poll_init_socket(&loop->uv, &watched->handle, (uv_os_sock_t)fd);
+    if (blocks) descriptor_make_blocking(watched->fd);
     if (status != 0) watched_fd_close_copy(watched);
     return status;
 }
-
-#endif
 
 /* --- the descriptors that are waited on --- */
 
@@ -143,7 +90,9 @@ static void watched_fd_abandon(WatchedFd *watched) {
 
 static void watched_fd_check(Timer *timer) {
     WatchedFd *watched = container_of(timer, WatchedFd, timer);
-    if (watched_fd_is_same(watched)) /* there is room in the heap: the timer has just left it */
+    if (descriptor_is_of(watched->fd,
+                         &watched
+                              ->file)) /* there is room in the heap: the timer has just left it */
         timer_heap_set(&watched->loop->timers, timer,
                        clock_deadline(watched->loop, CHECK_INTERVAL));
     else
@@ -168,7 +117,7 @@ static int watched_fd_new(Loop *loop, int fd, WatchedFd **made) {
     watched->loop = loop;
     watched->fd = fd;
     watched->timer.fired = watched_fd_check;
-    int status = watched_fd_identify(watched);
+    int status = descriptor_file(watched->fd, &watched->file);
     if (status == 0) status = watched_fd_init_poll(loop, watched);
     if (status != 0) {
         free(watched);
@@ -185,21 +134,12 @@ static int watched_fd_new(Loop *loop, int fd, WatchedFd **made) {
 
 static int watched_fd_get(Loop *loop, int fd, WatchedFd **found) {
     *found = watched_fd_find(loop, fd);
-    if (*found != NULL && watched_fd_is_same(*found)) return 0;
+    if (*found != NULL && descriptor_is_of((*found)->fd, &(*found)->file)) return 0;
     if (*found != NULL) watched_fd_abandon(*found);
     return watched_fd_new(loop, fd, found);
 }
 
 /* --- polling --- */
-
-static unsigned watched_fd_wanted(const WatchedFd *watched) {
-    const WaitQueue *queue = &watched->waiters;
-    unsigned events = 0;
-    for (const Waiter *waiter = wait_queue_first(queue); waiter != NULL;
-         waiter = wait_queue_next(queue, waiter))
-        events |= waiter->events;
-    return events;
-}
 
 /*
 ** Polling has stopped. Tasks that wait for other events are woken, too, so that
@@ -240,7 +180,7 @@ static int watched_fd_arm(WatchedFd *watched) {
     watched->armed = false;
     watched->arming = true;
     while (status == 0 && !watched->armed &&
-           (events = watched_fd_wanted(watched) & ~watched->ready) != 0) {
+           (events = wait_queue_events(&watched->waiters) & ~watched->ready) != 0) {
         status = uv_poll_start(&watched->handle,
                                (events & POLL_READ ? UV_READABLE | UV_DISCONNECT : 0) |
                                    (events & POLL_WRITE ? UV_WRITABLE : 0),

@@ -4,7 +4,7 @@ local core = require("arsenal.core")
 
 local dump = {}
 
-local MOST_WAITS <const> = 3 -- that are told of tasks which are alike otherwise
+local MOST_WAITS <const> = 3 -- shown of tasks that are alike otherwise
 
 local function new_group(task)
   return {

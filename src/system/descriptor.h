@@ -1,0 +1,26 @@
+/*
+** Descriptors that other libraries own: whether one is still of the same file,
+** and copies of it.
+*/
+#ifndef ARSENAL_SYSTEM_DESCRIPTOR_H
+#define ARSENAL_SYSTEM_DESCRIPTOR_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* The file of a descriptor: the number may be another file's later. */
+typedef struct DescriptorFile {
+    uint64_t device, inode;
+} DescriptorFile;
+
+int descriptor_file(int fd, DescriptorFile *file); /* 0 or a status */
+bool descriptor_is_of(int fd, const DescriptorFile *file);
+
+int descriptor_copy(int fd); /* a descriptor, closed on exec, or a status */
+void descriptor_close(int fd);
+
+/* Whether reading and writing may block; the second makes it so again. A status below 0. */
+int descriptor_blocks(int fd);
+void descriptor_make_blocking(int fd);
+
+#endif
