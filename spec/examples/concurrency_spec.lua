@@ -71,7 +71,7 @@ describe("examples/happy_path_timeout.lua", function()
   it("fails as a whole when one can't be asked", inside(function()
     local received = {}
     local one <close>, first = server(received, "one")
-    local result = run("happy_path_timeout", nil, kit.limit, first, kit.dead_port())
+    local result = run("happy_path_timeout", nil, kit.limit, first, kit.dead_port)
     assert.equal(1, result.status)
     assert.matches("connection refused", result.err)
     assert(one)

@@ -110,7 +110,7 @@ describe("examples/echo_client.lua", function()
   end))
 
   it("tells that nobody listens, and fails", inside(function()
-    local result = start("echo_client", nil, "127.0.0.1", kit.dead_port()):finish()
+    local result = start("echo_client", nil, "127.0.0.1", kit.dead_port):finish()
     assert.equal(1, result.status)
     assert.matches("connect 127.0.0.1:%d+: connection refused", result.err)
     assert.not_matches("traceback", result.err)
@@ -205,7 +205,7 @@ describe("examples/port_scan.lua", function()
   end))
 
   it("finds none where none is open", inside(function()
-    local port = kit.dead_port()
+    local port = kit.dead_port
     local result = start("port_scan", nil, "127.0.0.1", port):finish()
     assert.matches("^0 of 1 ports of 127.0.0.1 are open", result.out)
   end))
@@ -261,7 +261,7 @@ describe("examples/tcp_proxy.lua", function()
   end))
 
   it("tells that the backend can't be reached, and goes on", inside(function()
-    local program <close> = start("tcp_proxy", nil, "127.0.0.1", kit.dead_port(), "127.0.0.1", 0)
+    local program <close> = start("tcp_proxy", nil, "127.0.0.1", kit.dead_port, "127.0.0.1", 0)
     local port = math.tointeger(program:expect("listener 127%.0%.0%.1:(%d+)"))
     for _ = 1, 2 do
       local client <close>, _, code = arsenal.tcp.connect("127.0.0.1", port)

@@ -200,7 +200,7 @@ describe("arsenal.timeout", function()
   end))
 
   it("tells TIMEOUT with its length when time is up", inside(function()
-    local message = kit.takes(0.02, 1, function()
+    local message = kit.takes(0.02, function()
       return kit.fails("TIMEOUT", arsenal.timeout(0.02, arsenal.sleep, 100))
     end)
     assert.equal("timed out after 0.02s", message)
@@ -246,7 +246,7 @@ describe("arsenal.timeout", function()
 
   it("never outlives the one around it", inside(function()
     local inner
-    kit.takes(0.01, 1, function()
+    kit.takes(0.01, function()
       kit.fails("TIMEOUT", arsenal.timeout(0.01, function()
         inner = table.pack(arsenal.timeout(100, arsenal.sleep, 100))
       end))

@@ -116,7 +116,7 @@ for _, version in ipairs(tls_kit.versions) do
     end
 
     only_with("openssl")("speaks with openssl s_server, and resumes", function()
-      local made, port = certificates.of("localhost"), kit.dead_port()
+      local made, port = certificates.of("localhost"), kit.dead_port
       visiting(child.command("openssl", "s_server", "-rev", "-accept", port, "-cert", made.cert, "-key", made.key),
         port, function(options)
           for i = 1, 2 do
@@ -131,7 +131,7 @@ for _, version in ipairs(tls_kit.versions) do
     end)
 
     only_with("gnutls-serv")("speaks with GnuTLS", function()
-      local made, port = certificates.of("localhost"), kit.dead_port()
+      local made, port = certificates.of("localhost"), kit.dead_port
       visiting(child.command("gnutls-serv", "--echo", "--quiet", "-p", port, "--x509certfile", made.cert,
         "--x509keyfile", made.key), port, function(options)
           local stream <close> = assert(arsenal.tls.connect("127.0.0.1", port, options))
@@ -143,7 +143,7 @@ for _, version in ipairs(tls_kit.versions) do
     end)
 
     only_with("nginx")("speaks with nginx, shows it a certificate, and resumes", function()
-      local made, port, folder = certificates.of("localhost"), kit.dead_port(), certificates.folder
+      local made, port, folder = certificates.of("localhost"), kit.dead_port, certificates.folder
       local conf = certificates.file("nginx.conf", ([[
         daemon off; master_process off; worker_processes 1; pid FOLDER/nginx.pid; error_log FOLDER/error.log;
         events { worker_connections 64; }
