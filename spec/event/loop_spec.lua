@@ -1,4 +1,5 @@
--- src/event/run.c and src/kernel/loop.c: running, turns, waits outside tasks, deadlocks, stopping. Ctrl-C: event/interrupt_spec.lua.
+-- src/event/run.c and src/kernel/loop.c: running, turns, waits outside tasks, deadlocks, stopping. Ctrl-C is in
+-- event/interrupt_spec.lua.
 
 local arsenal = require("arsenal")
 local child = require("spec.kit.child")

@@ -356,7 +356,7 @@ describe("a group inside", function()
       local ended = {}
       kit.takes(0.009, function()
         kit.fails("TIMEOUT", arsenal.timeout(0.01, arsenal.group, function(group)
-          kit.until_waiting(group:go(noting_end, ended, "task"))
+          arsenal.shield(kit.until_waiting, group:go(noting_end, ended, "task"))
           if waits then arsenal.sleep(100) end
           return "lost"
         end))
