@@ -163,19 +163,21 @@ run-echo: all
 VALGRIND := valgrind --quiet --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite \
 	--child-silent-after-fork=yes --suppressions=tools/valgrind.supp
 
-.PHONY: test test-gc test-gc-aggressive test-gc-generational test-asan test-uv test-valgrind test-one-byte test-install specs
+.PHONY: test test-gc test-aggressive test-generational test-asan test-uv test-valgrind test-one-byte test-install specs
 
 ## test               set up what is missing, build, and run the specs
 test:
 	$(call on_a_fresh_machine,build test,specs)
 
-## test-gc            run the specs with the most aggressive collector, then in generational mode
-test-gc: test-gc-aggressive test-gc-generational
+## test-gc            both of these
+test-gc: test-aggressive test-generational
 
-test-gc-aggressive:
+## test-aggressive    run the specs with the most aggressive collector
+test-aggressive:
 	$(call on_a_fresh_machine,build test,specs ARSENAL_GC=aggressive)
 
-test-gc-generational:
+## test-generational  run the specs with the collector in generational mode
+test-generational:
 	$(call on_a_fresh_machine,build test,specs ARSENAL_GC=generational)
 
 ## test-asan          run the specs with the sanitizers; leaks fail, too

@@ -47,6 +47,10 @@ local function missing(...)
   end
 end
 
+function child.has(program)
+  return missing(program) == nil
+end
+
 -- `it` for specs that run these programs: they are pending where one is not installed.
 function child.it_with(...)
   local program = missing(...)
