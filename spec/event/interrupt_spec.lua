@@ -52,6 +52,16 @@ describe("Ctrl-C", function()
     assert.equal(1, running:finish().status)
   end)
 
+  -- strace makes the call long in which libuv's descriptors reach the kernel, before the first poll.
+  child.it_with("strace")("as the loop begins to poll is not lost", function()
+    local result = child.run_lua([[
+      print(pcall(arsenal.run, function()
+        io.popen("(sleep 0.1; kill -INT $PPID) >/dev/null &"):close()
+        arsenal.sleep(30)
+      end))]], { under = "strace -f -o /dev/null -e trace=epoll_ctl -e inject=epoll_ctl:delay_enter=300000" })
+    assert.equal("false\tinterrupted\n", result.out, result.err)
+  end)
+
   it("a second time ends the process at once", function()
     local running <close> = ready([[
       arsenal.run(function()
