@@ -163,16 +163,22 @@ run-echo: all
 VALGRIND := valgrind --quiet --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite \
 	--child-silent-after-fork=yes --suppressions=tools/valgrind.supp
 
-.PHONY: test test-gc test-asan test-uv test-valgrind test-one-byte test-install specs
+.PHONY: test test-gc test-aggressive test-generational test-asan test-uv test-valgrind test-one-byte test-install specs
 
 ## test               set up what is missing, build, and run the specs
 test:
 	$(call on_a_fresh_machine,build test,specs)
 
-## test-gc            run the specs with the most aggressive collector, then in generational mode
-test-gc:
+## test-gc            both of these
+test-gc: test-aggressive test-generational
+
+## test-aggressive    run the specs with the most aggressive collector
+test-aggressive:
 	$(call on_a_fresh_machine,build test,specs ARSENAL_GC=aggressive)
-	@$(MAKE) --no-print-directory specs ARSENAL_GC=generational
+
+## test-generational  run the specs with the collector in generational mode
+test-generational:
+	$(call on_a_fresh_machine,build test,specs ARSENAL_GC=generational)
 
 ## test-asan          run the specs with the sanitizers; leaks fail, too
 test-asan:

@@ -42,7 +42,7 @@ describe("arsenal.check", function()
 
   it("makes of the world's failures what pcall can tell apart", kit.inside(function()
     local ok, err = pcall(function()
-      return arsenal.check(arsenal.tcp.connect("127.0.0.1", kit.dead_port()))
+      return arsenal.check(arsenal.tcp.connect("127.0.0.1", kit.dead_port))
     end)
     assert.is_false(ok)
     assert.equal("ECONNREFUSED", err.code)
@@ -51,7 +51,7 @@ end)
 
 describe("a failure", function()
   it("makes assert print a useful line", kit.inside(function()
-    local port = kit.dead_port()
+    local port = kit.dead_port
     local ok, err = pcall(function() assert((arsenal.tcp.connect("127.0.0.1", port))) end)
     assert.is_false(ok)
     assert.is_not_nil(err)

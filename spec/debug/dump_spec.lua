@@ -49,11 +49,12 @@ describe("arsenal.stats", function()
     arsenal.stats()
     local started = arsenal.now()
     repeat until arsenal.now() - started > 0.02
+    local ended = arsenal.now()
     arsenal.sleep(0.001)
     local lag = arsenal.stats().lag
-    assert(lag >= 0.02 and lag < 1, lag)
-    arsenal.sleep(0.05)
-    assert(kit.slow or arsenal.stats().lag < 0.04)
+    assert(lag >= 0.02, lag)
+    arsenal.sleep(0.001)
+    assert(arsenal.stats().lag <= arsenal.now() - ended)
   end))
 end)
 
@@ -198,13 +199,14 @@ describe("SIGQUIT", function()
   it("that is ignored stays ignored", inside(function()
     local program <close> = child.lua([[
       arsenal.run(function()
+        local signal <close> = arsenal.signal("SIGUSR1")
         print("runs")
-        io.read("l")
-        arsenal.sleep(0.1)
+        signal:wait()
         print("still runs")
-      end)]], { before = "trap '' QUIT;", input = "\n" })
+      end)]], { before = "trap '' QUIT;" })
     program:expect("runs")
     program:signal("QUIT")
+    program:signal("USR1") -- comes after SIGQUIT
     program:expect("still runs")
     assert.equal("", program:finish().err)
   end))
@@ -233,28 +235,30 @@ describe("arsenal.slow_task", function()
   end))
 
   -- It leaves another's hook alone, such as the helper's.
-  local it_hooked = debug.gethook() and pending or it
+  local it_hooked = debug.gethook() and kit.pending("the collector has the hook") or it
 
   it_hooked("tells a task in the act, once for each time that it runs", inside(function()
-    local task
-    local told = recording(0.02, function()
-      task = arsenal.go(function()
-        local function the_busy_one() busy(0.1) end
-        arsenal.yield()
-        the_busy_one()
-        arsenal.yield()
-        the_busy_one()
-      end)
-      task:join()
+    local task, times, seen = nil, 0, {}
+    arsenal.slow_task(0.02, function(told, took, traceback)
+      if told == task then seen[#seen + 1] = { times = times, took = took, traceback = traceback } end
     end)
-    local of_task = {}
-    for _, one in ipairs(told) do
-      if one.task == task then of_task[#of_task + 1] = one end
+    task = arsenal.go(function()
+      local function the_busy_one()
+        busy(0.1)
+        times = times + 1 -- who is told later sees it
+      end
+      the_busy_one()
+      arsenal.yield()
+      the_busy_one()
+    end)
+    task:join()
+    arsenal.slow_task(nil)
+    assert.equal(2, #seen)
+    for i, one in ipairs(seen) do
+      assert.equal(i - 1, one.times, "it is told while it runs")
+      assert(one.took >= 0.02)
     end
-    assert.equal(2, #of_task)
-    assert(of_task[1].took >= 0.02)
-    if not kit.slow then assert(of_task[1].took < 0.1, "it is told while it runs") end
-    assert.matches("the_busy_one", of_task[1].traceback)
+    assert.matches("the_busy_one", seen[1].traceback)
   end))
 
   it("tells one that was busy in a C function when it next waits", inside(function()
@@ -267,8 +271,9 @@ describe("arsenal.slow_task", function()
       end)
       task:join()
     end)
-    assert(#told > 0)
-    assert.equal(task, told[1].task)
+    local tasks = {}
+    for _, one in ipairs(told) do tasks[one.task] = true end
+    assert.is_true(tasks[task])
   end))
 
   it("tells nothing when it is off", inside(function()

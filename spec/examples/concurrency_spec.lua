@@ -57,21 +57,25 @@ describe("examples/happy_path_timeout.lua", function()
   end))
 
   it("ends in time when one is silent, and says goodbye to it, too", inside(function()
-    local received, silence = {}, {}
-    local one <close>, first = server(received, "one")
-    local two <close>, second = server(silence, nil)
-    local program <close> = child.lua("dofile('examples/happy_path_timeout.lua')", nil, 0.3, first, second)
-    local result = program:finish()
-    assert.equal(("%d\tone\n%d\tno answer\nthe time was up\n"):format(first, second), result.out)
-    kit.turn_until(function() return #silence == 2 end)
-    assert.same({ "hello", "bye" }, silence)
-    assert(one and two)
+    kit.doubling(0.3, function(limit)
+      local received, silence = {}, {}
+      local one <close>, first = server(received, "one")
+      local two <close>, second = server(silence, nil)
+      local program <close> = child.lua("dofile('examples/happy_path_timeout.lua')", nil, limit, first, second)
+      local result = program:finish()
+      if result.out:find("^%d+\tno answer") then return false end -- the machine was busy
+      assert.equal(("%d\tone\n%d\tno answer\nthe time was up\n"):format(first, second), result.out)
+      kit.turn_until(function() return #silence == 2 end)
+      assert.same({ "hello", "bye" }, silence)
+      assert(one and two)
+      return true
+    end)
   end))
 
   it("fails as a whole when one can't be asked", inside(function()
     local received = {}
     local one <close>, first = server(received, "one")
-    local result = run("happy_path_timeout", nil, kit.limit, first, kit.dead_port())
+    local result = run("happy_path_timeout", nil, kit.limit, first, kit.dead_port)
     assert.equal(1, result.status)
     assert.matches("connection refused", result.err)
     assert(one)

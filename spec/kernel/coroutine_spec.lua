@@ -1,4 +1,4 @@
--- arsenal.coroutine: coroutines of the user's own, in which waiting suspends the whole task.
+-- src/kernel/coroutine.c: coroutines of the user's own, in which waiting suspends the whole task.
 
 local arsenal = require("arsenal")
 local kit = require("spec.kit")
@@ -124,6 +124,7 @@ describe("a generator", function()
       end
       local generator = passing_on(passing_on(wrap(innermost)))
       b:send("one\ntwo\n")
+      a:peek(8)
       assert.equal("one", generator())
       assert.equal("two", generator())
       assert.equal("TIMEOUT", generator())

@@ -1,4 +1,4 @@
--- src/kernel/scope.c: cancellation, time limits and shields.
+-- src/kernel/scope.c and src/task/timeout.c: cancellation, time limits and shields.
 
 local arsenal = require("arsenal")
 local kit = require("spec.kit")
@@ -200,7 +200,7 @@ describe("arsenal.timeout", function()
   end))
 
   it("tells TIMEOUT with its length when time is up", inside(function()
-    local message = kit.takes(0.02, 1, function()
+    local message = kit.takes(0.02, function()
       return kit.fails("TIMEOUT", arsenal.timeout(0.02, arsenal.sleep, 100))
     end)
     assert.equal("timed out after 0.02s", message)
@@ -246,7 +246,7 @@ describe("arsenal.timeout", function()
 
   it("never outlives the one around it", inside(function()
     local inner
-    kit.takes(0.01, 1, function()
+    kit.takes(0.01, function()
       kit.fails("TIMEOUT", arsenal.timeout(0.01, function()
         inner = table.pack(arsenal.timeout(100, arsenal.sleep, 100))
       end))
@@ -264,16 +264,21 @@ describe("arsenal.timeout", function()
   end))
 
   it("nested three levels deep ends at the right one", inside(function()
-    local ended = {}
-    kit.fails("TIMEOUT", arsenal.timeout(0.02, function()
-      arsenal.timeout(50, function()
-        kit.fails("TIMEOUT", arsenal.timeout(0.005, arsenal.sleep, 100))
-        ended[#ended + 1] = "innermost"
-        arsenal.sleep(100)
-      end)
-      ended[#ended + 1] = "middle"
-    end))
-    assert.same({ "innermost" }, ended)
+    kit.doubling(0.02, function(limit)
+      local started, in_time, ended = arsenal.now(), false, {}
+      kit.fails("TIMEOUT", arsenal.timeout(limit, function()
+        arsenal.timeout(5000, function()
+          local _, message, code = arsenal.timeout(limit / 4, arsenal.sleep, 1000)
+          in_time = arsenal.now() - started < limit
+          if in_time then kit.fails("TIMEOUT", nil, message, code) end
+          ended[#ended + 1] = "innermost"
+          arsenal.sleep(1000)
+        end)
+        ended[#ended + 1] = "middle"
+      end))
+      if in_time then assert.same({ "innermost" }, ended) end
+      return in_time
+    end)
   end))
 
   it("does not end fn that has swallowed the cancellation; its results stand", inside(function()

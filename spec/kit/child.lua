@@ -2,6 +2,7 @@
 -- signals, and their end awaited without stopping the loop.
 
 local arsenal = require("arsenal")
+local busted = require("busted")
 local kit = require("spec.kit")
 local lfs = require("lfs")
 
@@ -39,12 +40,21 @@ local function taken(path)
   return text
 end
 
--- Whether these programs are there: `local it = child.has("strace") and it or pending`.
-function child.has(...)
+-- The first of these programs that is not installed, or nil.
+local function missing(...)
   for _, program in ipairs { ... } do
-    if not os.execute("command -v " .. program .. " >/dev/null 2>&1") then return false end
+    if not os.execute("command -v " .. program .. " >/dev/null 2>&1") then return program end
   end
-  return true
+end
+
+function child.has(program)
+  return missing(program) == nil
+end
+
+-- `it` for specs that run these programs: they are pending where one is not installed.
+function child.it_with(...)
+  local program = missing(...)
+  return program and kit.pending(program .. " is not installed") or busted.it
 end
 
 local function environment()
@@ -117,12 +127,15 @@ local function is_newer(file, other)
   return time and time > lfs.attributes(other, "modification")
 end
 
--- The path of a library for LD_PRELOAD, compiled from spec/tools.
+-- The path of a library for LD_PRELOAD or package.loadlib, compiled from spec/kit/tools. Runs of the
+-- specs beside each other share it: it is put in its place when it is whole.
 function child.library(name)
   local source, library = ("spec/kit/tools/%s.c"):format(name), ("build/spec/%s.so"):format(name)
   if not is_newer(library, source) then
+    local partial = ("%s.%d"):format(library, kit.process_id())
     assert(os.execute("mkdir -p build/spec"))
-    assert(os.execute(("cc -O -shared -fPIC -o %s %s -ldl"):format(library, source)))
+    assert(os.execute(("cc -O -shared -fPIC $(tools/find cflags libuv) -o %s %s -ldl"):format(partial, source)))
+    assert(os.rename(partial, library))
   end
   return lfs.currentdir() .. "/" .. library
 end

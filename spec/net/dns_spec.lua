@@ -5,7 +5,7 @@ local child = require("spec.kit.child")
 local kit = require("spec.kit")
 
 local inside <const> = kit.inside
-local it_with_names <const> = child.has("cc") and it or pending
+local it_with_names <const> = child.it_with("cc")
 
 -- Names that no lookup may see.
 local REFUSED <const> = {
@@ -72,9 +72,28 @@ end)
 describe("a resolver that never answers", function()
   local it <const> = it_with_names
 
-  -- Runs the program with names that hang, one that answers; returns its output.
+  -- The program's until_hanging(n) waits until the resolver has n lookups.
+  local UNTIL_HANGING <const> = [[
+    local function until_hanging(count)
+      while true do
+        local file = io.open(os.getenv("ARSENAL_HANGING"))
+        local hanging = file and file:seek("end") or 0
+        if file then file:close() end
+        if hanging >= count then return end
+        arsenal.sleep(0.001)
+      end
+    end ]]
+
+  -- Runs the program with 100 names that hang, 1.hang.test and so on, and one that answers; returns
+  -- its output.
   local function with_silent_resolver(source)
-    local result = child.run_lua(source, { names = "hang.test=hang;alive.test=127.0.0.1", limit = 20 })
+    local names, noted = { "alive.test=127.0.0.1" }, os.tmpname()
+    for i = 1, 100 do names[#names + 1] = i .. ".hang.test=hang" end
+    local result = child.run_lua(UNTIL_HANGING .. source, {
+      names = table.concat(names, ";"),
+      before = "export ARSENAL_HANGING=" .. noted .. ";",
+    })
+    os.remove(noted)
     assert.equal(0, result.status, result.err)
     return result.out
   end
@@ -84,14 +103,14 @@ describe("a resolver that never answers", function()
       local kit = require("spec.kit")
       arsenal.run(function()
         local waiting = {}
-        for i = 1, 2 do waiting[i] = arsenal.go(arsenal.dns.resolve, "hang.test") end
-        arsenal.sleep(0.01)
+        for i = 1, 2 do waiting[i] = arsenal.go(arsenal.dns.resolve, i .. ".hang.test") end
+        until_hanging(2)
         assert(arsenal.dns.resolve("127.0.0.1"))
         kit.with_pair(function(a, b)
           a:send("x")
           assert(b:recv() == "x")
         end)
-        kit.fails("TIMEOUT", arsenal.tcp.connect("hang.test", 80, { timeout = 0.01 }))
+        kit.fails("TIMEOUT", arsenal.tcp.connect("1.hang.test", 80, { timeout = 0.01 }))
         for _, task in ipairs(waiting) do
           task:cancel()
           kit.fails("CANCELLED", task:join())
@@ -104,8 +123,8 @@ describe("a resolver that never answers", function()
   it("lets one lookup through beside it", function()
     assert.equal("127.0.0.1\n", with_silent_resolver([[
       arsenal.run(function()
-        local hanging = arsenal.go(arsenal.dns.resolve, "hang.test")
-        arsenal.yield()
+        local hanging = arsenal.go(arsenal.dns.resolve, "1.hang.test")
+        until_hanging(1)
         print(arsenal.dns.resolve("alive.test")[1].address)
         hanging:cancel()
       end)
@@ -116,8 +135,8 @@ describe("a resolver that never answers", function()
     assert.equal("0\n", with_silent_resolver([[
       arsenal.run(function()
         local tasks = {}
-        for i = 1, 100 do tasks[i] = arsenal.go(arsenal.dns.resolve, "hang.test") end
-        arsenal.sleep(0.01)
+        for i = 1, 100 do tasks[i] = arsenal.go(arsenal.dns.resolve, i .. ".hang.test") end
+        until_hanging(16) -- all threads
         for i = 1, 100 do tasks[i]:cancel() end
         for i = 1, 100 do tasks[i]:join() end
         print(arsenal.stats().waiting)
@@ -132,7 +151,7 @@ describe("a resolver that never answers", function()
   } do
     it("does not hold up " .. how .. " (#case3)", function()
       assert.equal("leaving\n", with_silent_resolver([[
-        local task = arsenal.go(arsenal.dns.resolve, "hang.test")
+        local task = arsenal.go(arsenal.dns.resolve, "1.hang.test")
         for _ = 1, 10 do arsenal.run_once(0) end
         assert(task:status() == "waiting")
         print("leaving")

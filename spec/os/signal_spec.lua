@@ -5,11 +5,19 @@ local child = require("spec.kit.child")
 local kit = require("spec.kit")
 
 local inside <const> = kit.inside
-local it <const> = child.has("kill") and it or pending
+local it <const> = child.it_with("kill")
 
--- Sends a signal to this process; it has arrived once this returns.
+-- Sends a signal to this process; it has arrived once this returns. (os.execute would ignore SIGINT
+-- while it runs.)
 local function send(name)
-  assert(os.execute(("kill -%s %d"):format(name, kit.process_id())))
+  assert(assert(io.popen(("kill -%s %d"):format(name, kit.process_id()))):close())
+end
+
+-- Sends a signal for which no task waits, and waits until the loop has seen it: `witness` is another
+-- object for it, which is told at the same moment.
+local function send_unawaited(name, witness)
+  send(name)
+  assert.equal("SIG" .. name, witness:wait())
 end
 
 -- What the process itself does with a signal: "default", "ignored" or "caught".
@@ -59,18 +67,16 @@ describe("a signal object", function()
 
   it("keeps a signal that comes while nobody waits", inside(function()
     local signal <close> = make()
-    send("USR1")
-    arsenal.sleep(0.01)
+    local witness <close> = make()
+    send_unawaited("USR1", witness)
     assert.equal("SIGUSR1", signal:wait())
     kit.fails("TIMEOUT", arsenal.timeout(0.01, signal.wait, signal))
   end))
 
   it("tells several signals of one name that nobody waited for as one", inside(function()
     local signal <close> = make()
-    for _ = 1, 3 do
-      send("USR1")
-      arsenal.sleep(0.002)
-    end
+    local witness <close> = make()
+    for _ = 1, 3 do send_unawaited("USR1", witness) end
     assert.equal("SIGUSR1", signal:wait())
     kit.fails("TIMEOUT", arsenal.timeout(0.01, signal.wait, signal))
   end))
@@ -78,10 +84,8 @@ describe("a signal object", function()
   it("tells several names in the order in which they came", inside(function()
     local signal <close> = arsenal.signal("SIGUSR1", "SIGUSR2", "SIGHUP")
     assert.equal("signal SIGUSR1, SIGUSR2, SIGHUP", tostring(signal))
-    for _, name in ipairs { "HUP", "USR1", "USR2" } do
-      send(name)
-      arsenal.sleep(0.005)
-    end
+    local witness <close> = arsenal.signal("SIGUSR1", "SIGUSR2", "SIGHUP")
+    for _, name in ipairs { "HUP", "USR1", "USR2" } do send_unawaited(name, witness) end
     assert.equal("SIGHUP", signal:wait())
     assert.equal("SIGUSR1", signal:wait())
     assert.equal("SIGUSR2", signal:wait())
@@ -108,7 +112,8 @@ describe("a signal object", function()
     end
     send("USR1")
     assert.equal("SIGUSR1", second:wait())
-    arsenal.sleep(0.005)
+    kit.turn_until(function() return told > 0 end)
+    for _ = 1, 10 do arsenal.yield() end
     assert.equal(1, told)
     send("USR1")
     for i = 1, 2 do waiting[i]:join() end
@@ -123,17 +128,18 @@ describe("a signal object", function()
   end))
 
   it("is a case of select", inside(function()
-    if not arsenal.select then return end
     local signal <close> = make()
+    local witness <close> = make()
     local channel = arsenal.channel(1)
     kit.fails("TIMEOUT", arsenal.select({ signal, channel }, 0))
     local waiting = kit.waiting(function() return table.pack(arsenal.select({ channel, signal })) end)
-    send("USR1")
+    send_unawaited("USR1", witness)
     assert.same({ signal, "SIGUSR1", n = 2 }, waiting:join())
-    send("USR1")
-    arsenal.sleep(0.005)
+    send_unawaited("USR1", witness)
     channel:send("x")
-    for _ = 1, 2 do assert(arsenal.select { signal, channel }) end
+    local values = {}
+    for _ = 1, 2 do values[select(2, arsenal.select { signal, channel })] = true end
+    assert.same({ SIGUSR1 = true, x = true }, values)
   end))
 
   it("takes names with SIG and without, and gives back what it was given", inside(function()
@@ -180,8 +186,8 @@ describe("a signal object", function()
 
   it("has Ctrl-C for itself while it is open", inside(function()
     local signal = arsenal.signal("SIGINT")
-    for _ = 1, 2 do -- os.execute ignores SIGINT while it runs
-      os.execute(("(sleep 0.02; kill -INT %d) &"):format(kit.process_id()))
+    for _ = 1, 2 do
+      send("INT")
       assert.equal("SIGINT", signal:wait())
     end
     signal:close()
@@ -191,7 +197,7 @@ describe("a signal object", function()
   it("made before run has Ctrl-C there, and after it until it is closed", function()
     local result = child.run_lua([[
       local signal = arsenal.signal("SIGINT")
-      local function interrupt() os.execute("(sleep 0.02; kill -INT $PPID) &") end
+      local function interrupt() io.popen("kill -INT $PPID"):close() end
       arsenal.run(function()
         interrupt()
         print(signal:wait())
@@ -201,7 +207,7 @@ describe("a signal object", function()
       signal:close()
       print(pcall(arsenal.run, function()
         interrupt()
-        arsenal.sleep(5)
+        arsenal.sleep(100)
       end))]])
     assert.equal("SIGINT\nSIGINT\nfalse\tinterrupted\n", result.out, result.err)
     assert.equal(0, result.status)
@@ -230,4 +236,3 @@ describe("a signal object", function()
     end
   end)
 end)
-

@@ -4,7 +4,7 @@ local arsenal = require("arsenal")
 local child = require("spec.kit.child")
 local kit = require("spec.kit")
 
-local it <const> = child.has("strace") and not kit.one_byte and it or pending
+local it <const> = kit.one_byte and kit.pending("one byte at a time") or child.it_with("strace")
 
 -- An echo server that opens /begin and /end around the messages between two marks.
 local SERVER <const> = [[

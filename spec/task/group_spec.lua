@@ -354,9 +354,9 @@ describe("a group inside", function()
   it("a time limit ends with it, whether its function runs or has ended", inside(function()
     for _, waits in ipairs { true, false } do
       local ended = {}
-      kit.takes(0.009, 1, function()
+      kit.takes(0.009, function()
         kit.fails("TIMEOUT", arsenal.timeout(0.01, arsenal.group, function(group)
-          kit.until_waiting(group:go(noting_end, ended, "task"))
+          arsenal.shield(kit.until_waiting, group:go(noting_end, ended, "task"))
           if waits then arsenal.sleep(100) end
           return "lost"
         end))

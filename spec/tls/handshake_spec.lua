@@ -35,7 +35,7 @@ for _, version in ipairs(tls_kit.versions) do
     it("gives up a client that says nothing after handshake_timeout", inside(function()
       tls_kit.with_refusing({ max_version = version, handshake_timeout = 0.03 }, function(listener)
         local silent <close> = kit.connect_to(listener)
-        kit.takes(0.02, 2, function() assert.is_nil(silent:recv()) end)
+        kit.takes(0.02, function() assert.is_nil(silent:recv()) end)
         assert.matches("handshake tls stream .* timed out", failure_of(listener))
       end)
     end))
@@ -43,7 +43,7 @@ for _, version in ipairs(tls_kit.versions) do
     it("gives up a client that says a byte now and then", inside(function()
       tls_kit.with_refusing({ max_version = version, handshake_timeout = 0.05 }, function(listener)
         local slow <close> = kit.connect_to(listener)
-        kit.takes(0.04, 2, function()
+        kit.takes(0.04, function()
           for byte in ("\22\3\1\2\0\1\0\1\252\3\3"):rep(100):gmatch(".") do
             if not slow:send(byte) then break end
             arsenal.sleep(0.01)

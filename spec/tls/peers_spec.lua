@@ -9,20 +9,38 @@ local tls_kit = require("spec.kit.tls")
 local inside <const> = kit.inside
 
 local function only_with(...)
-  local found = child.has(...)
-  return function(title, body)
-    it(title, found and inside(body, { limit = 2 * kit.limit }) or function() pending("not installed") end)
-  end
+  local test = child.it_with(...)
+  return function(title, body) test(title, inside(body, { limit = 2 * kit.limit })) end
 end
 
--- Runs a shell command beside a server of ours; returns the child's result and what the handler returned.
+-- A peer is a shell command, in which @PORT and @CA are filled in. What it prints, on stderr, too, can be
+-- awaited by what it is fed: `until_printed WORDS [COUNT]` goes on when the words were printed COUNT times.
+local UNTIL_PRINTED <const> = [[
+  until_printed() {
+    tries=0
+    until [ "$(grep -c -a -e "$1" '@OUT')" -ge "${2:-1}" ] || [ $((tries += 1)) -gt 3000 ]; do sleep 0.01; done
+  }
+]]
+
+-- The command of a peer that is fed by shell commands.
+local function fed(feeding, peer)
+  return ("%s (%s) | %s 2>&1 | tee '@OUT'"):format(UNTIL_PRINTED, feeding, peer)
+end
+
+local function run_peer(command, port)
+  local printed = os.tmpname()
+  local values = { PORT = port, CA = certificates.trusted(), OUT = printed }
+  local result = child.run(child.command("sh", "-c", (command:gsub("@(%u+)", values))))
+  os.remove(printed)
+  return result
+end
+
+-- Runs a peer beside a server of ours; returns the child's result and what the handler returned.
 local function visited(options, handler, command)
   local listener <close> = tls_kit.listen(options)
   local port = kit.port_of(listener)
   local result
-  local visiting = arsenal.go(function()
-    result = child.run(child.command("sh", "-c", (command:gsub("@PORT", port):gsub("@CA", certificates.trusted()))))
-  end)
+  local visiting = arsenal.go(function() result = run_peer(command, port) end)
   local returned
   local serving = arsenal.go(listener.serve, listener, function(stream) returned = table.pack(handler(stream)) end)
   visiting:join()
@@ -53,7 +71,7 @@ for _, version in ipairs(tls_kit.versions) do
 
     only_with("openssl")("speaks with openssl s_client", function()
       local result, line, rest, code = visited(server, answer,
-        "(echo hello; sleep 0.1) | openssl s_client -quiet -verify_return_error -CAfile @CA -connect 127.0.0.1:@PORT")
+        "echo hello | openssl s_client -quiet -verify_return_error -CAfile @CA -connect 127.0.0.1:@PORT")
       assert.equal("got hello\n", result.out)
       assert.equal(0, result.status)
       assert.same({ "hello", "" }, { line, rest, code })
@@ -61,12 +79,11 @@ for _, version in ipairs(tls_kit.versions) do
 
     only_with("openssl")("lets openssl s_client resume", function()
       local file = certificates.folder .. "/s_client " .. version
-      local command = "(echo hello; sleep 0.1) | openssl s_client -CAfile @CA -connect 127.0.0.1:@PORT -sess_%s '%s'"
+      local command = "echo hello | openssl s_client -ign_eof -CAfile @CA -connect 127.0.0.1:@PORT -sess_%s '%s'"
       local listener <close> = tls_kit.listen(server)
       local serving = arsenal.go(listener.serve, listener, answer)
       for _, way in ipairs { "out", "in" } do
-        local full = command:format(way, file):gsub("@PORT", kit.port_of(listener)):gsub("@CA", certificates.trusted())
-        local result = child.run(child.command("sh", "-c", full))
+        local result = run_peer(command:format(way, file), kit.port_of(listener))
         assert.matches(way == "in" and "Reused, TLSv" or "New, TLSv", result.out)
       end
       listener:close()
@@ -84,7 +101,8 @@ for _, version in ipairs(tls_kit.versions) do
         local line = assert(stream:recv_line())
         stream:send("got ", line, "\n")
         return line, stream:recv_all()
-      end, "(echo hello; sleep 0.2) | gnutls-cli --x509cafile @CA --verify-hostname localhost -p @PORT 127.0.0.1")
+      end, fed("echo hello; until_printed 'got hello'",
+        "gnutls-cli --x509cafile @CA --verify-hostname localhost -p @PORT 127.0.0.1"))
       assert.matches("got hello", result.out)
       assert.matches("TLS" .. version, result.out)
       assert.same({ "hello", "" }, { line, rest, code })
@@ -104,47 +122,56 @@ for _, version in ipairs(tls_kit.versions) do
   describe("a client of ours, TLS " .. version .. ",", function()
     local client <const> = { max_version = version }
 
-    -- Waits until the child listens on the port, and calls fn with our options.
-    local function visiting(command, port, fn)
-      local peer <close> = child.start(command)
-      kit.turn_until(function()
-        local stream = arsenal.tcp.connect("127.0.0.1", port)
-        if not stream then arsenal.sleep(0.01) end
-        return stream and stream:close()
+    local function is_listening(port)
+      local stream = arsenal.tcp.connect("127.0.0.1", port)
+      return stream and stream:close()
+    end
+
+    -- Starts the server whose command is command_for(port); calls fn(connect, options) once it listens.
+    local function visiting(command_for, fn)
+      kit.with_held_port(function(port)
+        local peer <close> = child.start(command_for(port))
+        while not is_listening(port) do arsenal.sleep(0.01) end
+        local options = tls_kit.client_options(client)
+        fn(function() return assert(arsenal.tls.connect("127.0.0.1", port, options)) end, options)
+        assert(peer)
       end)
-      fn(tls_kit.client_options(client), peer)
     end
 
     only_with("openssl")("speaks with openssl s_server, and resumes", function()
-      local made, port = certificates.of("localhost"), kit.dead_port()
-      visiting(child.command("openssl", "s_server", "-rev", "-accept", port, "-cert", made.cert, "-key", made.key),
-        port, function(options)
-          for i = 1, 2 do
-            local stream <close> = assert(arsenal.tls.connect("127.0.0.1", port, options))
-            stream:send("hello\n")
-            assert.equal("olleh", stream:recv_line())
-            local info = stream:tls_info()
-            assert.same({ version, i == 2 }, { info.version, info.resumed })
-            options.session = info.session
-          end
-        end)
+      local made = certificates.of("localhost")
+      visiting(function(port)
+        return child.command("openssl", "s_server", "-rev", "-accept", port, "-cert", made.cert, "-key", made.key)
+      end, function(connect, options)
+        for i = 1, 2 do
+          local stream <close> = connect()
+          stream:send("hello\n")
+          assert.equal("olleh", stream:recv_line())
+          local info = stream:tls_info()
+          assert.same({ version, i == 2 }, { info.version, info.resumed })
+          options.session = info.session
+        end
+      end)
     end)
 
     only_with("gnutls-serv")("speaks with GnuTLS", function()
-      local made, port = certificates.of("localhost"), kit.dead_port()
-      visiting(child.command("gnutls-serv", "--echo", "--quiet", "-p", port, "--x509certfile", made.cert,
-        "--x509keyfile", made.key), port, function(options)
-          local stream <close> = assert(arsenal.tls.connect("127.0.0.1", port, options))
-          local data = ("hello "):rep(500) .. "\n"
-          stream:send(data)
-          kit.same_bytes(data, stream:recv_exactly(#data))
-          assert.is_true(stream:shutdown())
-        end)
+      local made = certificates.of("localhost")
+      visiting(function(port)
+        return child.command("gnutls-serv", "--echo", "--quiet", "-p", port, "--x509certfile", made.cert,
+          "--x509keyfile", made.key)
+      end, function(connect)
+        local stream <close> = connect()
+        local data = ("hello "):rep(500) .. "\n"
+        stream:send(data)
+        kit.same_bytes(data, stream:recv_exactly(#data))
+        assert.is_true(stream:shutdown())
+      end)
     end)
 
     only_with("nginx")("speaks with nginx, shows it a certificate, and resumes", function()
-      local made, port, folder = certificates.of("localhost"), kit.dead_port(), certificates.folder
-      local conf = certificates.file("nginx.conf", ([[
+      local made, folder = certificates.of("localhost"), certificates.folder
+      local function conf(port)
+        return certificates.file("nginx.conf", ([[
         daemon off; master_process off; worker_processes 1; pid FOLDER/nginx.pid; error_log FOLDER/error.log;
         events { worker_connections 64; }
         http {
@@ -156,11 +183,14 @@ for _, version in ipairs(tls_kit.versions) do
             location / { return 200 "$ssl_client_s_dn $ssl_session_reused $ssl_alpn_protocol\n"; }
           }
         }]]):format(port, made.cert, made.key, version, certificates.trusted()):gsub("FOLDER", folder))
+      end
       local ours = certificates.of("client")
-      visiting(child.command("nginx", "-p", folder, "-c", conf, "-e", folder .. "/error.log"), port, function(options)
+      visiting(function(port)
+        return child.command("nginx", "-p", folder, "-c", conf(port), "-e", folder .. "/error.log")
+      end, function(connect, options)
         options.cert, options.key, options.alpn = ours.cert, ours.key, { "http/1.1" }
         for i = 1, 2 do
-          local stream <close> = assert(arsenal.tls.connect("127.0.0.1", port, options))
+          local stream <close> = connect()
           assert.equal("http/1.1", stream:tls_info().alpn)
           stream:send("GET / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
           local page = assert(stream:recv_all())
@@ -181,20 +211,20 @@ for _, version in ipairs(tls_kit.versions) do
             stream:send("got ", line, "\n")
           end
           return table.concat(received, ",")
-        end, "(sleep 0.1; echo K; sleep 0.1; echo one; sleep 0.1; echo k; sleep 0.1; echo two; sleep 0.1; echo Q) | " ..
-          "openssl s_client -CAfile @CA -connect 127.0.0.1:@PORT")
+        end, fed("until_printed 'Verify return code'; echo K; until_printed KEYUPDATE; " ..
+          "echo one; until_printed 'got one'; echo k; until_printed KEYUPDATE 2; " ..
+          "echo two; until_printed 'got two'; echo Q", "openssl s_client -CAfile @CA -connect 127.0.0.1:@PORT"))
         assert.equal("one,two", lines)
-        assert.matches("KEYUPDATE", result.err)
+        assert.matches("KEYUPDATE.*KEYUPDATE", result.out)
         assert.matches("got one\n.*got two\n", result.out)
       end)
     else
       only_with("openssl")("renegotiation is refused (#case33)", function()
         local result, line = visited({ max_version = "1.2" }, function(stream) return (stream:recv_line()) end,
-          "(sleep 0.1; echo R; sleep 0.1; echo never; sleep 0.1) | " ..
-          "openssl s_client -CAfile @CA -connect 127.0.0.1:@PORT")
+          fed("until_printed 'Verify return code'; echo R; until_printed 'no renegotiation'; echo never",
+            "openssl s_client -CAfile @CA -connect 127.0.0.1:@PORT"))
         assert.is_nil(line)
-        assert.matches("RENEGOTIATING", result.err)
-        assert.matches("no renegotiation", result.err)
+        assert.matches("RENEGOTIATING", result.out)
       end)
     end
   end)

@@ -30,7 +30,7 @@ describe("a TCP stream after start_tls", function()
 end)
 
 -- One byte at a time, a Unix socket's buffer holds less than a server's tickets and a message.
-local unless_one_byte <const> = kit.one_byte and pending or describe
+local unless_one_byte <const> = kit.one_byte and kit.pending("one byte at a time") or describe
 unless_one_byte("a Unix stream after start_tls", function()
   behaves_like_a_stream(function() return upgraded(unix_pair()) end, { torn_end = "TLS", reset = false })
 end)
@@ -140,7 +140,7 @@ describe("start_tls", function()
       { cert = SERVER.cert, key = SERVER.key, handshake_timeout = 0.02 },
     } do
       kit.with_pair(function(a)
-        local message = kit.takes(0.02, 2, function() return kit.fails("TIMEOUT", a:start_tls(options)) end)
+        local message = kit.takes(0.02, function() return kit.fails("TIMEOUT", a:start_tls(options)) end)
         assert.matches("^handshake tls stream .* timed out", message)
         kit.fails("CLOSED", a:recv())
       end)

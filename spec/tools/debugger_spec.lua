@@ -56,7 +56,7 @@ local function gdb_problem()
 end
 
 local function it_unless(problem)
-  return problem and function(title) pending(("%s (%s)"):format(title, problem)) end or it
+  return problem and kit.pending(problem) or it
 end
 
 -- What gdb prints of the program, which is run once and leaves a core; then the paths of the core and of Lua.

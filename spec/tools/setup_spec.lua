@@ -41,7 +41,7 @@ end
 local SUDO <const> = '#!/bin/sh\n[ "$1" = -n ] && exit 1\necho "sudo $1"\nexec "$@"\n'
 local FREE_SUDO <const> = '#!/bin/sh\n[ "$1" = -n ] && exit\necho "sudo $1"\nexec "$@"\n'
 
-local at_terminal = child.has("script") and it or pending
+local at_terminal = child.it_with("script")
 
 describe("setup", function()
   it("says nothing when nothing is missing", function()

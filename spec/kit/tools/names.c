@@ -2,11 +2,13 @@
 ** A resolver for the specs, loaded with LD_PRELOAD. It answers from
 ** ARSENAL_NAMES ("name=address,address;other=address"); a name with no address
 ** does not exist, one whose address is "hang" is never answered, "again" fails
-** for the moment. All other names, and addresses, go to the real one. The
+** for the moment. At each lookup that hangs, a byte is appended to the file
+** ARSENAL_HANGING, where that is set. All other names, and addresses, go to the real one. The
 ** other way round: an entry for an address in numbers has its name for a value.
 */
 #define _GNU_SOURCE
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,6 +32,15 @@ static const char *entry(const char *name) {
     return NULL;
 }
 
+/* Notes that a lookup hangs, and never returns. */
+static int hang(void) {
+    const char *path = getenv("ARSENAL_HANGING");
+    int fd = path == NULL ? -1 : open(path, O_WRONLY | O_CREAT | O_APPEND, 0600);
+    if (fd >= 0 && write(fd, ".", 1) == 1) close(fd);
+    for (;;)
+        pause();
+}
+
 /* Appends what the address stands for to the list; those of another family are left out. */
 static void append(const char *address, const char *service, const struct addrinfo *hints,
                    struct addrinfo ***end) {
@@ -45,10 +56,7 @@ int getaddrinfo(const char *name, const char *service, const struct addrinfo *hi
                 struct addrinfo **result) {
     const char *found = name == NULL ? NULL : entry(name);
     if (found == NULL) return real_resolver()(name, service, hints, result);
-    if (strncmp(found, "hang", 4) == 0) {
-        for (;;)
-            pause();
-    }
+    if (strncmp(found, "hang", 4) == 0) return hang();
     if (strncmp(found, "again", 5) == 0) return EAI_AGAIN;
     *result = NULL;
     struct addrinfo **end = result;
@@ -75,10 +83,7 @@ int getnameinfo(const struct sockaddr *address, socklen_t size, char *name, sock
     if (real(address, size, numeric, sizeof numeric, NULL, 0, NI_NUMERICHOST) == 0)
         found = entry(numeric);
     if (found == NULL) return real(address, size, name, name_size, service, service_size, flags);
-    if (strncmp(found, "hang", 4) == 0) {
-        for (;;)
-            pause();
-    }
+    if (strncmp(found, "hang", 4) == 0) return hang();
     size_t length = strcspn(found, ";");
     if (length == 0) return EAI_NONAME;
     if (length >= name_size) return EAI_OVERFLOW;
