@@ -167,6 +167,46 @@ describe("a generator's group", function()
   end))
 end)
 
+describe("a group whose coroutine user code has closed", function()
+  -- Takes the memory that the collector has freed.
+  local function collect_and_reuse()
+    collectgarbage()
+    collectgarbage()
+    local kept = {}
+    for size = 1, 1000 do kept[size] = ("x"):rep(size) end
+    return kept
+  end
+
+  it("has left the task's scopes when it is collected", inside(function()
+    local on_error = arsenal.on_error
+    local _ <close> = setmetatable({}, { __close = function() arsenal.on_error = on_error end })
+    arsenal.on_error = function() end
+    local co
+    local task = arsenal.go(arsenal.group, function()
+      co = coroutine.running()
+      arsenal.sleep(60)
+    end)
+    arsenal.yield()
+    coroutine.close(co)
+    co = nil
+    assert.is_table(collect_and_reuse())
+    task:cancel()
+    assert.has_error(function() task:join() end, "the coroutine of this task was closed by user code")
+  end))
+
+  it("inside a limit has left it, when the generator of both is collected", inside(function()
+    for _ = 1, 20 do
+      local next_value = arsenal.coroutine.wrap(function()
+        arsenal.timeout(60, arsenal.group, function() arsenal.coroutine.yield("inside") end)
+      end)
+      assert.equal("inside", next_value())
+      next_value = nil
+      assert.is_table(collect_and_reuse())
+    end
+    arsenal.yield()
+  end))
+end)
+
 describe("a coroutine that was closed while its task waited in it", function()
   local function closed_while_waiting(wait)
     local co

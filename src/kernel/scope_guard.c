@@ -16,9 +16,15 @@ void scope_guard_push(lua_State *L, const Task *task) {
         lua_pushnil(L);
         return;
     }
-    ScopeGuard *guard = lua_newuserdatauv(L, sizeof *guard, 0);
+    ScopeGuard *guard = lua_newuserdatauv(L, sizeof *guard, 1);
     *guard = (ScopeGuard){.loop = task->loop};
     luaL_setmetatable(L, guard_name);
+}
+
+void scope_guard_keep(lua_State *L, int index, int object) {
+    if (lua_isnil(L, index)) return;
+    lua_pushvalue(L, object);
+    lua_setiuservalue(L, index < 0 ? index - 1 : index, 1);
 }
 
 void scope_guard_begin(lua_State *L, int index, Scope *scope, void (*lost)(Scope *scope)) {

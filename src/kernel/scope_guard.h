@@ -12,6 +12,12 @@
 void scope_guard_push(lua_State *L, const Task *task);
 
 /*
+** The guard at `index` keeps the object that the scope is part of: the collector
+** frees nothing that a finalizer, which it calls later, can still reach.
+*/
+void scope_guard_keep(lua_State *L, int index, int object);
+
+/*
 ** The guard at `index`, from now on, calls `lost` with the scope when the
 ** collector finds that the call can't go on; scope_guard_end takes that back.
 */

@@ -125,7 +125,7 @@ static int group_wait(lua_State *L) {
 /* [-0, +1] a group whose failures are told to the function at `failed`. */
 static Group *group_make(lua_State *L, int failed) {
     Group *group = lua_newuserdatauv(L, sizeof *group, 1);
-    *group = (Group){.loop = loop_of(L), .owner = {group_task_ended}, .is_open = true};
+    *group = (Group){.loop = loop_of(L), .owner = {group_task_ended}};
     luaL_setmetatable(L, group_name);
     lua_pushvalue(L, failed);
     lua_setiuservalue(L, -2, 1);
@@ -234,8 +234,10 @@ static int group_run(lua_State *L) {
     lua_rotate(L, RUN_GUARD, 2);
     lua_pushvalue(L, RUN_GROUP);
     lua_insert(L, RUN_FUNCTION + 1);
+    scope_guard_keep(L, RUN_GUARD, RUN_GROUP);
     scope_guard_begin(L, RUN_GUARD, &group->scope, group_lost);
     scope_enter(&group->scope, task->scopes.innermost, &task->scopes, &group_type, L);
+    group->is_open = true;
     lua_KContext context = (lua_KContext)group;
     int n = lua_gettop(L) - RUN_FUNCTION;
     int status = lua_pcallk(L, n, LUA_MULTRET, RUN_HANDLER, context, group_body_done);
@@ -285,6 +287,13 @@ static int group_active(lua_State *L) {
     return 1;
 }
 
+/* It is open, and nothing can reach it: user code has closed the coroutine that has opened it. */
+static int group_gc(lua_State *L) {
+    Group *group = group_check(L, 1);
+    if (!group->loop->closed) group_lost(&group->scope);
+    return 0;
+}
+
 static int group_tostring(lua_State *L) {
     const Group *group = group_check(L, 1);
     lua_pushfstring(L, "group of %d tasks", (int)group->active);
@@ -306,6 +315,8 @@ void group_open(lua_State *L) {
     luaL_newmetatable(L, group_name);
     lua_pushcfunction(L, group_tostring);
     lua_setfield(L, -2, "__tostring");
+    lua_pushcfunction(L, group_gc);
+    lua_setfield(L, -2, "__gc");
     luaL_newlibtable(L, group_methods);
     luaL_setfuncs(L, group_methods, 0);
     lua_pushvalue(L, -1);
