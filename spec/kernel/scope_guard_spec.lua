@@ -58,7 +58,7 @@ for name, scope in pairs(scopes) do
       assert.is_true(arsenal.coroutine.close(co))
       local next_value = counting(scope)
       next_value()
-      co, next_value = nil, nil
+      co, next_value = nil, nil -- luacheck: ignore
       collectgarbage()
       collectgarbage()
     end))
@@ -160,7 +160,7 @@ describe("a generator's group", function()
       end)
     end)
     next_value()
-    next_value = nil
+    next_value = nil -- luacheck: ignore
     collectgarbage()
     collectgarbage()
     assert.is_true((arsenal.timeout(5, ended.wait, ended)))
@@ -200,7 +200,7 @@ describe("a group whose coroutine user code has closed", function()
         arsenal.timeout(60, arsenal.group, function() arsenal.coroutine.yield("inside") end)
       end)
       assert.equal("inside", next_value())
-      next_value = nil
+      next_value = nil -- luacheck: ignore
       assert.is_table(collect_and_reuse())
     end
     arsenal.yield()
