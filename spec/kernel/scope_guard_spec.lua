@@ -188,7 +188,7 @@ describe("a group whose coroutine user code has closed", function()
     end)
     arsenal.yield()
     coroutine.close(co)
-    co = nil
+    co = nil -- luacheck: ignore
     assert.is_table(collect_and_reuse())
     task:cancel()
     assert.has_error(function() task:join() end, "the coroutine of this task was closed by user code")

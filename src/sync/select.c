@@ -56,7 +56,9 @@ static int select_count(lua_State *L) {
 
 /* --- waiting on all cases --- */
 
+/* An object that has woken the waiter may be gone: it is closed when it is collected. */
 static void select_unwatch(SelectCase *each) {
+    if (each->waiter.queue == NULL) return;
     waiter_leave(&each->waiter);
     if (each->source->unwatch != NULL) each->source->unwatch(each->object);
 }

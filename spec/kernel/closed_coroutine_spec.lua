@@ -1,0 +1,117 @@
+-- User code closes a coroutine whose task waits in it on an object that nothing else refers to, and the collector
+-- frees the object. The address sanitizer and valgrind show if anything of it is read after that (#case41).
+
+local arsenal = require("arsenal")
+local kit = require("spec.kit")
+
+local waits <const> = {
+  recv = function() arsenal.channel():recv() end,
+  send = function() arsenal.channel():send(1) end,
+  event = function() arsenal.event():wait() end,
+  timer = function() arsenal.after(60):wait() end,
+  mutex = function()
+    local mutex = arsenal.mutex()
+    local held = mutex:lock()
+    mutex:lock()
+    return held
+  end,
+  semaphore = function()
+    local semaphore = arsenal.semaphore(1)
+    local held = semaphore:acquire()
+    semaphore:acquire()
+    return held
+  end,
+  select_channel = function() arsenal.select { arsenal.channel() } end,
+  select_send = function() arsenal.select { { arsenal.channel(), 1 } } end,
+  select_event = function() arsenal.select { arsenal.event(), arsenal.event() } end,
+  select_timer = function() arsenal.select { arsenal.after(60), arsenal.event() } end,
+  select_mixed = function() arsenal.select { arsenal.after(60), arsenal.channel(), arsenal.event() } end,
+  datagram = function() arsenal.udp.bind("127.0.0.1", 0):recv_from() end,
+  accept = function() arsenal.tcp.listen("127.0.0.1", 0):accept() end,
+  select_accept = function() arsenal.select { arsenal.tcp.listen("127.0.0.1", 0) } end,
+  select_datagram = function() arsenal.select { arsenal.udp.bind("127.0.0.1", 0) } end,
+  stream = function()
+    local near, far = kit.tcp_pair()
+    near:recv()
+    return far
+  end,
+  select_stream = function()
+    local near, far = kit.tcp_pair()
+    arsenal.select { near, far }
+    return far
+  end,
+  copy = function()
+    local near, far = kit.tcp_pair()
+    arsenal.copy(near, far)
+  end,
+  signal = function() arsenal.signal("SIGUSR2"):wait() end,
+  select_signal = function() arsenal.select { arsenal.signal("SIGUSR2") } end,
+  resolve = function() arsenal.dns.resolve("localhost") end,
+  join = function() arsenal.go(arsenal.sleep, 0.003):join() end,
+  group = function() arsenal.group(function(group) group:go(arsenal.sleep, 0.003) end) end,
+  fd = function()
+    local near, far = kit.tcp_pair()
+    arsenal.wait_readable(near:fd())
+    return far
+  end,
+}
+
+-- `own`: whether the coroutine is the task's own, and not a generator of it.
+local function close_while_waiting(wait, own, collect)
+  local co
+  local task = arsenal.go(function()
+    if own then
+      co = coroutine.running()
+      return wait()
+    end
+    co = arsenal.coroutine.create(wait)
+    return arsenal.coroutine.resume(co)
+  end)
+  for _ = 1, 4 do arsenal.sleep(0.0005) end
+  if not co then return end
+  coroutine.close(co)
+  co = nil
+  collect()
+  arsenal.yield()
+  task:cancel()
+  pcall(task.join, task)
+end
+
+-- Old objects are not collected by the steps of the generational mode.
+local collectors <const> = {
+  incremental = function() collectgarbage() end,
+  generational = function()
+    for _ = 1, 3 do collectgarbage("step") end
+  end,
+}
+
+-- The memory of a select is used again: this makes some that are old.
+local function make_old_selects()
+  local tasks = {}
+  for i = 1, 8 do
+    tasks[i] = arsenal.go(arsenal.select, { arsenal.after(0.001) })
+  end
+  for _, task in ipairs(tasks) do task:join() end
+end
+
+-- In each mode, with a generator and with the task's own coroutine.
+local function try(wait)
+  for mode, collect in pairs(collectors) do
+    local before <const> = collectgarbage(mode)
+    local _ <close> = kit.on_close(function() collectgarbage(before) end)
+    make_old_selects()
+    collectgarbage()
+    for _ = 1, 3 do
+      close_while_waiting(wait, false, collect)
+      close_while_waiting(wait, true, collect)
+    end
+  end
+end
+
+describe("a coroutine that user code closes while its task waits in it", function()
+  for name, wait in pairs(waits) do
+    it("leaves nothing that is freed, by " .. name, kit.inside(function()
+      kit.recording_errors(function() try(wait) end) -- of the tasks that end so
+    end))
+  end
+end)
