@@ -33,7 +33,7 @@ static int coroutine_resume_once(lua_State *L, Task *task, int index, int argume
     if (task != NULL) {
         task->top = L;
         coroutine_forget_lost_wait(task);
-        scope_guard_suspend(L, index, task);
+        if (task->scopes.innermost->coroutine == co) scope_guard_suspend(L, index, task);
     }
     if (status != LUA_OK && status != LUA_YIELD) {
         lua_xmove(co, L, 1);
@@ -66,7 +66,7 @@ static int coroutine_start(lua_State *L, int index, int first_argument, Task **t
         return FAILED;
     }
     *task = coroutine_find_task(L, co);
-    if (*task != NULL) scope_guard_continue(L, index, *task);
+    if (*task != NULL && (*task)->loop->has_suspended_scopes) scope_guard_continue(L, index, *task);
     lua_xmove(L, co, arguments);
     return coroutine_resume_once(L, *task, index, arguments);
 }

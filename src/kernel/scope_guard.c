@@ -61,7 +61,6 @@ void scope_guard_suspend(lua_State *L, int index, Task *task) {
 }
 
 void scope_guard_continue(lua_State *L, int index, Task *task) {
-    if (!task->loop->has_suspended_scopes) return;
     lua_rawgetp(L, LUA_REGISTRYINDEX, &suspended_key);
     lua_pushvalue(L, index);
     lua_rawget(L, -2);

@@ -18,7 +18,7 @@
 
 typedef struct TimeoutScope {
     Scope scope;
-    Loop *loop;
+    struct TimeoutPart *owner;
     Timer timer;
     bool is_entered; /* otherwise it was abandoned */
     bool is_guarded; /* its call may go on after that, and has its memory until it ends */
@@ -28,10 +28,16 @@ typedef struct TimeoutScope {
 /* All scopes ever made; those that no call uses are in a list of their own. */
 typedef struct TimeoutPart {
     LoopPart part;
+    Loop *loop;
     TimeoutScope *all, *free;
 } TimeoutPart;
 
 static const char part_key;
+
+/* The functions have the loop's part as their upvalue. */
+static TimeoutPart *timeout_part(lua_State *L) {
+    return lua_touserdata(L, lua_upvalueindex(1));
+}
 
 /* --- the scopes --- */
 
@@ -50,16 +56,16 @@ static void timeout_passed(Timer *timer) {
     scope_cancel(&container_of(timer, TimeoutScope, timer)->scope);
 }
 
-static TimeoutScope *timeout_new(lua_State *L, Loop *loop) {
-    TimeoutPart *part = loop_need_part(loop, &part_key, sizeof *part, timeout_close);
-    TimeoutScope *timeout = part != NULL ? part->free : NULL;
+static TimeoutScope *timeout_new(lua_State *L) {
+    TimeoutPart *part = timeout_part(L);
+    TimeoutScope *timeout = part->free;
     if (timeout != NULL) {
         part->free = timeout->next_free;
         return timeout;
     }
-    if (part != NULL) timeout = calloc(1, sizeof *timeout);
+    timeout = calloc(1, sizeof *timeout);
     if (timeout == NULL) luaL_error(L, "not enough memory");
-    timeout->loop = loop;
+    timeout->owner = part;
     timeout->timer.fired = timeout_passed;
     timeout->next = part->all;
     part->all = timeout;
@@ -67,14 +73,14 @@ static TimeoutScope *timeout_new(lua_State *L, Loop *loop) {
 }
 
 static void timeout_give_back(TimeoutScope *timeout) {
-    TimeoutPart *part = loop_part(timeout->loop, &part_key);
+    TimeoutPart *part = timeout->owner;
     timeout->next_free = part->free;
     part->free = timeout;
 }
 
 static void timeout_exit(TimeoutScope *timeout) {
     timeout->is_entered = false;
-    timer_heap_clear(&timeout->loop->timers, &timeout->timer);
+    timer_heap_clear(&timeout->owner->loop->timers, &timeout->timer);
     scope_leave(&timeout->scope);
 }
 
@@ -105,7 +111,7 @@ static int timeout_call(lua_State *L, Task *task, const ScopeType *type, uint64_
     scope_guard_push(L, task);
     lua_pushcfunction(L, traceback_handler);
     lua_rotate(L, CALL_GUARD, 2);
-    TimeoutScope *timeout = timeout_new(L, loop);
+    TimeoutScope *timeout = timeout_new(L);
     if (duration != FOREVER && duration != 0 &&
         !timer_heap_set(&loop->timers, &timeout->timer, clock_deadline(loop, duration))) {
         timeout_give_back(timeout);
@@ -132,7 +138,7 @@ static void timeout_end_call(lua_State *L, TimeoutScope *timeout) {
 
 /* Ends the call. Whether the cancellation on top is one for lack of time in this very scope. */
 static bool timeout_has_expired(lua_State *L, TimeoutScope *timeout, int status) {
-    const Task *task = timeout->loop->running;
+    const Task *task = timeout->owner->loop->running;
     bool was_cancelled = timeout->is_entered && timeout->scope.cancelled;
     timeout_end_call(L, timeout);
     return !timeout_has_results(status) && was_cancelled && task != NULL &&
@@ -163,7 +169,7 @@ static int timeout_within_done(lua_State *L, int status, lua_KContext context) {
 /* A cancelled task whose shielded functions never wait is cut off here after its share. */
 static int timeout_shield_done(lua_State *L, int status, lua_KContext context) {
     TimeoutScope *timeout = (TimeoutScope *)context;
-    Loop *loop = timeout->loop;
+    Loop *loop = timeout->owner->loop;
     timeout_end_call(L, timeout);
     if (!timeout_has_results(status)) return traceback_pass_on(L);
     const Scope *around = loop->running->scopes.innermost;
@@ -175,7 +181,7 @@ static int timeout_shield_done(lua_State *L, int status, lua_KContext context) {
 static int timeout_begin(lua_State *L, const WaitKind *pause, lua_KFunction done) {
     uint64_t duration = args_duration(L, 1);
     task_check_function(L, 2);
-    Task *task = task_enter(L, loop_of(L));
+    Task *task = task_enter(L, timeout_part(L)->loop);
     if (task == NULL) return run_outside(L);
     if (task_spent(task->loop)) return task_pause(L, task, pause, NULL);
     return timeout_call(L, task, &timeout_type, duration, done);
@@ -208,7 +214,7 @@ static int timeout_within(lua_State *L) {
 static int timeout_shield(lua_State *L) {
     static const WaitKind pause = {timeout_shield, NULL, task_describe_pause};
     task_check_function(L, 1);
-    Task *task = task_enter(L, loop_of(L));
+    Task *task = task_enter(L, timeout_part(L)->loop);
     if (task == NULL) return run_outside(L);
     if (!task->scopes.innermost->doomed && task_spent(task->loop))
         return task_pause(L, task, &pause, NULL);
@@ -225,5 +231,9 @@ static const luaL_Reg timeout_functions[] = {
 };
 
 void timeout_open(lua_State *L) {
-    luaL_setfuncs(L, timeout_functions, 0);
+    TimeoutPart *part = loop_need_part(loop_of(L), &part_key, sizeof *part, timeout_close);
+    if (part == NULL) luaL_error(L, "not enough memory");
+    part->loop = loop_of(L);
+    lua_pushlightuserdata(L, part);
+    luaL_setfuncs(L, timeout_functions, 1);
 }
