@@ -81,6 +81,7 @@ static int handshake_check_resumed(Session *session) {
 
 int handshake_done(Session *session) {
     bool resumed = SSL_session_reused(session->ssl);
+    record_budget_take_handshake(&session->wire.budget);
     if (session->expected != NULL && resumed) return handshake_check_resumed(session);
     if (SSL_is_server(session->ssl) && SSL_version(session->ssl) == TLS1_3_VERSION)
         session->tickets = resumed ? 1 : TICKETS;

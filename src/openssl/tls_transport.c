@@ -25,14 +25,22 @@ static Session *tls_enter(void *state, int fd) {
     return session;
 }
 
+/* Other tasks have their turn now, in any case. */
+static ptrdiff_t tls_wait(Session *session) {
+    bool spent = record_budget_is_spent(&session->wire.budget);
+    record_budget_renew(&session->wire.budget);
+    return spent ? TRANSPORT_AGAIN : TRANSPORT_WANTS_READ;
+}
+
 /* Translates the result of an OpenSSL call that has not succeeded into the transport's answer. */
 static ptrdiff_t tls_answer(Session *session, int result) {
     switch (SSL_get_error(session->ssl, result)) {
     case SSL_ERROR_WANT_READ:
-        return TRANSPORT_WANTS_READ;
+        return tls_wait(session);
     case SSL_ERROR_WANT_WRITE:
         return TRANSPORT_WANTS_WRITE;
     case SSL_ERROR_ZERO_RETURN:
+        if (record_budget_is_overrun(&session->wire.budget)) return session_fail(session);
         return session->wire.ended ? session_cut_off(session) : 0;
     case SSL_ERROR_WANT_CLIENT_HELLO_CB:
         return TRANSPORT_ASKS;
@@ -50,11 +58,15 @@ static ptrdiff_t tls_handshake(void *state, int fd) {
     return status == 0 ? session_cut_off(session) : status;
 }
 
-/* OpenSSL returns one record per call: this reads as many as are there and fit. */
+/*
+** OpenSSL returns one record per call: this reads as many as are there and fit,
+** until the budget is spent; then the next call answers TRANSPORT_AGAIN.
+*/
 static ptrdiff_t tls_read(void *state, int fd, char *data, size_t size) {
     Session *session = tls_enter(state, fd);
     size_t total = 0, count;
     if (session->failed != 0) return session->failed;
+    if (record_budget_is_spent(&session->wire.budget)) return tls_wait(session);
     do {
         int result = SSL_read_ex(session->ssl, data + total, size - total, &count);
         if (result != 1) {
@@ -65,7 +77,9 @@ static ptrdiff_t tls_read(void *state, int fd, char *data, size_t size) {
             return (ptrdiff_t)total;
         }
         total += count;
-    } while (total < size && SSL_has_pending(session->ssl));
+        record_budget_take_data(&session->wire.budget, session->ssl, count);
+    } while (total < size && SSL_has_pending(session->ssl) &&
+             !record_budget_is_spent(&session->wire.budget));
     return (ptrdiff_t)total;
 }
 
@@ -149,7 +163,8 @@ static void tls_close(void *state, int fd, bool clean) {
 }
 
 static const char *tls_reason(void *state, int status) {
-    return status == ARSENAL_TLS || status == ARSENAL_CERT ? ((Session *)state)->reason : NULL;
+    bool is_ours = status == ARSENAL_TLS || status == ARSENAL_CERT || status == ARSENAL_TRUNCATED;
+    return is_ours ? ((Session *)state)->reason : NULL;
 }
 
 const Transport tls_transport = {
