@@ -21,6 +21,10 @@ bool session_start(Session *session, SSL_CTX *context) {
     return true;
 }
 
+const char *session_requested(const Session *session) {
+    return session->requested != NULL ? session->requested : "";
+}
+
 /* --- failures --- */
 
 void session_set_reason(Session *session, const char *words) {
