@@ -50,7 +50,7 @@ local function context_by_function(fn, name)
   return core.check(contexts.server(options))
 end
 
--- Returns the context for the name, in lower case, that a client asks for; nil: the server's own, false: the client is refused.
+-- Returns the context for the name that a client asks for, in lower case; nil: the server's own, false: it is refused.
 local function choose(sni, name)
   if type(sni) == "function" then return context_by_function(sni, name) end
   return sni[name] or sni[name:gsub("^[^.]+", "*", 1)]

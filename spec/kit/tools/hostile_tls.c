@@ -174,8 +174,8 @@ static void add_record_of_1_2(unsigned char type, const void *text, size_t size)
     size_t length = 8 + size + TAG;
     unsigned char *out = flood_reserve(5 + length);
     put_sequence(about);
-    memcpy(about + 8, (unsigned char[]){type, 3, 3, (unsigned char)(size >> 8), (unsigned char)size},
-           5);
+    memcpy(about + 8,
+           (unsigned char[]){type, 3, 3, (unsigned char)(size >> 8), (unsigned char)size}, 5);
     memcpy(nonce, keys.nonce, 4);
     memcpy(nonce + 4, about, 8);
     memcpy(out, (unsigned char[]){type, 3, 3, (unsigned char)(length >> 8), (unsigned char)length},
@@ -336,7 +336,8 @@ static void send_flood(int fd) {
         }
     }
     shutdown(fd, SHUT_WR);
-    while (recv(fd, answers, sizeof answers, 0) > 0) {}
+    while (recv(fd, answers, sizeof answers, 0) > 0) {
+    }
     puts("ended after the flood");
 }
 
