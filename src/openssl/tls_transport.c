@@ -25,18 +25,19 @@ static Session *tls_enter(void *state, int fd) {
     return session;
 }
 
-/* Other tasks have their turn now, in any case. */
-static ptrdiff_t tls_wait(Session *session) {
-    bool spent = record_budget_is_spent(&session->wire.budget);
-    record_budget_renew(&session->wire.budget);
-    return spent ? TRANSPORT_AGAIN : TRANSPORT_WANTS_READ;
+/* Returns the answer of a whole call. If the stream waits after it, other tasks have their turn. */
+static ptrdiff_t tls_return(Session *session, ptrdiff_t answer) {
+    if (transport_wants(answer) || answer == TRANSPORT_AGAIN)
+        record_budget_renew(&session->wire.budget);
+    return answer;
 }
 
 /* Translates the result of an OpenSSL call that has not succeeded into the transport's answer. */
 static ptrdiff_t tls_answer(Session *session, int result) {
     switch (SSL_get_error(session->ssl, result)) {
     case SSL_ERROR_WANT_READ:
-        return tls_wait(session);
+        return record_budget_is_spent(&session->wire.budget) ? TRANSPORT_AGAIN
+                                                             : TRANSPORT_WANTS_READ;
     case SSL_ERROR_WANT_WRITE:
         return TRANSPORT_WANTS_WRITE;
     case SSL_ERROR_ZERO_RETURN:
@@ -55,7 +56,7 @@ static ptrdiff_t tls_handshake(void *state, int fd) {
     int result = SSL_do_handshake(session->ssl);
     if (result == 1) return handshake_done(session);
     ptrdiff_t status = tls_answer(session, result);
-    return status == 0 ? session_cut_off(session) : status;
+    return status == 0 ? session_cut_off(session) : tls_return(session, status);
 }
 
 /*
@@ -66,12 +67,12 @@ static ptrdiff_t tls_read(void *state, int fd, char *data, size_t size) {
     Session *session = tls_enter(state, fd);
     size_t total = 0, count;
     if (session->failed != 0) return session->failed;
-    if (record_budget_is_spent(&session->wire.budget)) return tls_wait(session);
+    if (record_budget_is_spent(&session->wire.budget)) return tls_return(session, TRANSPORT_AGAIN);
     do {
         int result = SSL_read_ex(session->ssl, data + total, size - total, &count);
         if (result != 1) {
             ptrdiff_t status = tls_answer(session, result);
-            if (total == 0) return status;
+            if (total == 0) return tls_return(session, status);
             if (status != TRANSPORT_WANTS_READ)
                 session->wire.short_read = false; /* the next read reports the status */
             return (ptrdiff_t)total;
