@@ -133,7 +133,7 @@ static ptrdiff_t tls_write(void *state, int fd, const uv_buf_t *parts, unsigned 
     session->is_holding = result != 1 && !SSL_in_init(session->ssl);
     if (result == 1) return (ptrdiff_t)written;
     ptrdiff_t status = tls_answer(session, result);
-    return status == 0 ? UV_EPIPE : status;
+    return status == 0 ? UV_EPIPE : tls_return(session, status);
 }
 
 static bool tls_holds(void *state) {
@@ -146,7 +146,7 @@ static ptrdiff_t tls_end(void *state, int fd) {
     if (session->failed != 0) return session->failed;
     if (SSL_in_init(session->ssl)) { /* in the middle of a message that follows the handshake */
         int result = SSL_do_handshake(session->ssl);
-        if (result != 1) return tls_answer(session, result);
+        if (result != 1) return tls_return(session, tls_answer(session, result));
     }
     int result = SSL_shutdown(session->ssl);
     ptrdiff_t status = result >= 0 ? 0 : tls_answer(session, result);
