@@ -7,7 +7,7 @@ local kit = require("spec.kit")
 local tls_kit = require("spec.kit.tls")
 
 local inside <const> = kit.inside
-local it_openssl <const> = child.has("openssl") and it or pending
+local it_openssl <const> = child.it_with("openssl")
 
 local ANONYMOUS <const> = "ALL:aNULL:@SECLEVEL=0"
 
@@ -50,17 +50,18 @@ end)
 describe("ciphers (#case46)", function()
   it("without certificates or encryption are never taken", inside(function()
     for _, ciphers in ipairs { "aNULL", "eNULL", "aNULL:@SECLEVEL=0" } do
-      kit.fails("EINVAL", arsenal.tls.connect("127.0.0.1", kit.dead_port(), { ciphers = ciphers }))
+      kit.fails("EINVAL", arsenal.tls.connect("127.0.0.1", kit.dead_port, { ciphers = ciphers }))
       kit.fails("EINVAL", arsenal.tls.listen("127.0.0.1", 0, tls_kit.server_options { ciphers = ciphers }))
     end
   end))
 
   it_openssl("of a server without certificate are refused", inside(function()
-    local port = kit.dead_port()
-    local peer <close> = child.start(child.command("openssl", "s_server", "-accept", port, "-nocert", "-tls1_2",
-      "-rev", "-cipher", ANONYMOUS))
-    peer:expect("ACCEPT")
-    kit.fails("TLS", arsenal.tls.connect("127.0.0.1", port, { ciphers = ANONYMOUS }))
+    kit.with_held_port(function(port)
+      local peer <close> = child.start(child.command("openssl", "s_server", "-accept", port, "-nocert", "-tls1_2",
+        "-rev", "-cipher", ANONYMOUS))
+      peer:expect("ACCEPT")
+      kit.fails("TLS", arsenal.tls.connect("127.0.0.1", port, { ciphers = ANONYMOUS }))
+    end)
   end))
 
   it("cannot lower the security level", inside(function()
@@ -80,9 +81,9 @@ describe("strings with a NUL (#case46)", function()
       local options = tls_kit.server_options { [option] = value }
       assert.matches(option, kit.fails("EINVAL", arsenal.tls.listen("127.0.0.1", 0, options)))
       options = { [option] = value, cert = option == "cert" and value or made.cert, key = options.key }
-      assert.matches(option, kit.fails("EINVAL", arsenal.tls.connect("127.0.0.1", kit.dead_port(), options)))
+      assert.matches(option, kit.fails("EINVAL", arsenal.tls.connect("127.0.0.1", kit.dead_port, options)))
     end
-    kit.fails("EINVAL", arsenal.tls.connect("127.0.0.1", kit.dead_port(), { ca_path = certificates.folder .. "\0x" }))
+    kit.fails("EINVAL", arsenal.tls.connect("127.0.0.1", kit.dead_port, { ca_path = certificates.folder .. "\0x" }))
   end))
 end)
 
@@ -259,7 +260,7 @@ describe("the name that a server's certificate must be for (#case46)", function(
   it("has no empty label and no odd characters", inside(function()
     for _, name in ipairs { "", ".", "a..b", ".localhost", "localhost..", "local host", "a\0b", "a/b", "a:1" } do
       local options = tls_kit.client_options { server_name = name }
-      kit.fails("EINVAL", arsenal.tls.connect("127.0.0.1", kit.dead_port(), options))
+      kit.fails("EINVAL", arsenal.tls.connect("127.0.0.1", kit.dead_port, options))
       kit.with_pair(function(client) kit.fails("EINVAL", client:start_tls(options)) end)
     end
   end))

@@ -5,7 +5,7 @@
 ** ends. So the flood can be of any records, in any number.
 **
 **   hostile_tls connect PORT KIND COUNT [CERT KEY]
-**   hostile_tls listen PORT KIND COUNT CERT KEY     prints "listening" first
+**   hostile_tls listen 0 KIND COUNT CERT KEY        prints "listening on PORT" first
 **
 ** KIND is one of the names in `kinds`. COUNT is how many records are sent, and
 ** for *_and_data how many before each byte of data. The last line of the output
@@ -296,7 +296,9 @@ static int open_socket(bool listens, int port) {
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
     if (bind(fd, (struct sockaddr *)&address, sizeof address) != 0 || listen(fd, 1) != 0)
         fail("listen");
-    puts("listening");
+    socklen_t size = sizeof address;
+    getsockname(fd, (struct sockaddr *)&address, &size);
+    printf("listening on %d\n", ntohs(address.sin_port));
     fflush(stdout);
     return accept(fd, NULL, NULL);
 }
