@@ -78,6 +78,7 @@ local made_for = {
   stranger = { names = "DNS:localhost,IP:127.0.0.1", authority = "unknown authority" },
   ["for clients"] = { names = "DNS:localhost,IP:127.0.0.1", purpose = "clientAuth" },
   client = { purpose = "clientAuth" },
+  ["other client"] = { purpose = "clientAuth" },
   ["strange client"] = { purpose = "clientAuth", authority = "unknown authority" },
 }
 
@@ -96,6 +97,14 @@ function certificates.self_signed()
   run(("openssl req -x509 %s -keyout '%s' -out '%s' -days 30 -subj /CN=localhost " ..
     "-addext subjectAltName=DNS:localhost,IP:127.0.0.1"):format(CURVE, made.key, made.cert))
   issued["self-signed"] = made
+  return made
+end
+
+-- One with a key that is too short.
+function certificates.weak()
+  local made = paths("weak")
+  run(("openssl req -x509 -newkey rsa:1024 -nodes -keyout '%s' -out '%s' -days 30 -subj /CN=localhost"):format(
+    made.key, made.cert))
   return made
 end
 

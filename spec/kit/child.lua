@@ -127,17 +127,27 @@ local function is_newer(file, other)
   return time and time > lfs.attributes(other, "modification")
 end
 
--- The path of a library for LD_PRELOAD or package.loadlib, compiled from spec/kit/tools. Runs of the
+-- Compiles spec/kit/tools/NAME.c unless that is done, and returns the path of the result. Runs of the
 -- specs beside each other share it: it is put in its place when it is whole.
-function child.library(name)
-  local source, library = ("spec/kit/tools/%s.c"):format(name), ("build/spec/%s.so"):format(name)
-  if not is_newer(library, source) then
-    local partial = ("%s.%d"):format(library, kit.process_id())
+local function compiled(name, extension, flags, libraries)
+  local source, result = ("spec/kit/tools/%s.c"):format(name), ("build/spec/%s%s"):format(name, extension)
+  if not is_newer(result, source) then
+    local partial = ("%s.%d"):format(result, kit.process_id())
     assert(os.execute("mkdir -p build/spec"))
-    assert(os.execute(("cc -O -shared -fPIC $(tools/find cflags libuv) -o %s %s -ldl"):format(partial, source)))
-    assert(os.rename(partial, library))
+    assert(os.execute(("cc -O %s -o %s %s %s"):format(flags, partial, source, libraries)))
+    assert(os.rename(partial, result))
   end
-  return lfs.currentdir() .. "/" .. library
+  return lfs.currentdir() .. "/" .. result
+end
+
+-- The path of a library for LD_PRELOAD or package.loadlib.
+function child.library(name)
+  return compiled(name, ".so", "-shared -fPIC $(tools/find cflags libuv)", "-ldl")
+end
+
+-- The path of a program that uses OpenSSL.
+function child.tls_program(name)
+  return compiled(name, "", "$(tools/find cflags openssl)", "$(tools/find libs openssl)")
 end
 
 -- The words that set a resolver of our own in front of a command.

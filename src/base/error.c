@@ -18,6 +18,7 @@ static const struct {
     [ARSENAL_BUSY - ARSENAL_TIMEOUT] = {"BUSY", "another task already waits there"},
     [ARSENAL_TLS - ARSENAL_TIMEOUT] = {"TLS", "protocol failure"},
     [ARSENAL_CERT - ARSENAL_TIMEOUT] = {"CERT", "certificate refused"},
+    [ARSENAL_TRUNCATED - ARSENAL_TIMEOUT] = {"TRUNCATED", "cut off without close_notify"},
     [ARSENAL_CANCELLED - ARSENAL_TIMEOUT] = {"CANCELLED", "task was cancelled"},
 };
 

@@ -5,29 +5,22 @@
 #ifndef ARSENAL_OPENSSL_CONTEXT_H
 #define ARSENAL_OPENSSL_CONTEXT_H
 
+#include "openssl/session.h"
+
 #include <lua.h>
 #include <openssl/ssl.h>
 #include <stdbool.h>
 
-/* What OpenSSL's contexts have no room for; it lives as long as its context. */
-typedef struct Settings {
-    unsigned char identity[32]; /* a server resumes only sessions with the same identity */
-    bool server;
-    bool verifies;          /* a client: the server's certificate and name */
-    unsigned protocol_size; /* a server's ALPN list as it is on the wire */
-    unsigned char protocols[];
-} Settings;
-
 SSL_CTX *context_check(lua_State *L, int index);
-const Settings *context_settings(const SSL_CTX *context);
 
-/* Makes another context serve a client whose handshake has begun. */
-void context_serve(SSL_CTX *context, SSL *ssl);
+/* Makes another context serve a client whose handshake has begun; false if there is no memory. */
+bool context_serve(SSL_CTX *context, Session *session);
 
 /*
-** context{server, cert, key, ca_file, ca_path, verify, client_cert, protocols,
-** min_version, max_version, ciphers, suites, asks}: returns a context; or nil and
-** what is wrong; or nil, what could not be done, and the negative errno.
+** context{server, cert, key, ca_file, ca_path, ca_folder, verify, client_cert,
+** protocols, min_version, max_version, ciphers, suites, asks, ticket_key_lifetime}:
+** returns a context; or nil and what is wrong; or nil, what could not be done, and
+** the negative errno. `ca_folder` is the state of the folder of authorities.
 */
 int context_new(lua_State *L);
 

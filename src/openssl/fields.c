@@ -10,6 +10,13 @@ const char *fields_string(lua_State *L, int index, const char *name, size_t *len
     return value;
 }
 
+double fields_number(lua_State *L, int index, const char *name) {
+    lua_getfield(L, index, name);
+    double value = lua_tonumber(L, -1);
+    lua_pop(L, 1);
+    return value;
+}
+
 bool fields_flag(lua_State *L, int index, const char *name) {
     lua_getfield(L, index, name);
     bool value = lua_toboolean(L, -1);

@@ -4,6 +4,8 @@
 #include "openssl/handshake.h"
 
 #include "openssl/error_text.h"
+#include "openssl/server_name.h"
+#include "openssl/settings.h"
 
 #include "base/error.h"
 
@@ -20,16 +22,14 @@ enum {
 
 bool handshake_expect(Session *session, const char *name, bool verifies) {
     X509_VERIFY_PARAM *param = SSL_get0_param(session->ssl);
-    ASN1_OCTET_STRING *address = a2i_IPADDRESS(name);
-    bool is_address = address != NULL, done;
-    ASN1_OCTET_STRING_free(address);
-    ERR_clear_error();
+    unsigned char address[ADDRESS_SIZE];
+    size_t size = server_name_address(name, address);
     /* RFC 6066, section 3: an address is not sent as a server name */
-    if (!is_address && !SSL_set_tlsext_host_name(session->ssl, name)) return false;
+    if (size == 0 && !SSL_set_tlsext_host_name(session->ssl, name)) return false;
     if (!verifies) return true;
     X509_VERIFY_PARAM_set_hostflags(param, NAME_FLAGS);
-    done = is_address ? X509_VERIFY_PARAM_set1_ip_asc(param, name)
-                      : X509_VERIFY_PARAM_set1_host(param, name, 0);
+    bool done = size > 0 ? X509_VERIFY_PARAM_set1_ip(param, address, size)
+                         : X509_VERIFY_PARAM_set1_host(param, name, 0);
     session->expected = strdup(name);
     return done && session->expected != NULL;
 }
@@ -45,8 +45,10 @@ static void handshake_refuse(Session *session, int error, X509 *certificate) {
         error_text_of_names(certificate, about);
         BIO_snprintf(words, sizeof words, "certificate refused: it is for %s, not for %s", about,
                      session->expected);
+    } else if (certificate == NULL) {
+        BIO_snprintf(words, sizeof words, "the server sent no certificate");
     } else {
-        if (certificate != NULL) error_text_of_subject(certificate, about);
+        error_text_of_subject(certificate, about);
         BIO_snprintf(words, sizeof words, "certificate refused: %s: %s",
                      X509_verify_cert_error_string(error), about);
     }
@@ -62,12 +64,17 @@ int handshake_verified(int ok, X509_STORE_CTX *store) {
 }
 
 static bool handshake_is_valid_for(X509 *certificate, const char *name) {
-    return X509_check_ip_asc(certificate, name, 0) == 1 ||
-           X509_check_host(certificate, name, 0, NAME_FLAGS, NULL) == 1;
+    unsigned char address[ADDRESS_SIZE];
+    size_t size = server_name_address(name, address);
+    return size > 0 ? X509_check_ip(certificate, address, size, 0) == 1
+                    : X509_check_host(certificate, name, 0, NAME_FLAGS, NULL) == 1;
 }
 
-/* Checks what the first handshake verified, because OpenSSL verifies nothing in a resumed one. */
-static int handshake_check_resumed(Session *session) {
+/*
+** Checks that a client which verifies has a certificate that is good: OpenSSL verifies
+** nothing in a resumed handshake, and no certificate is not an error to it.
+*/
+static int handshake_check_server(Session *session) {
     X509 *certificate = SSL_get0_peer_certificate(session->ssl);
     long error = SSL_get_verify_result(session->ssl);
     if (certificate == NULL)
@@ -80,36 +87,51 @@ static int handshake_check_resumed(Session *session) {
 }
 
 int handshake_done(Session *session) {
-    bool resumed = SSL_session_reused(session->ssl);
-    if (session->expected != NULL && resumed) return handshake_check_resumed(session);
+    record_budget_take_handshake(&session->wire.budget);
+    if (session->expected != NULL) return handshake_check_server(session);
     if (SSL_is_server(session->ssl) && SSL_version(session->ssl) == TLS1_3_VERSION)
-        session->tickets = resumed ? 1 : TICKETS;
+        session->tickets = SSL_session_reused(session->ssl) ? 1 : TICKETS;
     return 0;
 }
 
-/* --- the context that serves a client --- */
+/* --- what a client says in its hello --- */
 
-/* Copies the host name out of the extension's data: RFC 6066, section 3. */
-static char *handshake_copy_name(const unsigned char *data, size_t size) {
-    size_t length =
-        size >= 5 && data[2] == TLSEXT_NAMETYPE_host_name ? (size_t)data[3] << 8 | data[4] : 0;
-    return length + 5 <= size ? strndup((const char *)data + 5, length) : strdup("");
+/*
+** Sets session->requested to the name in the extension: RFC 6066, section 3. False if
+** it has anything but one host name.
+*/
+static bool handshake_set_requested(Session *session, const unsigned char *data, size_t size) {
+    enum { HEADER = 5 }; /* the size of the list, the type of its only entry, the name's size */
+    char name[SERVER_NAME_SIZE];
+    if (size < HEADER || data[2] != TLSEXT_NAMETYPE_host_name) return false;
+    size_t list = (size_t)data[0] << 8 | data[1], length = (size_t)data[3] << 8 | data[4];
+    if (list != size - 2 || length != size - HEADER ||
+        !server_name_clean((const char *)data + HEADER, length, name))
+        return false;
+    session->requested = strdup(name);
+    return session->requested != NULL;
+}
+
+/* Reads the name that the client asks for, and binds tickets to it. */
+static bool handshake_read_hello(SSL *ssl, Session *session, const Settings *settings) {
+    unsigned char identity[IDENTITY_SIZE];
+    const unsigned char *data;
+    size_t size;
+    if (SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_server_name, &data, &size) &&
+        !handshake_set_requested(session, data, size))
+        return false;
+    return settings_bind(settings, ssl, session_requested(session), identity);
 }
 
 int handshake_greeted(SSL *ssl, int *alert, void *argument) {
     Session *session = SSL_get_app_data(ssl);
-    const unsigned char *data = NULL;
-    size_t size = 0;
-    (void)argument;
-    if (session->context == SESSION_CONTEXT_REFUSED) {
-        *alert = SSL_AD_UNRECOGNIZED_NAME;
-        return SSL_CLIENT_HELLO_ERROR;
-    }
+    const Settings *settings = argument;
+    if (session->context == SESSION_CONTEXT_OPEN && !handshake_read_hello(ssl, session, settings))
+        session->context = SESSION_CONTEXT_REFUSED;
+    else if (session->context == SESSION_CONTEXT_OPEN)
+        session->context = settings->asks ? SESSION_CONTEXT_ASKED : SESSION_CONTEXT_CHOSEN;
     if (session->context == SESSION_CONTEXT_CHOSEN) return SSL_CLIENT_HELLO_SUCCESS;
-    if (session->context == SESSION_CONTEXT_OPEN) {
-        SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_server_name, &data, &size);
-        session->requested = handshake_copy_name(data, size);
-        session->context = SESSION_CONTEXT_ASKED;
-    }
-    return SSL_CLIENT_HELLO_RETRY;
+    if (session->context == SESSION_CONTEXT_ASKED) return SSL_CLIENT_HELLO_RETRY;
+    *alert = SSL_AD_UNRECOGNIZED_NAME;
+    return SSL_CLIENT_HELLO_ERROR;
 }

@@ -16,10 +16,14 @@ bool handshake_expect(Session *session, const char *name, bool verifies);
 /* OpenSSL's callback after it has verified a certificate of the chain. */
 int handshake_verified(int ok, X509_STORE_CTX *store);
 
-/* OpenSSL's callback for a client hello, of contexts that let Lua choose the context to serve it. */
-int handshake_greeted(SSL *ssl, int *alert, void *argument);
+/*
+** OpenSSL's callback for a client hello; `settings` are those of the context. It
+** refuses a client that asks for a name that is none, and stops the handshake if Lua
+** chooses the context.
+*/
+int handshake_greeted(SSL *ssl, int *alert, void *settings);
 
-/* The handshake is done: returns 0, or the status of a resumed session that is refused. */
+/* The handshake is done: returns 0, or the status of a session that is refused. */
 int handshake_done(Session *session);
 
 #endif

@@ -17,7 +17,12 @@ bool session_start(Session *session, SSL_CTX *context) {
     if (bio == NULL) return false;
     SSL_set_bio(session->ssl, bio, bio);
     SSL_set_app_data(session->ssl, session);
+    record_budget_watch(&session->wire.budget, session->ssl);
     return true;
+}
+
+const char *session_requested(const Session *session) {
+    return session->requested != NULL ? session->requested : "";
 }
 
 /* --- failures --- */
@@ -40,6 +45,8 @@ static bool session_is_error(unsigned long error, int reason) {
 int session_fail(Session *session) {
     unsigned long error = ERR_peek_error();
     char words[ERROR_TEXT];
+    if (record_budget_is_overrun(&session->wire.budget))
+        return session_fail_with(session, ARSENAL_TLS, "the peer sends records without data");
     if (error == 0 && session->wire.status != 0) return session->wire.status;
     if (session->context == SESSION_CONTEXT_REFUSED)
         return session_fail_with(session, ARSENAL_TLS,
@@ -59,7 +66,7 @@ int session_cut_off(Session *session) {
     session_set_reason(session, SSL_is_init_finished(session->ssl)
                                     ? "cut off without close_notify"
                                     : "the peer went away during the handshake");
-    return ARSENAL_TLS;
+    return SSL_is_init_finished(session->ssl) ? ARSENAL_TRUNCATED : ARSENAL_TLS;
 }
 
 /* --- the end --- */

@@ -28,7 +28,7 @@ typedef struct Session {
     char *reason;   /* why it failed; NULL if the status says it all */
     char *expected; /* a client's: the name that the server's certificate must be valid for */
 
-    char *requested;        /* a server's: the name that the client asks for; "" if none */
+    char *requested;        /* a server's: the name that the client asks for; NULL if none */
     SessionContext context; /* a server's */
     unsigned char tickets;  /* TLS 1.3 tickets to send with the first write */
 
@@ -38,6 +38,9 @@ typedef struct Session {
 
 /* Initialises a zeroed session on `context`; false if there is no memory. */
 bool session_start(Session *session, SSL_CTX *context);
+
+/* Returns the name that the client asks for, "" if none. */
+const char *session_requested(const Session *session);
 
 /* Replaces the reason. */
 void session_set_reason(Session *session, const char *words);

@@ -7,9 +7,8 @@
 #include <lua.h>
 
 /*
-** session(context, {name, protocols, identity, session}): returns a session. The
-** table is for clients: the server's name, the ALPN list to offer, 32 bytes that tell
-** under which options a session was made, and a saved session to resume.
+** session(context, {name, protocols, session}): returns a session. The table is for
+** clients: the server's name, the ALPN list to offer, and a saved session to resume.
 */
 int session_object_new(lua_State *L);
 

@@ -25,14 +25,23 @@ static Session *tls_enter(void *state, int fd) {
     return session;
 }
 
+/* Returns the answer of a whole call. If the stream waits after it, other tasks have their turn. */
+static ptrdiff_t tls_return(Session *session, ptrdiff_t answer) {
+    if (transport_wants(answer) || answer == TRANSPORT_AGAIN)
+        record_budget_renew(&session->wire.budget);
+    return answer;
+}
+
 /* Translates the result of an OpenSSL call that has not succeeded into the transport's answer. */
 static ptrdiff_t tls_answer(Session *session, int result) {
     switch (SSL_get_error(session->ssl, result)) {
     case SSL_ERROR_WANT_READ:
-        return TRANSPORT_WANTS_READ;
+        return record_budget_is_spent(&session->wire.budget) ? TRANSPORT_AGAIN
+                                                             : TRANSPORT_WANTS_READ;
     case SSL_ERROR_WANT_WRITE:
         return TRANSPORT_WANTS_WRITE;
     case SSL_ERROR_ZERO_RETURN:
+        if (record_budget_is_overrun(&session->wire.budget)) return session_fail(session);
         return session->wire.ended ? session_cut_off(session) : 0;
     case SSL_ERROR_WANT_CLIENT_HELLO_CB:
         return TRANSPORT_ASKS;
@@ -47,25 +56,31 @@ static ptrdiff_t tls_handshake(void *state, int fd) {
     int result = SSL_do_handshake(session->ssl);
     if (result == 1) return handshake_done(session);
     ptrdiff_t status = tls_answer(session, result);
-    return status == 0 ? session_cut_off(session) : status;
+    return status == 0 ? session_cut_off(session) : tls_return(session, status);
 }
 
-/* OpenSSL returns one record per call: this reads as many as are there and fit. */
+/*
+** OpenSSL returns one record per call: this reads as many as are there and fit,
+** until the budget is spent; then the next call answers TRANSPORT_AGAIN.
+*/
 static ptrdiff_t tls_read(void *state, int fd, char *data, size_t size) {
     Session *session = tls_enter(state, fd);
     size_t total = 0, count;
     if (session->failed != 0) return session->failed;
+    if (record_budget_is_spent(&session->wire.budget)) return tls_return(session, TRANSPORT_AGAIN);
     do {
         int result = SSL_read_ex(session->ssl, data + total, size - total, &count);
         if (result != 1) {
             ptrdiff_t status = tls_answer(session, result);
-            if (total == 0) return status;
+            if (total == 0) return tls_return(session, status);
             if (status != TRANSPORT_WANTS_READ)
                 session->wire.short_read = false; /* the next read reports the status */
             return (ptrdiff_t)total;
         }
         total += count;
-    } while (total < size && SSL_has_pending(session->ssl));
+        record_budget_take_data(&session->wire.budget, session->ssl, count);
+    } while (total < size && SSL_has_pending(session->ssl) &&
+             !record_budget_is_spent(&session->wire.budget));
     return (ptrdiff_t)total;
 }
 
@@ -118,7 +133,7 @@ static ptrdiff_t tls_write(void *state, int fd, const uv_buf_t *parts, unsigned 
     session->is_holding = result != 1 && !SSL_in_init(session->ssl);
     if (result == 1) return (ptrdiff_t)written;
     ptrdiff_t status = tls_answer(session, result);
-    return status == 0 ? UV_EPIPE : status;
+    return status == 0 ? UV_EPIPE : tls_return(session, status);
 }
 
 static bool tls_holds(void *state) {
@@ -131,7 +146,7 @@ static ptrdiff_t tls_end(void *state, int fd) {
     if (session->failed != 0) return session->failed;
     if (SSL_in_init(session->ssl)) { /* in the middle of a message that follows the handshake */
         int result = SSL_do_handshake(session->ssl);
-        if (result != 1) return tls_answer(session, result);
+        if (result != 1) return tls_return(session, tls_answer(session, result));
     }
     int result = SSL_shutdown(session->ssl);
     ptrdiff_t status = result >= 0 ? 0 : tls_answer(session, result);
@@ -149,7 +164,8 @@ static void tls_close(void *state, int fd, bool clean) {
 }
 
 static const char *tls_reason(void *state, int status) {
-    return status == ARSENAL_TLS || status == ARSENAL_CERT ? ((Session *)state)->reason : NULL;
+    bool is_ours = status == ARSENAL_TLS || status == ARSENAL_CERT || status == ARSENAL_TRUNCATED;
+    return is_ours ? ((Session *)state)->reason : NULL;
 }
 
 const Transport tls_transport = {

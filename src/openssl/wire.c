@@ -3,8 +3,17 @@
 */
 #include "openssl/wire.h"
 
+/* Lets OpenSSL return, as if the socket were empty. */
+static int wire_put_off(BIO *bio, Wire *wire) {
+    wire->short_read = false;
+    BIO_clear_retry_flags(bio);
+    BIO_set_retry_read(bio);
+    return -1;
+}
+
 static int wire_read(BIO *bio, char *data, int size) {
     Wire *wire = BIO_get_data(bio);
+    if (record_budget_is_spent(&wire->budget)) return wire_put_off(bio, wire);
     ptrdiff_t count = wire->plain->read(NULL, wire->fd, data, (size_t)size);
     bool blocks = count == TRANSPORT_WANTS_READ;
     BIO_clear_retry_flags(bio);

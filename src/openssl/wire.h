@@ -5,6 +5,8 @@
 #ifndef ARSENAL_OPENSSL_WIRE_H
 #define ARSENAL_OPENSSL_WIRE_H
 
+#include "openssl/record_budget.h"
+
 #include "stream/transport.h"
 
 #include <openssl/bio.h>
@@ -12,9 +14,10 @@
 typedef struct Wire {
     const Transport *plain;
     int fd;
-    int status;      /* of the last read or write: 0, or a negative errno */
-    bool ended;      /* the peer has closed the connection */
-    bool short_read; /* the last read returned less than it asked for: the socket is empty */
+    int status;          /* of the last read or write: 0, or a negative errno */
+    bool ended;          /* the peer has closed the connection */
+    RecordBudget budget; /* nothing is read while it is spent */
+    bool short_read;     /* the last read returned less than it asked for: the socket is empty */
 } Wire;
 
 /* Returns a BIO over `wire`, which must outlive it; NULL if there is no memory. */

@@ -184,6 +184,7 @@ static bool copy_can_splice(Copy *copy) {
 
 static int copy_step_write(lua_State *L, Copy *copy, Task *task, ptrdiff_t written) {
     if (transport_wants(written)) return copy_wait_for(L, copy, task, copy->to, written);
+    if (written == TRANSPORT_AGAIN) return copy_pause(L, copy, task);
     return written < 0 ? copy_fail(L, copy, task, copy->to, (int)written) : 0;
 }
 
@@ -191,6 +192,7 @@ static int copy_step_read(lua_State *L, Copy *copy, Task *task) {
     bool spliced = copy_can_splice(copy);
     ptrdiff_t count = spliced ? copy_read_splice(copy) : copy_read(copy);
     if (transport_wants(count)) return copy_wait_for(L, copy, task, copy->from, count);
+    if (count == TRANSPORT_AGAIN) return copy_pause(L, copy, task);
     if (count == 0 || spliced) return 0;
     return copy_step_write(L, copy, task, copy_write_scratch(copy, (size_t)count));
 }

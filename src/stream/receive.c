@@ -142,6 +142,7 @@ static int recv_item(lua_State *L, const Item *item) {
     while (results == 0) {
         ptrdiff_t count = recv_read(L, stream, item, &results);
         if (transport_wants(count)) return recv_wait_for(L, stream, item, count);
+        if (count == TRANSPORT_AGAIN && !item->never_waits) return recv_pause(L, stream, item);
         if (count == 0) return recv_at_end(L, stream, item);
     }
     return results;

@@ -76,6 +76,7 @@ static int send_rest(lua_State *L, Stream *stream, Task *task) {
         if (task_spent(stream->socket.handle.loop)) return task_pause(L, task, &send_wait, stream);
         ptrdiff_t written = stream_write(stream, parts, count, size);
         if (transport_wants(written)) return send_wait_for(L, stream, task, written);
+        if (written == TRANSPORT_AGAIN) return task_pause(L, task, &send_wait, stream);
         if (written < 0) return send_end_message(L, stream, task->progress, (int)written);
         task->progress += (size_t)written;
         if ((size_t)written == size && count < SEND_PARTS) break;
@@ -190,6 +191,7 @@ static int send_shutdown_on_turn(lua_State *L, Stream *stream, Task *task) {
     if (stream->sending != STREAM_SENDS) return send_shutdown_done(L, stream, 0);
     ptrdiff_t status = stream_end(stream);
     if (transport_wants(status)) return send_shutdown_wait_for(L, stream, task, status);
+    if (status == TRANSPORT_AGAIN) return task_pause(L, task, &shutdown_wait, stream);
     stream->sending = STREAM_SENT_END;
     return send_shutdown_done(L, stream, (int)status);
 }

@@ -99,6 +99,7 @@ static int start_tls_wait_for(lua_State *L, Stream *stream, Task *task, ptrdiff_
 static int start_tls_shake_hands(lua_State *L, Stream *stream, Task *task) {
     ptrdiff_t answer = stream_shake_hands(stream);
     if (transport_wants(answer)) return start_tls_wait_for(L, stream, task, answer);
+    if (answer == TRANSPORT_AGAIN) return task_pause(L, task, &handshake_wait, stream);
     stream->receiver = NULL;
     send_queue_pass_turn(&stream->senders);
     if (answer < 0) return start_tls_give_up(L, stream, (int)answer);

@@ -4,6 +4,7 @@
 #include "stream/stream_io.h"
 
 #include "base/error.h"
+#include "event/turn.h"
 
 /* --- accounts --- */
 
@@ -11,8 +12,15 @@ static unsigned stream_io_events(ptrdiff_t wants) {
     return wants == TRANSPORT_WANTS_READ ? POLL_READ : POLL_WRITE;
 }
 
+/* The transport has worked for long: the task's share is used up, and the loop polls before it goes on. */
+static void stream_io_use_up_share(Loop *loop) {
+    loop->budget = 0;
+    loop->unpolled += POLL_TASKS;
+}
+
 static ptrdiff_t stream_io_answer(Stream *stream, ptrdiff_t answer) {
     if (transport_wants(answer)) poller_exhausted(&stream->socket.poller, stream_io_events(answer));
+    if (answer == TRANSPORT_AGAIN) stream_io_use_up_share(stream->socket.handle.loop);
     return answer;
 }
 
@@ -23,7 +31,8 @@ static void stream_io_charge(const Stream *stream, size_t count) {
 
 /* A read has returned no bytes. */
 static ptrdiff_t stream_io_read_none(Stream *stream, ptrdiff_t answer) {
-    if (transport_wants(answer)) return stream_io_answer(stream, answer);
+    if (transport_wants(answer) || answer == TRANSPORT_AGAIN)
+        return stream_io_answer(stream, answer);
     stream->read_end = answer == 0 ? 1 : (int)answer;
     return 0;
 }
@@ -92,7 +101,9 @@ bool stream_probe(Stream *stream) {
     char *scratch = stream->socket.handle.loop->scratch;
     if (buffer_length(&stream->input) > 0) return true;
     stream->socket.poller.ready |= POLL_READ;
-    ptrdiff_t count = stream_read(stream, scratch, READ_SIZE);
+    ptrdiff_t count = TRANSPORT_AGAIN;
+    while (count == TRANSPORT_AGAIN) /* which does not last: see transport.h */
+        count = stream_read(stream, scratch, READ_SIZE);
     if (count > 0 && !buffer_append(&stream->input, scratch, (size_t)count))
         stream->read_end = UV_ENOMEM;
     return stream->read_end == 0;

@@ -12,8 +12,8 @@
 
 /*
 ** Reads once, at most `size` bytes: into `data`, to the end of stream->input, or
-** into a splice. Returns the count of bytes, TRANSPORT_WANTS_..., or 0 if
-** stream->read_end says why there are no more.
+** into a splice. Returns the count of bytes, TRANSPORT_WANTS_..., TRANSPORT_AGAIN,
+** or 0 if stream->read_end says why there are no more.
 */
 ptrdiff_t stream_read(Stream *stream, char *data, size_t size);
 ptrdiff_t stream_read_input(Stream *stream, size_t size);
@@ -21,7 +21,7 @@ ptrdiff_t stream_read_splice(Stream *stream, Splice *splice, size_t size);
 
 /*
 ** Writes once, from memory (`size` bytes in all) or from a splice. Returns the
-** count of bytes, TRANSPORT_WANTS_..., or a status.
+** count of bytes, TRANSPORT_WANTS_..., TRANSPORT_AGAIN, or a status.
 */
 ptrdiff_t stream_write(Stream *stream, const uv_buf_t *parts, unsigned count, size_t size);
 ptrdiff_t stream_write_splice(Stream *stream, Splice *splice);

@@ -14,6 +14,7 @@
 enum {
     TRANSPORT_WANTS_READ = -30000, /* wait until the descriptor is readable, then call again */
     TRANSPORT_WANTS_WRITE,         /* wait until it is writable */
+    TRANSPORT_AGAIN, /* let other tasks run, then call again; no event may come before that */
 };
 
 static inline bool transport_wants(ptrdiff_t answer) {
@@ -26,7 +27,8 @@ enum { TRANSPORT_ASKS = 1 }; /* a handshake stops here until its caller has deci
 ** `state` belongs to the transport. The plain one has none; that of a transport
 ** which takes over from it (see start_tls.c) is a userdata that starts with a
 ** TransportHead. Each function that returns ptrdiff_t may return
-** TRANSPORT_WANTS_...
+** TRANSPORT_WANTS_... or TRANSPORT_AGAIN. A transport answers TRANSPORT_AGAIN only
+** a bounded number of times before bytes, the end or a failure.
 */
 typedef struct Transport {
     /* Makes the connection ready for the other calls: 0 or TRANSPORT_ASKS. NULL: it always is ready. */

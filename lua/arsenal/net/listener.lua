@@ -14,7 +14,9 @@ local serving = setmetatable({}, { __mode = "k" })
 local gone = setmetatable({}, { __mode = "k" })
 
 -- The codes of such failures.
-local peer_is_gone = { ECONNRESET = true, EPIPE = true, ETIMEDOUT = true, EOF = true, TIMEOUT = true }
+local peer_is_gone = {
+  ECONNRESET = true, EPIPE = true, ETIMEDOUT = true, EOF = true, TIMEOUT = true, TRUNCATED = true,
+}
 
 -- Whether a handler's error is such a failure, of its own stream. Counts it then.
 local function count_gone(listener, err, stream)

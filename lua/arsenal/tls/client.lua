@@ -11,37 +11,16 @@ local tls_options = require("arsenal.tls.options")
 
 local client = {}
 
-local LONGEST_NAME <const> = 253
-
--- Returns the name as certificates have it; or nil and what is wrong with it.
-local function clean_name(name)
-  name = name:gsub("%.$", ""):gsub("%%.*", "")
-  if name == "" then return nil, "the server name is empty" end
-  if #name > LONGEST_NAME then return nil, "the server name is too long" end
-  if name:find("[%c%s]") then return nil, "the server name contains a space or control character" end
-  return name
-end
-
--- Returns 32 bytes that tell under which options a session is made: it may be resumed only under the same.
-local function identity_of(options, name)
-  return openssl.digest(table.concat({
-    tostring(options.verify ~= false), options.ca_file or "", options.ca_path or "", name or "",
-  }, "\0"))
-end
-
 -- Returns a session; or nil, message, code. It sends nothing yet.
 local function new_session(options, host)
   local context, message, code = contexts.client(options)
   if not context then return nil, message, code end
-  local given, name = options.server_name or host, nil
-  if given then
-    name, message = clean_name(given)
-    if not name then return nil, message, "EINVAL" end
-  end
+  local given = options.server_name or host
+  local name = given and openssl.server_name(given)
+  if given and not name then return nil, ("%q is no valid server name"):format(given), "EINVAL" end
   return openssl.session(context, {
     name = name,
     protocols = contexts.wire_form(options.alpn),
-    identity = identity_of(options, name),
     session = options.session,
   })
 end

@@ -8,6 +8,8 @@ local contexts = {}
 
 local MOST_KEPT <const> = 256
 
+contexts.ticket_key_lifetime = 4 * 3600 -- seconds; a ticket is good for 2 hours
+
 local kept, kept_count = {}, 0
 
 -- Splits a list of ciphers into older ones and suites of TLS 1.3, which OpenSSL wants apart; nil for an empty list.
@@ -27,24 +29,46 @@ function contexts.wire_form(protocols)
   return table.concat(forms)
 end
 
+-- Returns a list of strings as one string, such that different lists give different ones.
+local function joined(words)
+  local forms = {}
+  for i, word in ipairs(words) do forms[i] = string.pack("s", word) end
+  return table.concat(forms)
+end
+
 -- Returns a string that changes if the settings or their files do.
 local function key_of(settings)
   local words, files = {}, {}
-  for name, value in pairs(settings) do words[#words + 1] = ("%s=%s"):format(name, value) end
+  for name, value in pairs(settings) do words[#words + 1] = joined { name, tostring(value) } end
   table.sort(words)
   for _, name in ipairs { "cert", "key", "ca_file", "ca_path" } do files[#files + 1] = settings[name] end
   words[#words + 1] = openssl.files_identity(table.unpack(files))
-  if not settings.server then words[#words + 1] = openssl.files_identity() end
-  return table.concat(words, "\0")
+  return joined(words)
+end
+
+-- Returns what is wrong with the strings of the settings, or nil: OpenSSL and the system end a string at a NUL.
+local function wrong_string(settings)
+  for _, name in ipairs { "cert", "key", "ca_file", "ca_path", "ciphers", "suites" } do
+    local value = settings[name]
+    if value and value:find("\0", 1, true) then return ("%s %q: it contains a NUL"):format(name, value) end
+  end
+end
+
+local function new_context(settings)
+  local wrong = wrong_string(settings)
+  if wrong then return nil, wrong, "EINVAL" end
+  local context, message, errno = openssl.context(settings)
+  if context then return context end
+  if errno then return core.failure(errno, message) end
+  return nil, message, "EINVAL"
 end
 
 -- Returns the context for the settings, a kept or a new one; or nil, message, code.
 local function context_of(settings)
   local key = key_of(settings)
   if kept[key] then return kept[key] end
-  local context, message, errno = openssl.context(settings)
-  if not context and errno then return core.failure(errno, message) end
-  if not context then return nil, message, "EINVAL" end
+  local context, message, code = new_context(settings)
+  if not context then return nil, message, code end
   if kept_count >= MOST_KEPT then kept, kept_count = {}, 0 end
   kept[key], kept_count = context, kept_count + 1
   return context
@@ -69,6 +93,10 @@ function contexts.client(options)
   local settings = settings_of(options)
   settings.verify = options.verify ~= false
   settings.ca_path = options.ca_path
+  if settings.verify and (settings.ca_path or not settings.ca_file) then
+    local folder = settings.ca_path and openssl.files_identity(settings.ca_path) or openssl.files_identity()
+    settings.ca_folder = joined { settings.ca_path or "", folder }
+  end
   return context_of(settings)
 end
 
@@ -79,6 +107,7 @@ function contexts.server(options, asks)
   settings.asks = asks
   settings.client_cert = options.client_cert
   settings.protocols = contexts.wire_form(options.alpn)
+  settings.ticket_key_lifetime = contexts.ticket_key_lifetime
   return context_of(settings)
 end
 

@@ -22,7 +22,7 @@ local function contexts_by_name(sni)
   for name, options in pairs(sni) do
     local context, message, code = contexts.server(options)
     if not context then return nil, ("sni %s: %s"):format(name, message), code end
-    by_name[name:lower()] = context
+    by_name[name:lower():gsub("%.$", "")] = context
   end
   return by_name
 end
@@ -50,10 +50,9 @@ local function context_by_function(fn, name)
   return core.check(contexts.server(options))
 end
 
--- Returns the context for the name that a client asks for; nil: the server's own, false: the client is refused.
+-- Returns the context for the name that a client asks for, in lower case; nil: the server's own, false: it is refused.
 local function choose(sni, name)
   if type(sni) == "function" then return context_by_function(sni, name) end
-  name = name:lower()
   return sni[name] or sni[name:gsub("^[^.]+", "*", 1)]
 end
 
