@@ -177,6 +177,31 @@ describe("a stream under load", function()
     end)
   end))
 
+  it("inside one large item lets others run (#case38)", inside(function()
+    local listener <close> = kit.listen()
+    local size <const> = kit.bytes(256 << 20)
+    local sender <close> = child.lua([[
+      local port, size = tonumber(arg[1]), tonumber(arg[2])
+      local stream = assert(arsenal.tcp.connect("127.0.0.1", port))
+      local chunk = ("x"):rep(1 << 20)
+      for _ = 1, size // #chunk do assert(stream:send(chunk)) end
+      assert(stream:send(("x"):rep(size % #chunk)))
+      stream:recv()]], {}, kit.port_of(listener), size)
+    local stream <close> = assert(listener:accept())
+    local ticks = 0
+    local ticking = arsenal.go(function()
+      while true do
+        ticks = ticks + 1
+        arsenal.yield()
+      end
+    end)
+    assert.equal(size, #assert(stream:recv_exactly(size)))
+    ticking:cancel()
+    ticking:join()
+    local least = size // (16 << 20)
+    assert(ticks >= least, ("the other task ran %d times, %d expected"):format(ticks, least))
+  end))
+
   it("of small ready messages that a task never waits for lets others run (#case38)", inside(function()
     kit.with_pair(function(a, b)
       b:send(("."):rep(60000))

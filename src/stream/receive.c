@@ -135,6 +135,7 @@ static int recv_pause(lua_State *L, Stream *stream, const Item *item) {
 
 static int recv_item(lua_State *L, const Item *item) {
     Stream *stream = lua_touserdata(L, ITEM_SELF);
+    const Loop *loop = stream->socket.handle.loop;
     if (!stream->socket.handle.open) return recv_fail(L, stream, item, ARSENAL_CLOSED);
     if (!item->never_waits && task_spent(stream->socket.handle.loop))
         return recv_pause(L, stream, item);
@@ -142,8 +143,9 @@ static int recv_item(lua_State *L, const Item *item) {
     while (results == 0) {
         ptrdiff_t count = recv_read(L, stream, item, &results);
         if (transport_wants(count)) return recv_wait_for(L, stream, item, count);
-        if (count == TRANSPORT_AGAIN && !item->never_waits) return recv_pause(L, stream, item);
         if (count == 0) return recv_at_end(L, stream, item);
+        bool is_spent = count == TRANSPORT_AGAIN || (results == 0 && loop->budget < 0);
+        if (is_spent && !item->never_waits) return recv_pause(L, stream, item);
     }
     return results;
 }
