@@ -64,16 +64,12 @@ LINK = $(CC) -bundle -undefined dynamic_lookup $(LDFLAGS) $(SANITIZERS)
 else
 LINK = $(CC) -shared $(LDFLAGS) $(SANITIZERS)
 endif
-ifeq ($(SYSTEM),Linux)
-# Threads of libuv's pool may outlive the Lua state, and need the code that they run.
-LINK += -Wl,-z,nodelete
-endif
 
-# TLS has a shared object of its own, so that the core needs no OpenSSL.
+# TLS has a shared object of its own, so that the core needs no OpenSSL. Each pins itself when it is loaded.
 SOURCES := $(wildcard src/*.c src/*/*.c)
 objects = $(patsubst src/%.c,$(BUILD)/obj/%.o,$(1))
 CORE := $(call objects,$(filter-out src/openssl/%,$(SOURCES)))
-OPENSSL := $(call objects,$(filter src/openssl/%,$(SOURCES)))
+OPENSSL := $(call objects,$(filter src/openssl/%,$(SOURCES)) src/base/module_pin.c)
 MODULES := $(BUILD)/arsenal/core.so $(if $(OPENSSL),$(BUILD)/arsenal/openssl.so)
 
 all: $(MODULES)

@@ -114,6 +114,7 @@ build = {
     },
     ["arsenal.openssl"] = {
       sources = { -- C files of openssl
+        "src/base/module_pin.c",
         "src/openssl/cert_files.c",
         "src/openssl/cert_names.c",
         "src/openssl/context.c",

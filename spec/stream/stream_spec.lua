@@ -180,7 +180,7 @@ describe("a stream under load", function()
   it("inside one large item lets others run (#case38)", inside(function()
     local listener <close> = kit.listen()
     local size <const> = kit.bytes(256 << 20)
-    local sender <close> = child.lua([[
+    local _ <close> = child.lua([[
       local port, size = tonumber(arg[1]), tonumber(arg[2])
       local stream = assert(arsenal.tcp.connect("127.0.0.1", port))
       local chunk = ("x"):rep(1 << 20)

@@ -3,6 +3,7 @@
 ** It is a shared object of its own, so that the core needs no OpenSSL.
 */
 #include "openssl/cert_files.h"
+#include "base/module_pin.h"
 #include "openssl/context.h"
 #include "openssl/server_name.h"
 #include "openssl/session_object.h"
@@ -24,6 +25,7 @@ static const luaL_Reg functions[] = {
 };
 
 EXPORT int luaopen_arsenal_openssl(lua_State *L) {
+    module_pin(functions); /* OpenSSL calls what its extra data is freed by, in later states, too */
     luaL_newlib(L, functions);
     context_open(L);
     session_object_open(L);
