@@ -115,3 +115,41 @@ describe("a coroutine that user code closes while its task waits in it", functio
     end))
   end
 end)
+
+describe("a coroutine that is closed after its wait has timed out", function()
+  it("leaves the descriptor to other tasks", kit.inside(function()
+    for _ = 1, 10 do
+      local near <close>, far = kit.tcp_pair()
+      local _ <close> = far
+      local co = arsenal.coroutine.create(arsenal.wait_readable)
+      local task = kit.waiting(arsenal.coroutine.resume, co, near:fd(), 0.001)
+      local closer = kit.waiting(function()
+        arsenal.sleep(0.001)
+        arsenal.wait_readable(near:fd(), 0) -- the last to leave frees what both wait on
+        coroutine.close(co)
+      end)
+      kit.takes(0.002, 60, function()
+        local ended = arsenal.now() + 0.002
+        while arsenal.now() < ended do collectgarbage("step") end
+      end)
+      task:join()
+      closer:join()
+    end
+  end))
+end)
+
+describe("a coroutine that is closed while its task waits in it, and collected", function()
+  for _, name in ipairs { "resolve", "select_channel" } do
+    it("lets the task go on, by " .. name, kit.inside(function()
+      local co = arsenal.coroutine.create(waits[name])
+      local task = kit.waiting(arsenal.coroutine.resume, co)
+      coroutine.close(co)
+      co = nil
+      collectgarbage()
+      collectgarbage()
+      kit.until_waiting(arsenal.go(arsenal.sleep, 0.001))
+      arsenal.dump(io.tmpfile())
+      assert.is_false((task:join()))
+    end))
+  end
+end)

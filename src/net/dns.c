@@ -187,13 +187,15 @@ static void question_forget(Question *question) {
     if (answer != NULL && --answer->holders == 0) answer_free(answer);
 }
 
+/* User code has closed the coroutine in which the task waits; the task is woken, and ends. */
 static int question_gc(lua_State *L) {
     Question *question = lua_touserdata(L, 1);
     if (question->lookup == NULL && question->answer == NULL) return 0;
-    question->task->object = NULL; /* the task still waits: user code has closed its coroutine */
+    question->task->object = NULL;
     if (question->lookup != NULL && question->task->loop->closed) return 0;
     waiter_leave(&question->task->waiter);
     question_forget(question);
+    waiter_wake(&question->task->waiter, ARSENAL_CLOSED);
     return 0;
 }
 
