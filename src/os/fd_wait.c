@@ -216,8 +216,13 @@ static void fd_wait_leave(WatchedFd *watched, Task *task) {
 
 static int fd_wait_step(lua_State *L);
 
+/* A task that was woken, and whose coroutine was closed before it ran, may have outlived the object. */
 static void fd_wait_forget(Task *task) {
-    fd_wait_leave(task->object, task);
+    const FdWaitPart *part = loop_part(task->loop, &fd_wait_key);
+    WatchedFd *watched = part->watched;
+    while (watched != NULL && watched != task->object)
+        watched = watched->next;
+    if (watched != NULL) fd_wait_leave(watched, task);
 }
 
 static void fd_wait_describe(lua_State *L, Task *task) {
