@@ -379,16 +379,22 @@ describe("listener:shutdown", function()
     end)
   end))
 
-  it("cancels them when the grace is over", inside(function()
-    serving(echo_line, nil, function(listener, connect, task)
-      local client = connect()
-      ask(client, "x")
-      kit.takes(0.02, listener.shutdown, listener, 0.02)
-      assert.is_nil(client:recv())
-      pcall(task.join, task)
-      kit.fails("CLOSED", listener:accept())
-    end)
-  end))
+  for name, options in pairs {
+    ["cancels them"] = false,
+    ["cancels them, the most of them there being,"] = { max_connections = 1 },
+    ["closes the idle ones"] = { when = "readable" },
+  } do
+    it(name .. " when the grace is over, and serve returns true", inside(function()
+      serving(echo_line, options or nil, function(listener, connect, task)
+        local client = connect()
+        ask(client, "x")
+        kit.takes(0.02, listener.shutdown, listener, 0.02)
+        assert.is_nil(client:recv())
+        assert.is_true(task:join())
+        kit.fails("CLOSED", listener:accept())
+      end)
+    end))
+  end
 
   it("takes a duration", inside(function()
     local listener <close> = kit.listen()

@@ -83,10 +83,12 @@ local function serve_readable(opened, listener, handler, max_connections)
   return true
 end
 
--- Raises the error that ended the accepting; returns true after a close.
-local function finish(groups, opened, ok, err, traceback)
+-- Raises the error that ended the accepting; returns true after a close, also if `shutdown` has cancelled the rest.
+local function finish(groups, opened, cancelled, ok, err, traceback)
   groups[opened] = nil
   if ok then return true end
+  core.check_cancelled()
+  if cancelled and core.is_cancelled(err) then return true end
   return core.rethrow(err, traceback)
 end
 
@@ -117,8 +119,8 @@ function Listener:serve(handler, options)
   local function failed(err, traceback, task, stream)
     if task and not (stream and count_gone(self, err, stream)) then core.module().on_error(err, traceback, task) end
   end
-  local _, ok, err, traceback = group.run(failed, body)
-  return finish(serving[self], opened, ok, err, traceback)
+  local cancelled, ok, err, traceback = group.run(failed, body)
+  return finish(serving[self], opened, cancelled, ok, err, traceback)
 end
 
 ---Closes the listener, and waits for the handlers of `serve`. Those that have not ended in time are cancelled; then it
