@@ -7,6 +7,9 @@
 ## SANITIZE=1         build with the address and undefined-behaviour sanitizers
 ## SPEC='FILE...'     run these spec files only
 ## SUITE=NAME         the suite of benchmarks
+## SEED=N SECONDS=N   of chaos: where its random numbers start (default: the time), and how long it runs (30)
+## ROUNDS=N ACTS=NAME of chaos: how many rounds it runs at most, and a pattern that names the acts
+## MINUTES=N          of soak: how long it runs (1)
 
 # Each build is in a folder of its own.
 
@@ -14,6 +17,11 @@ POLLER :=
 SANITIZE :=
 SPEC :=
 SUITE := quick
+SEED :=
+SECONDS := 30
+ROUNDS :=
+ACTS :=
+MINUTES := 1
 
 BUILD := build$(if $(POLLER),-$(POLLER))$(if $(SANITIZE),-asan)
 SYSTEM := $(shell uname -s)
@@ -114,8 +122,8 @@ clean:
 UNDER :=
 RUN = $(UNDER) lua5.4
 
-run-echo specs: export PATH := $(CURDIR)/$(BUILD)/bin:$(PATH)
-run-echo specs: export ASAN_OPTIONS := detect_leaks=1
+run-echo specs chaos soak: export PATH := $(CURDIR)/$(BUILD)/bin:$(PATH)
+run-echo specs chaos soak: export ASAN_OPTIONS := detect_leaks=1
 
 all: $(BUILD)/bin/lua5.4
 
@@ -159,7 +167,8 @@ run-echo: all
 VALGRIND := valgrind --quiet --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite \
 	--child-silent-after-fork=yes --suppressions=tools/valgrind.supp
 
-.PHONY: test test-gc test-aggressive test-generational test-asan test-uv test-valgrind test-one-byte test-install specs
+.PHONY: test test-gc test-aggressive test-generational test-asan test-uv test-valgrind test-one-byte \
+	test-load test-install specs
 
 ## test               set up what is missing, build, and run the specs
 test:
@@ -206,6 +215,10 @@ build/one_byte.so: spec/kit/tools/one_byte.c
 	@mkdir -p $(@D)
 	$(CC) -shared -fPIC $(CFLAGS) -o $@ $< -ldl
 
+## test-load          run the specs three times beside a busy loop on each core
+test-load:
+	$(call on_a_fresh_machine,build test,specs UNDER=tools/beside-busy-loops)
+
 ## test-install       install the rock in a folder of its own, and use it from there
 test-install:
 	@tools/setup build test
@@ -214,6 +227,20 @@ test-install:
 ## specs              build, and run the specs; sets nothing up
 specs: all
 	$(RUN) tools/busted.lua --ignore-lua $(SPEC)
+
+# --- Attacking ---
+
+.PHONY: chaos soak
+# Under the sanitizers everything takes a few times as long.
+chaos soak: export ARSENAL_SLOW := $(if $(SANITIZE),1)
+
+## chaos              random operations of many tasks in seeded rounds, with an oracle; see attack/README.md
+chaos: all
+	$(RUN) attack/chaos/main.lua '$(SEED)' '$(SECONDS)' '$(ROUNDS)' '$(ACTS)'
+
+## soak               mixed load for minutes; memory, descriptors and tasks must stay flat: build/soak.svg
+soak: all
+	$(RUN) attack/soak/main.lua '$(MINUTES)' build/soak.svg
 
 # --- Linting ---
 
@@ -265,7 +292,7 @@ lint-rockspec:
 
 ## lint-shell         check that the shell scripts have no syntax error
 lint-shell:
-	for script in tools/find tools/setup tools/test-install; do sh -n $$script || exit; done
+	for script in tools/beside-busy-loops tools/find tools/setup tools/test-install; do sh -n $$script || exit; done
 	bash -n .ci/run
 
 ## format             format the C

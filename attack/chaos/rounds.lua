@@ -1,0 +1,127 @@
+-- Runs rounds of chaos in this process: lua5.4 attack/chaos/rounds.lua SEED ROUNDS SECONDS PROGRESS [ACTS].
+-- Each round has a seed of its own, the first one SEED. Before a round begins, its seed is written to the file
+-- PROGRESS. Ends with status 1 at the first round that fails.
+
+local arsenal = require("arsenal")
+local kit = require("spec.kit")
+local new_random = require("attack.chaos.random")
+local new_world = require("attack.chaos.world")
+
+local ACT_FILES <const> = { "streams", "copies", "datagrams", "channels", "sync", "scopes", "servers", "descriptors" }
+local ROUND <const> = 1 -- seconds
+local MOST_TO_END <const> = kit.slow and 60 or 20 -- seconds that the acts may take to end
+
+local function chosen_acts(pattern)
+  local acts = {}
+  for _, file in ipairs(ACT_FILES) do
+    for _, act in ipairs(require("attack.chaos.acts." .. file)) do
+      if act.name:find(pattern or "") then acts[#acts + 1] = act end
+    end
+  end
+  return assert(acts[1] and acts, "no act has such a name")
+end
+
+-- --- One round ---
+
+local function collect_often(world, random)
+  while not world.over do
+    arsenal.sleep(random:time(0.05))
+    if random:chance(50) then collectgarbage() else collectgarbage("step") end
+  end
+end
+
+local function start_tasks(world, random, acts)
+  arsenal.go(world.heartbeat, world)
+  local longest_pause = random:pick { false, 0.1, 0.02, 0.004 }
+  if longest_pause then
+    for _ = 1, random:number(1, 2) do arsenal.go(world.maraud, world, random:fork(), longest_pause) end
+  end
+  if random:chance(50) then arsenal.go(collect_often, world, random:fork()) end
+  local slots = {}
+  for i = 1, random:number(2, 12) do slots[i] = arsenal.go(world.slot, world, random:fork(), acts) end
+  return slots
+end
+
+-- Collects now and then: a lock may be held by a guard that a closed coroutine was given.
+local function has_ended(slot, limit)
+  repeat
+    local _, _, code = arsenal.timeout(0.1, slot.join, slot)
+    if code ~= "TIMEOUT" then return true end
+    collectgarbage()
+  until arsenal.now() > limit
+  return false
+end
+
+local function all_end(world, slots)
+  local limit = arsenal.now() + MOST_TO_END
+  for _, slot in ipairs(slots) do
+    if not has_ended(slot, limit) then
+      world:fail("round", "the acts did not end")
+      arsenal.dump()
+      os.exit(1) -- nothing that follows could say more
+    end
+  end
+end
+
+local function report_errors(world)
+  function arsenal.on_error(err, traceback)
+    world:fail("on_error", ("%s\n%s"):format(err, traceback))
+  end
+end
+
+-- Lookups that were cancelled go on in their threads, with descriptors of their own.
+local function lookups_end(descriptors)
+  for _ = 1, 200 do
+    if #kit.descriptor_list() <= descriptors then return end
+    arsenal.sleep(0.01)
+  end
+end
+
+local function run_round(seed, acts)
+  local world, random = new_world(seed), new_random(seed)
+  collectgarbage(random:chance(25) and "generational" or "incremental")
+  report_errors(world)
+  local descriptors = #kit.descriptor_list()
+  local ok, err = pcall(kit.outside(function()
+    arsenal.run(function()
+      local slots = start_tasks(world, random, acts)
+      arsenal.sleep(ROUND)
+      world.over = true
+      all_end(world, slots)
+      lookups_end(descriptors)
+    end)
+  end))
+  if not ok then world:fail("round", err) end
+  return world
+end
+
+-- --- All rounds ---
+
+local function note(path, seed, round)
+  local file <close> = assert(io.open(path, "w"))
+  file:write(("%d %d\n"):format(seed, round))
+end
+
+local function show_counts(counts)
+  local lines = {}
+  for what, n in pairs(counts) do lines[#lines + 1] = ("  %8d %s"):format(n, what) end
+  table.sort(lines, function(a, b) return a:sub(11) < b:sub(11) end)
+  print(table.concat(lines, "\n"))
+end
+
+local function main(seed, rounds, seconds, progress, pattern)
+  local acts = chosen_acts(pattern)
+  local seeds, counts = new_random(seed), {}
+  local round, started = 0, arsenal.now()
+  repeat
+    note(progress, seed, round)
+    local world = run_round(seed, acts)
+    if world.failures[1] then os.exit(1) end
+    for what, n in pairs(world.counts) do counts[what] = (counts[what] or 0) + n end
+    round, seed = round + 1, seeds:number(1, 1 << 31)
+  until round >= rounds or arsenal.now() - started >= seconds
+  note(progress, seed, round)
+  if os.getenv("VERBOSE") then show_counts(counts) end
+end
+
+main(math.tointeger(arg[1]), math.tointeger(arg[2]), tonumber(arg[3]), arg[4], arg[5])
