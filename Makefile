@@ -51,13 +51,16 @@ endef
 
 ## all                build build/arsenal/core.so and openssl.so; also what plain `make` does
 
+comma := ,
 CFLAGS ?= -O2 -g
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes
 DEFINES := $(if $(filter uv,$(POLLER)),-DARSENAL_POLLER_UV)
 ifneq ($(SANITIZE),)
 SANITIZERS := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 endif
-COMPILE = $(CC) -std=gnu11 -Isrc -fPIC -fvisibility=hidden $(WARNINGS) $(CFLAGS) $(SANITIZERS) $(DEFINES)
+# Hardening; the sanitizers check more, and do not go together with it. `make HARDENING=` leaves it out.
+HARDENING = $(if $(SANITIZE),,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -fstack-protector-strong)
+COMPILE = $(CC) -std=gnu11 -Isrc -fPIC -fvisibility=hidden $(WARNINGS) $(HARDENING) $(CFLAGS) $(SANITIZERS) $(DEFINES)
 
 ifeq ($(SYSTEM),Darwin)
 LINK = $(CC) -bundle -undefined dynamic_lookup $(LDFLAGS) $(SANITIZERS)
@@ -67,6 +70,8 @@ endif
 ifeq ($(SYSTEM),Linux)
 # Threads of libuv's pool may outlive the Lua state, and need the code that they run.
 LINK += -Wl,-z,nodelete
+# No symbol is looked up later, so the loader can make the tables of their addresses read-only.
+LINK += $(if $(HARDENING),-Wl$(comma)-z$(comma)relro$(comma)-z$(comma)now)
 endif
 
 # TLS has a shared object of its own, so that the core needs no OpenSSL.
@@ -225,9 +230,9 @@ FORMATTED = $(shell git ls-files --cached --others --exclude-standard '*.[ch]')
 SYNTAX_ONLY = $(COMPILE) $(UV_CFLAGS) -Werror -fsyntax-only
 
 LINTS := lint-format lint-warnings lint-c lint-layers lint-architecture lint-lua lint-annotations \
-	lint-rockspec lint-shell
+	lint-rockspec lint-shell lint-hardening
 
-.PHONY: lint format $(LINTS)
+.PHONY: lint format lint-analyze $(LINTS)
 ## lint               set up what is missing, and run all of these checks
 lint:
 	$(call on_a_fresh_machine,build lint,--keep-going $(LINTS))
@@ -269,8 +274,17 @@ lint-rockspec:
 
 ## lint-shell         check that the shell scripts have no syntax error
 lint-shell:
-	for script in tools/find tools/setup tools/test-install; do sh -n $$script || exit; done
+	for script in tools/check-hardening tools/find tools/setup tools/test-install; do sh -n $$script || exit; done
 	bash -n .ci/run
+
+## lint-hardening     check that the flags for hardening arrived in the shared objects
+lint-hardening: all
+	$(if $(filter Linux,$(SYSTEM)),$(if $(HARDENING),tools/check-hardening $(MODULES)))
+
+## lint-analyze       run static analysers (gcc, clang, clang-tidy), which `make lint` does not: a minute
+lint-analyze:
+	@tools/setup build analyze
+	CFLAGS='$(UV_CFLAGS) $(shell tools/find cflags openssl)' $(LUA) tools/lint_analyze.lua
 
 ## format             format the C
 format:
@@ -295,7 +309,10 @@ architecture:
 
 ## install            install this tree with LuaRocks
 install:
-	luarocks --lua-version=5.4 make
+	luarocks --lua-version=5.4 make $(if $(filter Linux,$(SYSTEM)),$(HARDENED_ROCK))
+
+# The flags for hardening that a rockspec cannot give.
+HARDENED_ROCK = CFLAGS='-O2 -fPIC -fstack-protector-strong' LIBFLAG='-shared -Wl,-z,relro,-z,now'
 
 ## env                print what lets a shell's Lua programs use the tree: eval "$(make env)"
 env:
