@@ -224,6 +224,44 @@ test-install:
 specs: all
 	$(RUN) tools/busted.lua --ignore-lua $(SPEC)
 
+# --- Fuzzing ---
+
+# Everything is compiled again with clang's libFuzzer and sanitizers, in a folder of its own. Each file of
+# attack/fuzz/ is a program of its own; its first inputs are in attack/fuzz/corpus/.
+
+## fuzz               fuzz with all programs of attack/fuzz/, for SECONDS each (60): make fuzz FUZZ='items tls'
+SECONDS := 60
+FUZZ := $(patsubst attack/fuzz/%.c,%,$(wildcard attack/fuzz/*.c))
+FUZZ_BUILD := build-fuzz
+FUZZ_COMPILE = clang -std=gnu11 -Isrc $(WARNINGS) -O1 -g -fno-omit-frame-pointer $(UV_CFLAGS) \
+	$(shell tools/find cflags openssl) -fsanitize=$(FUZZ_COVERAGE)address,undefined \
+	-fno-sanitize-recover=undefined
+
+.PHONY: fuzz run-fuzz
+.SECONDARY: $(FUZZ:%=$(FUZZ_BUILD)/obj/attack/fuzz/%.o)
+fuzz:
+	$(call on_a_fresh_machine,build fuzz,run-fuzz SECONDS=$(SECONDS))
+
+run-fuzz: $(FUZZ:%=$(FUZZ_BUILD)/%)
+	attack/fuzz/run $(FUZZ_BUILD) $(SECONDS) $(FUZZ)
+
+# New ways through src/ are what a fuzzer looks for, not those through its own program.
+$(FUZZ_BUILD)/obj/src/%.o: FUZZ_COVERAGE := fuzzer-no-link,
+
+$(FUZZ_BUILD)/obj/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(FUZZ_COMPILE) -MMD -MP -c -o $@ $<
+
+$(FUZZ_BUILD)/arsenal.a: $(SOURCES:%.c=$(FUZZ_BUILD)/obj/%.o)
+	@rm -f $@
+	@ar rcs $@ $^
+
+$(FUZZ_BUILD)/%: $(FUZZ_BUILD)/obj/attack/fuzz/%.o $(FUZZ_BUILD)/arsenal.a
+	clang -fsanitize=fuzzer,address,undefined -o $@ $^ $(shell tools/find libs lua) \
+		$(shell tools/find libs libuv) $(shell tools/find libs openssl) -lm -ldl -pthread
+
+-include $(wildcard $(FUZZ_BUILD)/obj/src/*/*.d $(FUZZ_BUILD)/obj/attack/fuzz/*.d)
+
 # --- Linting ---
 
 FORMATTED = $(shell git ls-files --cached --others --exclude-standard '*.[ch]')
