@@ -123,7 +123,7 @@ clean:
 UNDER :=
 RUN = $(UNDER) lua5.4
 
-run-echo specs: export PATH := $(CURDIR)/$(BUILD)/bin:$(PATH)
+run-echo specs run-syscalls: export PATH := $(CURDIR)/$(BUILD)/bin:$(PATH)
 run-echo specs: export ASAN_OPTIONS := detect_leaks=1
 
 all: $(BUILD)/bin/lua5.4
@@ -169,6 +169,7 @@ VALGRIND := valgrind --quiet --error-exitcode=99 --leak-check=full --errors-for-
 	--child-silent-after-fork=yes --suppressions=tools/valgrind.supp
 
 .PHONY: test test-gc test-aggressive test-generational test-asan test-uv test-valgrind test-one-byte test-install specs
+.PHONY: test-syscalls run-syscalls
 
 ## test               set up what is missing, build, and run the specs
 test:
@@ -214,6 +215,14 @@ test-one-byte: build/one_byte.so
 build/one_byte.so: spec/kit/tools/one_byte.c
 	@mkdir -p $(@D)
 	$(CC) -shared -fPIC $(CFLAGS) -o $@ $< -ldl
+
+## test-syscalls      let system calls fail, one at a time, by strace; FULL=1: every errno at many calls
+# PROGRAM is one of attack/syscalls/programs.lua, or narrower: udp:bind:EACCES:1.
+test-syscalls:
+	$(call on_a_fresh_machine,build test,run-syscalls)
+
+run-syscalls: all
+	$(RUN) attack/syscalls/run.lua $(PROGRAM)
 
 ## test-install       install the rock in a folder of its own, and use it from there
 test-install:
