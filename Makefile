@@ -123,7 +123,7 @@ clean:
 UNDER :=
 RUN = $(UNDER) lua5.4
 
-run-echo specs run-syscalls: export PATH := $(CURDIR)/$(BUILD)/bin:$(PATH)
+run-echo specs run-syscalls run-tls-tools: export PATH := $(CURDIR)/$(BUILD)/bin:$(PATH)
 run-echo specs: export ASAN_OPTIONS := detect_leaks=1
 
 all: $(BUILD)/bin/lua5.4
@@ -169,7 +169,7 @@ VALGRIND := valgrind --quiet --error-exitcode=99 --leak-check=full --errors-for-
 	--child-silent-after-fork=yes --suppressions=tools/valgrind.supp
 
 .PHONY: test test-gc test-aggressive test-generational test-asan test-uv test-valgrind test-one-byte test-install specs
-.PHONY: test-syscalls run-syscalls
+.PHONY: test-syscalls run-syscalls test-tls-tools run-tls-tools
 
 ## test               set up what is missing, build, and run the specs
 test:
@@ -223,6 +223,13 @@ test-syscalls:
 
 run-syscalls: all
 	$(RUN) attack/syscalls/run.lua $(PROGRAM)
+
+## test-tls-tools     scan a TLS server with testssl.sh and sslscan, and one of OpenSSL; FULL=1: all parts
+test-tls-tools:
+	$(call on_a_fresh_machine,build test tls-tools,run-tls-tools)
+
+run-tls-tools: all
+	$(RUN) attack/tls/scan.lua
 
 ## test-install       install the rock in a folder of its own, and use it from there
 test-install:

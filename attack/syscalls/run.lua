@@ -36,7 +36,7 @@ local ERRNOS <const> = {
   getsockname = "ENOBUFS EBADF ENOTSOCK",
   getpeername = "ENOBUFS EBADF",
   shutdown = "ENOBUFS EBADF",
-  fcntl = "EINVAL EMFILE EPERM EBADF",
+  fcntl = "EINVAL EMFILE EBADF",
   clone3 = "EAGAIN ENOMEM ENOSYS",
   openat = "EMFILE ENOENT ENFILE EACCES ENOMEM EINTR",
 }
@@ -50,13 +50,23 @@ local function read(pipe)
   return text
 end
 
+-- A certificate for the program with TLS.
+local folder <const> = read(io.popen("mktemp -d")):match("%S+")
+os.execute(("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout %s/key -out %s/cert "
+  .. "-days 2 -subj /CN=localhost 2>/dev/null"):format(folder, folder))
+
+-- The shell command that runs a program under strace with these options, and strace under `before`.
+local function traced(program, options, before)
+  return ("CERT=%s/cert KEY=%s/key %s strace -f -qq %s lua5.4 attack/syscalls/child.lua %s 2>&1")
+    :format(folder, folder, before or "", options, program)
+end
+
 -- How often the main thread makes each call: before "/begin", and from there to "/end".
 local function count_calls(program)
   local trace = os.tmpname()
   local names = {}
   for name in pairs(ERRNOS) do names[#names + 1] = "?" .. name end
-  local text = read(io.popen(("strace -f -qq -o %s -e trace=%s lua5.4 attack/syscalls/child.lua %s 2>&1")
-    :format(trace, table.concat(names, ","), program)))
+  local text = read(io.popen(traced(program, ("-o %s -e trace=%s"):format(trace, table.concat(names, ",")))))
   assert(text:find("^ok"), program .. " without any failure: " .. text)
   local before, during, begun, main = {}, {}, false, nil
   for line in io.lines(trace) do
@@ -92,10 +102,11 @@ local function each_failure(program, fn)
   end
 end
 
+-- With -D the program, and not strace, is what timeout kills.
 local function start(failure)
-  return io.popen(("timeout -s KILL %d strace -D -f -qq -o /dev/null -e trace=%s -e inject=%s:error=%s:when=%d "
-    .. "lua5.4 attack/syscalls/child.lua %s 2>&1; echo status $?")
-    :format(LIMIT, failure.call, failure.call, failure.errno, failure.when, failure.program))
+  local options = ("-D -o /dev/null -e trace=%s -e inject=%s:error=%s:when=%d")
+    :format(failure.call, failure.call, failure.errno, failure.when)
+  return io.popen(traced(failure.program, options, "timeout -s KILL " .. LIMIT) .. "; echo status $?")
 end
 
 -- What is wrong with the outcome; nil if nothing is.
@@ -138,16 +149,6 @@ local function run(failures)
     if i >= PROCESSES then finish(failures[i - PROCESSES + 1]) end
   end
   for i = math.max(#failures - PROCESSES + 2, 1), #failures do finish(failures[i]) end
-end
-
-local folder = read(io.popen("mktemp -d")):match("%S+")
-os.execute(("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout %s/key -out %s/cert "
-  .. "-days 2 -subj /CN=localhost 2>/dev/null"):format(folder, folder))
-
--- os.setenv does not exist: the certificate's files are found by the shell that starts a child.
-local popen = io.popen
-function io.popen(command)
-  return popen(("CERT=%s/cert KEY=%s/key; export CERT KEY; %s"):format(folder, folder, command))
 end
 
 local wanted = arg[1] or ""
