@@ -57,12 +57,14 @@ static ptrdiff_t memory_read(void *state, int fd, char *data, size_t size) {
     fuzz_require(size > 0 && !has_ended);
     size_t rest = end - next - arrived, most = rest < size ? rest : size;
     uint8_t decision = control.size > 0 ? input_byte(&control) : 255;
-    if (decision < 2) return decision == 0 ? TRANSPORT_WANTS_READ : TRANSPORT_WANTS_WRITE;
+    if (decision == 0) return TRANSPORT_WANTS_READ;
+    if (decision == 1) return TRANSPORT_WANTS_WRITE;
+    if (decision == 2) return TRANSPORT_AGAIN;
     if (rest == 0) {
         has_ended = true;
         return end_status;
     }
-    size_t piece = decision < 200 ? decision - 1u : (decision - 199u) << 12;
+    size_t piece = decision < 200 ? decision - 2u : (decision - 199u) << 12;
     if (piece < most && decision < 255) most = piece;
     memcpy(data, bytes + next + arrived, most);
     arrived += most;
@@ -287,7 +289,7 @@ static void end_wait(Waiter *waiter) {
         call.pending = false;
         scope_cancel(&waiter->task->root);
     } else {
-        poller_happened(&stream->poller, POLL_READ | POLL_WRITE);
+        poller_happened(&stream->socket.poller, POLL_READ | POLL_WRITE);
     }
 }
 
@@ -297,7 +299,7 @@ static void run_task(void) {
     fuzz_require(lua_pcall(L, 0, 0, 0) == LUA_OK);
     while (loop->tasks > 0) {
         turn_once(L, loop, 0);
-        Waiter *waiter = wait_queue_first(&stream->poller.waiters);
+        Waiter *waiter = wait_queue_first(&stream->socket.poller.waiters);
         if (waiter != NULL) end_wait(waiter);
     }
     fuzz_require(!call.pending); /* it raised no error */

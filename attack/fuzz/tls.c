@@ -122,7 +122,7 @@ static bool is_disturbed(void) {
 /* A call has returned this instead of a count: it wants to wait, or the session has failed. */
 static void session_check(ptrdiff_t answer) {
     if (answer == TRANSPORT_WANTS_READ) fuzz_require(pipe_length(&incoming) == 0);
-    if (answer == TRANSPORT_WANTS_READ || answer == TRANSPORT_WANTS_WRITE) return;
+    if (transport_wants(answer) || answer == TRANSPORT_AGAIN) return;
     failed = answer;
     if (is_disturbed()) return;
     const char *reason = session->transport->reason(session, (int)answer);
@@ -143,9 +143,10 @@ static void session_shake_hands(void) {
     }
 }
 
-static void session_read(size_t size) {
+/* Returns whether there may be more to read. */
+static bool session_read(size_t size) {
     char data[DATA_MOST];
-    if (!is_done || in.ended) return;
+    if (!is_done || in.ended || failed != 0) return false;
     ptrdiff_t count = session->transport->read(session, -1, data, 1 + size % DATA_MOST);
     if (count > 0) {
         fuzz_require(in.received + (size_t)count <= in.sent);
@@ -156,10 +157,12 @@ static void session_read(size_t size) {
         in.ended = true;
     } else {
         session_check(count);
-        if (failed == 0 || !incoming.ended) return;
-        in.ended = true; /* without close_notify */
-        failed = 0;
+        if (failed != 0 && incoming.ended) {
+            in.ended = true; /* without close_notify */
+            failed = 0;
+        }
     }
+    return count > 0 || count == TRANSPORT_AGAIN;
 }
 
 static void session_write(size_t size) {
@@ -325,9 +328,8 @@ static void step(Input *input) {
 /* One turn of both sides with nothing in their way. */
 static void settle_once(void) {
     session_step(is_ending ? 2 : 1, 0);
-    do {
-        session_read(DATA_MOST - 1);
-    } while (failed == 0 && is_done && !in.ended && pipe_length(&incoming) > 0);
+    while (session_read(DATA_MOST - 1))
+        continue;
     peer_step(0, 0);
 }
 

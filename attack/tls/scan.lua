@@ -9,8 +9,8 @@ local FULL <const> = os.getenv("FULL") == "1"
 local QUICK_PARTS <const> = { "-p", "-H -I -T -R -C -Z" }
 local ALL_PARTS <const> = { "-p", "-s", "-f", "-P", "-S", "-U", "-g", "-c" }
 
--- The settings of ours, for s_server. It has no option for the groups.
-local SAME_SETTINGS <const> = "-cipher ECDHE+AESGCM:ECDHE+CHACHA20 -min_protocol TLSv1.2 -no_renegotiation "
+-- The settings of ours, for s_server.
+local SAME_SETTINGS <const> = "-groups X25519:P-256:P-384:P-521 -cipher ECDHE+AESGCM:ECDHE+CHACHA20 -min_protocol TLSv1.2 -no_renegotiation "
   .. "-no_comp -serverpref -prioritize_chacha"
 
 -- What may be found although it is no good verdict: names of findings of testssl.sh, and why.
