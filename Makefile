@@ -59,18 +59,25 @@ endef
 
 ## all                build build/arsenal/core.so and openssl.so; also what plain `make` does
 
+comma := ,
 CFLAGS ?= -O2 -g
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes
 DEFINES := $(if $(filter uv,$(POLLER)),-DARSENAL_POLLER_UV)
 ifneq ($(SANITIZE),)
 SANITIZERS := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 endif
-COMPILE = $(CC) -std=gnu11 -Isrc -fPIC -fvisibility=hidden $(WARNINGS) $(CFLAGS) $(SANITIZERS) $(DEFINES)
+# Hardening; the sanitizers check more, and do not go together with it. `make HARDENING=` leaves it out.
+HARDENING = $(if $(SANITIZE),,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -fstack-protector-strong)
+COMPILE = $(CC) -std=gnu11 -Isrc -fPIC -fvisibility=hidden $(WARNINGS) $(HARDENING) $(CFLAGS) $(SANITIZERS) $(DEFINES)
 
 ifeq ($(SYSTEM),Darwin)
 LINK = $(CC) -bundle -undefined dynamic_lookup $(LDFLAGS) $(SANITIZERS)
 else
 LINK = $(CC) -shared $(LDFLAGS) $(SANITIZERS)
+endif
+ifeq ($(SYSTEM),Linux)
+# No symbol is looked up later, so the loader can make the tables of their addresses read-only.
+LINK += $(if $(HARDENING),-Wl$(comma)-z$(comma)relro$(comma)-z$(comma)now)
 endif
 
 # TLS has a shared object of its own, so that the core needs no OpenSSL. Each pins itself when it is loaded.
@@ -122,7 +129,7 @@ clean:
 UNDER :=
 RUN = $(UNDER) lua5.4
 
-run-echo specs chaos soak: export PATH := $(CURDIR)/$(BUILD)/bin:$(PATH)
+run-echo specs chaos soak run-syscalls run-tls-tools: export PATH := $(CURDIR)/$(BUILD)/bin:$(PATH)
 run-echo specs chaos soak: export ASAN_OPTIONS := detect_leaks=1
 
 all: $(BUILD)/bin/lua5.4
@@ -169,6 +176,7 @@ VALGRIND := valgrind --quiet --error-exitcode=99 --leak-check=full --errors-for-
 
 .PHONY: test test-gc test-aggressive test-generational test-asan test-uv test-valgrind test-one-byte \
 	test-load test-install specs
+.PHONY: test-syscalls run-syscalls test-tls-tools run-tls-tools
 
 ## test               set up what is missing, build, and run the specs
 test:
@@ -219,6 +227,21 @@ build/one_byte.so: spec/kit/tools/one_byte.c
 test-load:
 	$(call on_a_fresh_machine,build test,specs UNDER=tools/beside-busy-loops)
 
+## test-syscalls      let system calls fail, one at a time, by strace; FULL=1: every errno at many calls
+# PROGRAM is one of attack/syscalls/programs.lua, or narrower: udp:bind:EACCES:1.
+test-syscalls:
+	$(call on_a_fresh_machine,build test,run-syscalls)
+
+run-syscalls: all
+	$(RUN) attack/syscalls/run.lua $(PROGRAM)
+
+## test-tls-tools     scan a TLS server with testssl.sh and sslscan, and one of OpenSSL; FULL=1: all parts
+test-tls-tools:
+	$(call on_a_fresh_machine,build test tls-tools,run-tls-tools)
+
+run-tls-tools: all
+	$(RUN) attack/tls/scan.lua
+
 ## test-install       install the rock in a folder of its own, and use it from there
 test-install:
 	@tools/setup build test
@@ -242,15 +265,53 @@ chaos: all
 soak: all
 	$(RUN) attack/soak/main.lua '$(MINUTES)' build/soak.svg
 
+# --- Fuzzing ---
+
+# Everything is compiled again with clang's libFuzzer and sanitizers, in a folder of its own. Each file of
+# attack/fuzz/ is a program of its own; its first inputs are in attack/fuzz/corpus/.
+
+## fuzz               fuzz with all programs of attack/fuzz/, for SECONDS each (60): make fuzz FUZZ='items tls'
+SECONDS := 60
+FUZZ := $(patsubst attack/fuzz/%.c,%,$(wildcard attack/fuzz/*.c))
+FUZZ_BUILD := build-fuzz
+FUZZ_COMPILE = clang -std=gnu11 -Isrc $(WARNINGS) -O1 -g -fno-omit-frame-pointer $(UV_CFLAGS) \
+	$(shell tools/find cflags openssl) -fsanitize=$(FUZZ_COVERAGE)address,undefined \
+	-fno-sanitize-recover=undefined
+
+.PHONY: fuzz run-fuzz
+.SECONDARY: $(FUZZ:%=$(FUZZ_BUILD)/obj/attack/fuzz/%.o)
+fuzz:
+	$(call on_a_fresh_machine,build fuzz,run-fuzz SECONDS=$(SECONDS))
+
+run-fuzz: $(FUZZ:%=$(FUZZ_BUILD)/%)
+	attack/fuzz/run $(FUZZ_BUILD) $(SECONDS) $(FUZZ)
+
+# New ways through src/ are what a fuzzer looks for, not those through its own program.
+$(FUZZ_BUILD)/obj/src/%.o: FUZZ_COVERAGE := fuzzer-no-link,
+
+$(FUZZ_BUILD)/obj/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(FUZZ_COMPILE) -MMD -MP -c -o $@ $<
+
+$(FUZZ_BUILD)/arsenal.a: $(SOURCES:%.c=$(FUZZ_BUILD)/obj/%.o)
+	@rm -f $@
+	@ar rcs $@ $^
+
+$(FUZZ_BUILD)/%: $(FUZZ_BUILD)/obj/attack/fuzz/%.o $(FUZZ_BUILD)/arsenal.a
+	clang -fsanitize=fuzzer,address,undefined -o $@ $^ $(shell tools/find libs lua) \
+		$(shell tools/find libs libuv) $(shell tools/find libs openssl) -lm -ldl -pthread
+
+-include $(wildcard $(FUZZ_BUILD)/obj/src/*/*.d $(FUZZ_BUILD)/obj/attack/fuzz/*.d)
+
 # --- Linting ---
 
 FORMATTED = $(shell git ls-files --cached --others --exclude-standard '*.[ch]')
 SYNTAX_ONLY = $(COMPILE) $(UV_CFLAGS) -Werror -fsyntax-only
 
 LINTS := lint-format lint-warnings lint-c lint-layers lint-architecture lint-lua lint-annotations \
-	lint-rockspec lint-shell
+	lint-rockspec lint-shell lint-hardening
 
-.PHONY: lint format $(LINTS)
+.PHONY: lint format lint-analyze $(LINTS)
 ## lint               set up what is missing, and run all of these checks
 lint:
 	$(call on_a_fresh_machine,build lint,--keep-going $(LINTS))
@@ -293,7 +354,18 @@ lint-rockspec:
 ## lint-shell         check that the shell scripts have no syntax error
 lint-shell:
 	for script in tools/beside-busy-loops tools/find tools/setup tools/test-install; do sh -n $$script || exit; done
+
+	for script in tools/check-hardening tools/find tools/setup tools/test-install; do sh -n $$script || exit; done
 	bash -n .ci/run
+
+## lint-hardening     check that the flags for hardening arrived in the shared objects
+lint-hardening: all
+	$(if $(filter Linux,$(SYSTEM)),$(if $(HARDENING),tools/check-hardening $(MODULES)))
+
+## lint-analyze       run static analysers (gcc, clang, clang-tidy), which `make lint` does not: a minute
+lint-analyze:
+	@tools/setup build analyze
+	CFLAGS='$(UV_CFLAGS) $(shell tools/find cflags openssl)' $(LUA) tools/lint_analyze.lua
 
 ## format             format the C
 format:
@@ -318,7 +390,10 @@ architecture:
 
 ## install            install this tree with LuaRocks
 install:
-	luarocks --lua-version=5.4 make
+	luarocks --lua-version=5.4 make $(if $(filter Linux,$(SYSTEM)),$(HARDENED_ROCK))
+
+# The flags for hardening that a rockspec cannot give.
+HARDENED_ROCK = CFLAGS='-O2 -fPIC -fstack-protector-strong' LIBFLAG='-shared -Wl,-z,relro,-z,now'
 
 ## env                print what lets a shell's Lua programs use the tree: eval "$(make env)"
 env:

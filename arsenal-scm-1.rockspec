@@ -171,6 +171,13 @@ build = {
   -- What a program that uses arsenal copies into its folder, for the Lua language server.
   install = { conf = { [".luarc.json"] = "tools/luarc.json" } },
   platforms = {
+    linux = {
+      -- A rockspec has no way to pass the other flags for hardening that the Makefile has.
+      modules = {
+        ["arsenal.core"] = { defines = { "_FORTIFY_SOURCE=2" } },
+        ["arsenal.openssl"] = { defines = { "_FORTIFY_SOURCE=2" } },
+      },
+    },
     windows = {
       modules = {
         ["arsenal.core"] = {
