@@ -206,6 +206,41 @@ build/one_byte.so: spec/kit/tools/one_byte.c
 	@mkdir -p $(@D)
 	$(CC) -shared -fPIC $(CFLAGS) -o $@ $< -ldl
 
+## test-oom           let each call for memory fail in turn, in scripts of everything; FULL=1: every one
+## test-hook          raise an error at each instruction and call in turn; FULL=1: every one
+# RUN_ONLY='SCRIPT FAULT N' repeats a part: N or FAULT may be left out. SANITIZE=1 runs with the sanitizers.
+FULL :=
+RUN_ONLY :=
+POINTS ?= $(if $(FULL),0,$(if $(SANITIZE),8,40))
+ATTACKS := $(BUILD)/attack
+ATTACK_LIBS = $(shell pkg-config --libs lua5.4 libuv)
+
+test-oom: PRELOAD = $(CURDIR)/$(ATTACKS)/fail_malloc.so
+test-oom: $(ATTACKS)/fail_malloc.so
+
+.PHONY: test-oom test-hook
+test-oom test-hook: test-%: all $(ATTACKS)/% $(ATTACKS)/certificate.pem
+	LD_PRELOAD='$(PRELOAD)' ASAN_OPTIONS=verify_asan_link_order=0:detect_leaks=1 POINTS=$(POINTS) \
+		ATTACK_CERTIFICATE=$(ATTACKS)/certificate.pem $(ATTACKS)/$* $(RUN_ONLY)
+
+# The program exports Lua's functions to the modules.
+ATTACK_FILES := $(wildcard attack/kit/*.[ch] attack/oom/fail_malloc.h)
+
+$(ATTACKS)/oom $(ATTACKS)/hook: $(ATTACKS)/%: attack/%/main.c $(ATTACK_FILES) Makefile
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 -Iattack $(WARNINGS) $(CFLAGS) $(SANITIZERS) $(UV_CFLAGS) -rdynamic -o $@ \
+		$(filter %.c,$^) $(ATTACK_LIBS)
+
+$(ATTACKS)/fail_malloc.so: attack/oom/fail_malloc.c attack/oom/fail_malloc.h Makefile
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 -Iattack $(WARNINGS) -D_GNU_SOURCE -shared -fPIC -O2 -g -o $@ $< -ldl
+
+$(ATTACKS)/certificate.pem:
+	@mkdir -p $(@D)
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 3650 -subj /CN=localhost \
+		-addext subjectAltName=DNS:localhost,IP:127.0.0.1 -keyout $@.key -out $@.cert 2>$@.log
+	cat $@.cert $@.key >$@
+
 ## test-install       install the rock in a folder of its own, and use it from there
 test-install:
 	@tools/setup build test
