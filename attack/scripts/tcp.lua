@@ -10,7 +10,7 @@ local function answer(listener)
   assert(stream:peek(3) == "all")
   stream:unread("over")
   assert(#stream:recv_all() == 4 + 100003)
-  assert(stream:send("answer\n", 1, "\n", { "last" }))
+  assert(stream:send("answer\n", 1, "\nlast"))
 end
 
 local function main()
