@@ -3,7 +3,7 @@
 
 local session = {}
 
-local LIMIT <const> = 5 -- seconds for a script, which takes some milliseconds
+local LIMIT <const> = 3 -- seconds for a script, which takes some milliseconds
 
 local scripts = {}
 
@@ -42,15 +42,14 @@ local function load_arsenal()
   return arsenal, arsenal.tls
 end
 
--- Returns a function to call while the fault is armed, which returns whether the script's time ran out; and whether
--- the fault is to be armed behind that function, for the closing of the state.
+-- Returns a function to call while the fault is armed, and whether the fault is to be armed behind that function, for
+-- the closing of the state.
 function session.begin(name)
   local script = scripts[name]()
   if script.is_plain then return script.main, script.at_close end
   local arsenal = load_arsenal()
   return function()
-    local _, _, code = arsenal.run(arsenal.timeout, LIMIT, script.main)
-    return code == "TIMEOUT"
+    return arsenal.run(arsenal.timeout, LIMIT, script.main)
   end, script.at_close
 end
 
