@@ -12,7 +12,7 @@
 #include <string.h>
 
 void blocks_attack_object(const char *path) {
-    static const char *const libraries[] = {"/libuv.so.", "/libssl.so.", "/libcrypto.so."};
+    static const char *const libraries[] = {"/libssl.so.", "/libcrypto.so."};
     if (!fail_malloc_add) return;
     fail_malloc_add(FAIL_MODULES, path);
     if (strstr(path, "openssl") == NULL) return; /* now all of them are loaded */

@@ -21,7 +21,7 @@ int blocks_left(char *text, size_t size);
 void blocks_arm(lua_State *L, long n, int width);
 long blocks_disarm(lua_State *L);
 
-/* The same for the calls from libuv, libssl and libcrypto. */
+/* The same for the calls from libssl and libcrypto. (libuv ends the process if it has no memory.) */
 void blocks_arm_libraries(lua_State *L, long n, int width);
 
 #endif

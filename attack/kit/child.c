@@ -39,8 +39,13 @@ static int output_file;
 
 /* --- what scripts get from C: the global `attack` --- */
 
+/* Without memory for a handler there is none, and the signal would end the process. */
 static int child_raise_signal(lua_State *L) {
-    raise((int)luaL_checkinteger(L, 1));
+    int number = (int)luaL_checkinteger(L, 1);
+    struct sigaction action;
+    if (sigaction(number, NULL, &action) != 0 || action.sa_handler == SIG_DFL)
+        return luaL_error(L, "signal %d has no handler", number);
+    raise(number);
     return 0;
 }
 

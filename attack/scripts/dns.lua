@@ -14,7 +14,7 @@ local function main()
   local listener <close> = assert(arsenal.tcp.listen("localhost", 0))
   local _, port = listener:local_address()
   local _ <close> = assert(arsenal.tcp.connect("localhost", port))
-  assert(arsenal.dns.resolve("localhost", { family = "ipv4" }))
+  assert(arsenal.dns.resolve("localhost", { family = "inet" }))
 end
 
 return { main = main }

@@ -11,11 +11,11 @@ local wrappers = {
 }
 
 local function nest(choose, depth)
-  arsenal.yield()
   return wrappers[choose(depth)](function() return nest(choose, depth + 1) end)
 end
 
 local function main()
+  arsenal.yield()
   for kind = 1, 4 do
     assert(not pcall(nest, function() return kind end, 1))
   end

@@ -18,10 +18,12 @@ local function main()
   arsenal.yield()
   selecting:cancel()
   selecting:join()
-  arsenal.go(arsenal.unix.connect, listener:local_address())
-  local ready, stream = arsenal.select { one, listener }
-  assert(ready == listener)
-  stream:close()
+  arsenal.group(function(group)
+    group:go(function() assert(arsenal.unix.connect(listener:local_address())):close() end)
+    local ready, stream = arsenal.select { one, listener }
+    assert(ready == listener)
+    stream:close()
+  end)
 end
 
 return { main = main }

@@ -72,13 +72,20 @@ static void group_tell_of_task(lua_State *L, Group *group, int object, int attac
     task_report(L);
 }
 
+/* No error may leave this: the end of the task would not be counted. */
+static void group_close_attachment(lua_State *L, int attachment) {
+    if (luaL_getmetafield(L, attachment, "__close") == LUA_TNIL) return;
+    lua_pushvalue(L, attachment);
+    if (lua_pcall(L, 1, 0, 0) == LUA_OK) return;
+    lua_pushnil(L);
+    lua_pushnil(L);
+    task_report(L);
+}
+
 static void group_task_ended(lua_State *L, Task *task, int object, int attachment) {
     Group *group = container_of(task->owner, Group, owner);
     if (task->state == TASK_FAILED) group_tell_of_task(L, group, object, attachment);
-    if (attachment != 0 && luaL_getmetafield(L, attachment, "__close") != LUA_TNIL) {
-        lua_pushvalue(L, attachment);
-        lua_call(L, 1, 0);
-    }
+    if (attachment != 0) group_close_attachment(L, attachment);
     group->active--;
     wait_queue_wake_at(&group->waiters, group->active);
     if (group->active > 0) return;
