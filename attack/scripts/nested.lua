@@ -10,19 +10,27 @@ local wrappers = {
   function(fn) return select(2, pcall(fn)) end,
 }
 
+local PCALL <const> = #wrappers
+
+-- A wait begins Lua's C stack anew, and a task that has not waited for long is made to; so there is no end by itself.
+local DEEPEST <const> = 400
+
 local function nest(choose, depth)
+  if depth == DEEPEST then error("deep enough") end
   return wrappers[choose(depth)](function() return nest(choose, depth + 1) end)
 end
 
 local function main()
-  arsenal.yield()
-  for kind = 1, 4 do
-    assert(not pcall(nest, function() return kind end, 1))
+  for kind = 1, PCALL - 1 do
+    for plain = 40, 200, 16 do
+      arsenal.yield()
+      pcall(nest, function(depth) return depth < plain and PCALL or kind end, 1)
+    end
   end
-  for shift = 1, 5 do
-    pcall(nest, function(depth) return (depth + shift) % 5 + 1 end, 1)
+  for shift = 1, PCALL do
+    arsenal.yield()
+    pcall(nest, function(depth) return (depth + shift) % PCALL + 1 end, 1)
   end
-  pcall(nest, function(depth) return depth < 180 and 5 or 1 end, 1)
 end
 
 return { main = main }
