@@ -12,10 +12,11 @@
 
 POLLER :=
 SANITIZE :=
+TSAN :=
 SPEC :=
 SUITE := quick
 
-BUILD := build$(if $(POLLER),-$(POLLER))$(if $(SANITIZE),-asan)
+BUILD := build$(if $(POLLER),-$(POLLER))$(if $(SANITIZE),-asan)$(if $(TSAN),-tsan)
 SYSTEM := $(shell uname -s)
 LUA := $(shell tools/find lua)
 UV_CFLAGS := $(shell tools/find cflags libuv)
@@ -56,6 +57,10 @@ WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes
 DEFINES := $(if $(filter uv,$(POLLER)),-DARSENAL_POLLER_UV)
 ifneq ($(SANITIZE),)
 SANITIZERS := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+endif
+ifneq ($(TSAN),)
+# Entries of functions are not recorded: waits jump out of them, so that the record would only grow.
+SANITIZERS := -fsanitize=thread -fno-omit-frame-pointer --param tsan-instrument-func-entry-exit=0
 endif
 COMPILE = $(CC) -std=gnu11 -Isrc -fPIC -fvisibility=hidden $(WARNINGS) $(CFLAGS) $(SANITIZERS) $(DEFINES)
 
@@ -230,6 +235,20 @@ $(ATTACKS)/oom $(ATTACKS)/hook: $(ATTACKS)/%: attack/%/main.c $(ATTACK_FILES) Ma
 	@mkdir -p $(@D)
 	$(CC) -std=gnu11 -Iattack $(WARNINGS) $(CFLAGS) $(SANITIZERS) $(UV_CFLAGS) -rdynamic -o $@ \
 		$(filter %.c,$^) $(ATTACK_LIBS)
+
+## test-tsan          threads with a Lua state each, under the thread sanitizer; FULL=1: for longer
+# The modules and the program are built with it, in build-tsan.
+.PHONY: test-tsan run-tsan
+test-tsan:
+	@+$(MAKE) --no-print-directory TSAN=1 run-tsan
+
+run-tsan: $(MODULES) $(ATTACKS)/tsan $(ATTACKS)/certificate.pem
+	TSAN_OPTIONS='halt_on_error=0 exitcode=66 suppressions=attack/tsan/suppressions' \
+		$(ATTACKS)/tsan 8 $(if $(FULL),40,6) $(ATTACKS)/certificate.pem
+
+$(ATTACKS)/tsan: attack/tsan/main.c Makefile
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 $(WARNINGS) $(CFLAGS) $(SANITIZERS) $(UV_CFLAGS) -rdynamic -o $@ $< $(ATTACK_LIBS)
 
 $(ATTACKS)/fail_malloc.so: attack/oom/fail_malloc.c attack/oom/fail_malloc.h Makefile
 	@mkdir -p $(@D)
