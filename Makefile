@@ -244,7 +244,7 @@ test-tsan:
 
 run-tsan: $(MODULES) $(ATTACKS)/tsan $(ATTACKS)/certificate.pem
 	TSAN_OPTIONS='halt_on_error=0 exitcode=66 suppressions=attack/tsan/suppressions' \
-		$(ATTACKS)/tsan 8 $(if $(FULL),40,6) $(ATTACKS)/certificate.pem
+		$(ATTACKS)/tsan 8 $(if $(FULL),200,6) $(ATTACKS)/certificate.pem
 
 $(ATTACKS)/tsan: attack/tsan/main.c Makefile
 	@mkdir -p $(@D)
