@@ -8,11 +8,17 @@
 ## SPEC='FILE...'     run these spec files only
 ## SUITE=NAME         the suite of benchmarks
 
+## FULL=1             of test-oom, test-hook, test-tsan: every point, or for longer
+## RUN_ONLY='S F N'   of test-oom, test-hook: only this script, fault and point; the latter may be left out
+## POINTS=N           of test-oom, test-hook: at most so many points of a script and fault
+
 # Each build is in a folder of its own.
 
 POLLER :=
 SANITIZE :=
 TSAN :=
+FULL :=
+RUN_ONLY :=
 SPEC :=
 SUITE := quick
 
@@ -211,11 +217,19 @@ build/one_byte.so: spec/kit/tools/one_byte.c
 	@mkdir -p $(@D)
 	$(CC) -shared -fPIC $(CFLAGS) -o $@ $< -ldl
 
+## test-install       install the rock in a folder of its own, and use it from there
+test-install:
+	@tools/setup build test
+	tools/test-install
+
+## specs              build, and run the specs; sets nothing up
+specs: all
+	$(RUN) tools/busted.lua --ignore-lua $(SPEC)
+
+# --- Attacking ---
+
 ## test-oom           let each call for memory fail in turn, in scripts of everything; FULL=1: every one
 ## test-hook          raise an error at each instruction and call in turn; FULL=1: every one
-# RUN_ONLY='SCRIPT FAULT N' repeats a part: N or FAULT may be left out. SANITIZE=1 runs with the sanitizers.
-FULL :=
-RUN_ONLY :=
 POINTS ?= $(if $(FULL),0,$(if $(SANITIZE),8,40))
 ATTACKS := $(BUILD)/attack
 ATTACK_LIBS = $(shell pkg-config --libs lua5.4 libuv)
@@ -259,15 +273,6 @@ $(ATTACKS)/certificate.pem:
 	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 3650 -subj /CN=localhost \
 		-addext subjectAltName=DNS:localhost,IP:127.0.0.1 -keyout $@.key -out $@.cert 2>$@.log
 	cat $@.cert $@.key >$@
-
-## test-install       install the rock in a folder of its own, and use it from there
-test-install:
-	@tools/setup build test
-	tools/test-install
-
-## specs              build, and run the specs; sets nothing up
-specs: all
-	$(RUN) tools/busted.lua --ignore-lua $(SPEC)
 
 # --- Linting ---
 
