@@ -11,10 +11,17 @@
 ## ROUNDS=N ACTS=NAME of chaos: how many rounds it runs at most, and a pattern that names the acts
 ## MINUTES=N          of soak: how long it runs (1)
 
+## FULL=1             of test-oom, test-hook, test-tsan: every point, or for longer
+## RUN_ONLY='S F N'   of test-oom, test-hook: only this script, fault and point; the latter may be left out
+## POINTS=N           of test-oom, test-hook: at most so many points of a script and fault
+
 # Each build is in a folder of its own.
 
 POLLER :=
 SANITIZE :=
+TSAN :=
+FULL :=
+RUN_ONLY :=
 SPEC :=
 SUITE := quick
 SEED :=
@@ -23,7 +30,7 @@ ROUNDS :=
 ACTS :=
 MINUTES := 1
 
-BUILD := build$(if $(POLLER),-$(POLLER))$(if $(SANITIZE),-asan)
+BUILD := build$(if $(POLLER),-$(POLLER))$(if $(SANITIZE),-asan)$(if $(TSAN),-tsan)
 SYSTEM := $(shell uname -s)
 LUA := $(shell tools/find lua)
 UV_CFLAGS := $(shell tools/find cflags libuv)
@@ -66,8 +73,12 @@ DEFINES := $(if $(filter uv,$(POLLER)),-DARSENAL_POLLER_UV)
 ifneq ($(SANITIZE),)
 SANITIZERS := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 endif
+ifneq ($(TSAN),)
+# Entries of functions are not recorded: waits jump out of them, so that the record would only grow.
+SANITIZERS := -fsanitize=thread -fno-omit-frame-pointer --param tsan-instrument-func-entry-exit=0
+endif
 # Hardening; the sanitizers check more, and do not go together with it. `make HARDENING=` leaves it out.
-HARDENING = $(if $(SANITIZE),,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -fstack-protector-strong)
+HARDENING = $(if $(SANITIZERS),,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -fstack-protector-strong)
 COMPILE = $(CC) -std=gnu11 -Isrc -fPIC -fvisibility=hidden $(WARNINGS) $(HARDENING) $(CFLAGS) $(SANITIZERS) $(DEFINES)
 
 ifeq ($(SYSTEM),Darwin)
@@ -270,8 +281,7 @@ soak: all
 # Everything is compiled again with clang's libFuzzer and sanitizers, in a folder of its own. Each file of
 # attack/fuzz/ is a program of its own; its first inputs are in attack/fuzz/corpus/.
 
-## fuzz               fuzz with all programs of attack/fuzz/, for SECONDS each (60): make fuzz FUZZ='items tls'
-SECONDS := 60
+## fuzz               fuzz with all programs of attack/fuzz/, for SECONDS each (30): make fuzz FUZZ='items tls'
 FUZZ := $(patsubst attack/fuzz/%.c,%,$(wildcard attack/fuzz/*.c))
 FUZZ_BUILD := build-fuzz
 FUZZ_COMPILE = clang -std=gnu11 -Isrc $(WARNINGS) -O1 -g -fno-omit-frame-pointer $(UV_CFLAGS) \
@@ -302,6 +312,52 @@ $(FUZZ_BUILD)/%: $(FUZZ_BUILD)/obj/attack/fuzz/%.o $(FUZZ_BUILD)/arsenal.a
 		$(shell tools/find libs libuv) $(shell tools/find libs openssl) -lm -ldl -pthread
 
 -include $(wildcard $(FUZZ_BUILD)/obj/src/*/*.d $(FUZZ_BUILD)/obj/attack/fuzz/*.d)
+
+## test-oom           let each call for memory fail in turn, in scripts of everything; FULL=1: every one
+## test-hook          raise an error at each instruction and call in turn; FULL=1: every one
+POINTS ?= $(if $(FULL),0,$(if $(SANITIZE),8,40))
+ATTACKS := $(BUILD)/attack
+ATTACK_LIBS = $(shell pkg-config --libs lua5.4 libuv)
+
+test-oom: PRELOAD = $(CURDIR)/$(ATTACKS)/fail_malloc.so
+test-oom: $(ATTACKS)/fail_malloc.so
+
+.PHONY: test-oom test-hook
+test-oom test-hook: test-%: all $(ATTACKS)/% $(ATTACKS)/certificate.pem
+	LD_PRELOAD='$(PRELOAD)' ASAN_OPTIONS=verify_asan_link_order=0:detect_leaks=1 POINTS=$(POINTS) \
+		ATTACK_CERTIFICATE=$(ATTACKS)/certificate.pem $(ATTACKS)/$* $(RUN_ONLY)
+
+# The program exports Lua's functions to the modules.
+ATTACK_FILES := $(wildcard attack/kit/*.[ch] attack/oom/fail_malloc.h)
+
+$(ATTACKS)/oom $(ATTACKS)/hook: $(ATTACKS)/%: attack/%/main.c $(ATTACK_FILES) Makefile
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 -Iattack $(WARNINGS) $(CFLAGS) $(SANITIZERS) $(UV_CFLAGS) -rdynamic -o $@ \
+		$(filter %.c,$^) $(ATTACK_LIBS)
+
+## test-tsan          threads with a Lua state each, under the thread sanitizer; FULL=1: for longer
+# The modules and the program are built with it, in build-tsan.
+.PHONY: test-tsan run-tsan
+test-tsan:
+	@+$(MAKE) --no-print-directory TSAN=1 run-tsan
+
+run-tsan: $(MODULES) $(ATTACKS)/tsan $(ATTACKS)/certificate.pem
+	TSAN_OPTIONS='halt_on_error=0 exitcode=66 suppressions=attack/tsan/suppressions' \
+		$(ATTACKS)/tsan 8 $(if $(FULL),200,6) $(ATTACKS)/certificate.pem
+
+$(ATTACKS)/tsan: attack/tsan/main.c Makefile
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 $(WARNINGS) $(CFLAGS) $(SANITIZERS) $(UV_CFLAGS) -rdynamic -o $@ $< $(ATTACK_LIBS)
+
+$(ATTACKS)/fail_malloc.so: attack/oom/fail_malloc.c attack/oom/fail_malloc.h Makefile
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 -Iattack $(WARNINGS) -D_GNU_SOURCE -shared -fPIC -O2 -g -o $@ $< -ldl
+
+$(ATTACKS)/certificate.pem:
+	@mkdir -p $(@D)
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 3650 -subj /CN=localhost \
+		-addext subjectAltName=DNS:localhost,IP:127.0.0.1 -keyout $@.key -out $@.cert 2>$@.log
+	cat $@.cert $@.key >$@
 
 # --- Linting ---
 

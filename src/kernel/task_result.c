@@ -25,6 +25,12 @@ void task_report(lua_State *L) {
     if (lua_pcall(L, 3, 0, 0) != LUA_OK) public_report_failure(L, "on_error");
 }
 
+void task_report_failure(lua_State *L, int object) {
+    task_push_failure(L, object);
+    object != 0 ? lua_pushvalue(L, object) : lua_pushnil(L);
+    task_report(L);
+}
+
 /* --- the end of a task --- */
 
 /* [-n, +1] a list of them */
@@ -35,15 +41,38 @@ static void result_pack(lua_State *L, int n) {
         lua_rawseti(L, -i - 1, i);
 }
 
-/* Keeps the n values on top in the task's object: its index, or 0 where nobody can ask for them. */
-static int result_keep(lua_State *L, Task *task, int state, int n) {
+/* [task, values...] -> the task's object, which has them */
+static int result_keep_values(lua_State *L) {
+    Task *task = lua_touserdata(L, 1);
+    if (lua_gettop(L) > 2) result_pack(L, lua_gettop(L) - 1);
+    task_object_keep(L, task);
+    return 1;
+}
+
+/* The same for the n values on top; false: there was no memory. */
+static bool result_try_to_keep(lua_State *L, Task *task, int n) {
+    if (!lua_checkstack(L, LUA_MINSTACK)) return false;
+    lua_pushcfunction(L, result_keep_values);
+    lua_insert(L, -n - 1);
+    lua_pushlightuserdata(L, task);
+    lua_insert(L, -n - 1);
+    return lua_pcall(L, n + 1, 1, 0) == LUA_OK;
+}
+
+/*
+** Keeps the n values on top in the task's object: its index, or 0 where nobody
+** can ask for them. Whoever waits for the end must learn of it even if there is
+** no memory: then the task has failed.
+*/
+static int result_keep(lua_State *L, Task *task, int *state, int n) {
     int object = 0;
-    if (n > 1) result_pack(L, n);
-    if (n > 0 && (task->shown != NULL || state == TASK_FAILED)) {
-        task_object_keep(L, task);
-        object = lua_gettop(L);
+    if (n > 0 && (task->shown != NULL || *state == TASK_FAILED)) {
+        if (result_try_to_keep(L, task, n))
+            object = lua_gettop(L);
+        else
+            *state = TASK_FAILED;
     }
-    if (task->shown != NULL) task_object_end(task, state, n);
+    if (task->shown != NULL) task_object_end(task, *state, n);
     return object;
 }
 
@@ -70,29 +99,27 @@ static bool result_wake_joiners(Task *task) {
 
 void task_end(lua_State *L, Task *task, int state, int n, int attachment) {
     if (task_has_ended(task)) return;
-    int object = result_keep(L, task, state, n);
+    int object = result_keep(L, task, &state, n);
     result_give_back(L, task, state);
     bool is_joined = result_wake_joiners(task);
     if (task->owner != NULL) {
         task->owner->task_ended(L, task, object, attachment);
-    } else if (state == TASK_FAILED && !is_joined && !task->observed && object != 0) {
-        task_push_failure(L, object);
-        lua_pushvalue(L, object);
-        task_report(L);
+    } else if (state == TASK_FAILED && !is_joined && !task->observed) {
+        task_report_failure(L, object);
     }
 }
 
 /* --- what is left of it --- */
 
 void task_push_failure(lua_State *L, int index) {
-    if (lua_getiuservalue(L, index, 1) == LUA_TTABLE) {
+    if (index != 0 && lua_getiuservalue(L, index, 1) == LUA_TTABLE) {
         lua_rawgeti(L, -1, 1);
         lua_rawgeti(L, -2, 2);
         lua_remove(L, -3);
     } else { /* there was no memory to keep it */
-        lua_pop(L, 1);
+        if (index != 0) lua_pop(L, 1);
+        lua_pushliteral(L, "not enough memory"); /* Lua has this string at all times */
         lua_pushnil(L);
-        lua_pushliteral(L, "not enough memory");
     }
 }
 

@@ -22,6 +22,8 @@ typedef struct Group {
     unsigned active;
     bool is_open;      /* its scope is on the stack of the task that opened it */
     bool has_failed;   /* its function */
+    bool must_tell;    /* a failure that cannot be told ends it, instead of going to on_error */
+    bool has_lost;     /* it was cancelled because of such a failure of a task */
     bool was_cut;      /* a cancellation has ended the wait for its tasks */
     WaitQueue waiters; /* each waits until no more tasks are active than its threshold */
 } Group;
@@ -43,27 +45,47 @@ static void group_pin(lua_State *L, Group *group) {
 
 /* --- failures and ends --- */
 
-/* Calls failed(err, traceback, task, attachment), of which no error leaves. */
-static void group_tell_of_task(lua_State *L, const Group *group, int object, int attachment) {
+/* Calls failed(err, traceback, task, attachment). Returns false, and leaves an error, if that could not be. */
+static bool group_call_failed(lua_State *L, const Group *group, int object, int attachment) {
     lua_rawgetp(L, LUA_REGISTRYINDEX, &pins_key);
     lua_rawgetp(L, -1, group);
     lua_getiuservalue(L, -1, 1);
     task_push_failure(L, object);
+    if (object == 0) {
+        lua_pop(L, 1);
+        return false;
+    }
     lua_pushvalue(L, object);
     attachment != 0 ? lua_pushvalue(L, attachment) : lua_pushnil(L);
-    if (lua_pcall(L, 4, 0, 0) == LUA_OK) return;
+    return lua_pcall(L, 4, 0, 0) == LUA_OK;
+}
+
+static void group_tell_of_task(lua_State *L, Group *group, int object, int attachment) {
+    if (group_call_failed(L, group, object, attachment)) return;
+    if (group->must_tell) {
+        group->has_lost = true;
+        scope_cancel(&group->scope);
+        return;
+    }
     lua_pushnil(L);
-    lua_pushvalue(L, object);
+    object != 0 ? lua_pushvalue(L, object) : lua_pushnil(L);
+    task_report(L);
+}
+
+/* No error may leave this: the end of the task would not be counted. */
+static void group_close_attachment(lua_State *L, int attachment) {
+    if (luaL_getmetafield(L, attachment, "__close") == LUA_TNIL) return;
+    lua_pushvalue(L, attachment);
+    if (lua_pcall(L, 1, 0, 0) == LUA_OK) return;
+    lua_pushnil(L);
+    lua_pushnil(L);
     task_report(L);
 }
 
 static void group_task_ended(lua_State *L, Task *task, int object, int attachment) {
     Group *group = container_of(task->owner, Group, owner);
-    if (task->state == TASK_FAILED && object != 0) group_tell_of_task(L, group, object, attachment);
-    if (attachment != 0 && luaL_getmetafield(L, attachment, "__close") != LUA_TNIL) {
-        lua_pushvalue(L, attachment);
-        lua_call(L, 1, 0);
-    }
+    if (task->state == TASK_FAILED) group_tell_of_task(L, group, object, attachment);
+    if (attachment != 0) group_close_attachment(L, attachment);
     group->active--;
     wait_queue_wake_at(&group->waiters, group->active);
     if (group->active > 0) return;
@@ -152,15 +174,20 @@ static void group_fail(lua_State *L, Group *group) {
     lua_settop(L, RUN_FUNCTION + 1);
 }
 
-/* Whether the group was cancelled, whether its function has succeeded, and then what is on the stack. */
+/* Whether a cancellation of the group ended it, whether its function has succeeded, and then what is on the stack. */
 static int group_end_run(lua_State *L, Group *group) {
     const Scope *around = group->loop->running->scopes.innermost;
-    if (group->was_cut && around->doomed) {
+    if (group->has_lost) {
+        group->has_failed = true;
+        lua_settop(L, RUN_HANDLER);
+        lua_pushliteral(L, "not enough memory");
+    } else if (group->was_cut && around->doomed) {
         group->has_failed = true;
         lua_settop(L, RUN_HANDLER);
         cancellation_push(L, around);
     }
-    lua_pushboolean(L, group->scope.cancelled);
+    bool is_other_error = group->has_failed && !cancellation_is(L, RUN_FUNCTION);
+    lua_pushboolean(L, group->scope.cancelled && !is_other_error);
     lua_replace(L, RUN_GUARD);
     lua_pushboolean(L, !group->has_failed);
     lua_replace(L, RUN_HANDLER);
@@ -214,20 +241,14 @@ static int group_body_done(lua_State *L, int status, lua_KContext context) {
     return group_waited(L, status, context);
 }
 
-/*
-** run(failed, fn, ...): calls fn(group, ...) in a new group inside the running
-** task, and waits for all its tasks; failed(err, traceback, task, attachment) is
-** called for each failure, that of fn without a task. Returns whether the group
-** was cancelled, and true and fn's results, or false, its error and traceback.
-*/
-static int group_run(lua_State *L) {
-    static const WaitKind pause = {group_run, NULL, task_describe_pause};
+static int group_begin_run(lua_State *L, const WaitKind *pause, bool must_tell) {
     luaL_checktype(L, 1, LUA_TFUNCTION);
     luaL_checktype(L, 2, LUA_TFUNCTION);
     Task *task = task_enter(L, loop_of(L));
     if (task == NULL) return luaL_error(L, "a group is opened inside a task");
-    if (task_spent(task->loop)) return task_pause(L, task, &pause, NULL);
+    if (task_spent(task->loop)) return task_pause(L, task, pause, NULL);
     Group *group = group_make(L, 1);
+    group->must_tell = must_tell;
     lua_replace(L, RUN_GROUP);
     scope_guard_push(L, task);
     lua_pushcfunction(L, traceback_handler);
@@ -242,6 +263,27 @@ static int group_run(lua_State *L) {
     int n = lua_gettop(L) - RUN_FUNCTION;
     int status = lua_pcallk(L, n, LUA_MULTRET, RUN_HANDLER, context, group_body_done);
     return group_body_done(L, status, context);
+}
+
+/*
+** run(failed, fn, ...): calls fn(group, ...) in a new group inside the running
+** task, and waits for all its tasks; failed(err, traceback, task, attachment) is
+** called for each failure, that of fn without a task. Returns whether a
+** cancellation of the group ended it, and true and fn's results, or false, its
+** error and traceback. If failed raises an error, that goes to on_error.
+*/
+static int group_run(lua_State *L) {
+    static const WaitKind pause = {group_run, NULL, task_describe_pause};
+    return group_begin_run(L, &pause, false);
+}
+
+/*
+** The same for who has to learn of each failure: if failed raises an error, as
+** for lack of memory, the group is cancelled, and fn's success counts as failure.
+*/
+static int group_run_strictly(lua_State *L) {
+    static const WaitKind pause = {group_run_strictly, NULL, task_describe_pause};
+    return group_begin_run(L, &pause, true);
 }
 
 /* --- starting tasks, and the rest --- */
@@ -307,8 +349,13 @@ static const luaL_Reg group_methods[] = {
 };
 
 static const luaL_Reg group_functions[] = {
-    {"group_run", group_run},       {"group_start", group_start},   {"group_wait", group_wait},
-    {"group_cancel", group_cancel}, {"group_active", group_active}, {NULL, NULL},
+    {"group_run_strictly", group_run_strictly},
+    {"group_run", group_run},
+    {"group_start", group_start},
+    {"group_wait", group_wait},
+    {"group_cancel", group_cancel},
+    {"group_active", group_active},
+    {NULL, NULL},
 };
 
 void group_open(lua_State *L) {

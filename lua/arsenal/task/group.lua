@@ -13,8 +13,8 @@ local Group = core.group_methods
 local failures_of = setmetatable({}, { __mode = "k" })
 
 -- Calls body(group, ...) in a new group, whose failures go to `failed(err, traceback, task, attachment)`, that of the
--- body without a task, and waits for all its tasks. Returns whether the group was cancelled, and true and the body's
--- results, or false, its error and the error's traceback.
+-- body without a task, and waits for all its tasks. Returns whether a cancellation of the group ended it, and true and
+-- the body's results, or false, its error and the error's traceback.
 group.run = core.group_run
 
 local function words(value)
@@ -34,7 +34,7 @@ local function describe(failures)
   return table.concat(lines, "\n")
 end
 
--- The results of arsenal.group, from the failures and what group.run returned.
+-- The results of arsenal.group, from the failures and what core.group_run_strictly returned.
 local function conclude(failures, cancelled, ok, ...)
   if failures[1] then return core.rethrow(failures[1].error, describe(failures)) end
   if ok then return ... end
@@ -64,7 +64,7 @@ function group.group(fn, ...)
     failures_of[self] = failures
     return fn(self, ...)
   end
-  return conclude(failures, group.run(failed, body, ...))
+  return conclude(failures, core.group_run_strictly(failed, body, ...))
 end
 
 ---@class arsenal.GroupError

@@ -1,0 +1,67 @@
+-- What each thread runs in a Lua state of its own, at the same time as the others: (round, certificate).
+
+local round, certificate = ...
+local arsenal = require("arsenal")
+
+arsenal.on_quit = function() end
+arsenal.on_error = function() end
+
+local function echo(stream)
+  for line in stream:lines() do stream:send(line, "\n") end
+end
+
+local function ask(stream)
+  local _ <close> = assert(stream)
+  stream:set_timeout(10)
+  stream:send("hello\n")
+  stream:recv_line()
+end
+
+local function use_tcp(group)
+  local listener <close> = assert(arsenal.tcp.listen("127.0.0.1", 0))
+  local _, port = listener:local_address()
+  group:go(listener.serve, listener, echo)
+  ask(arsenal.tcp.connect("localhost", port))
+end
+
+local function use_tls(group)
+  local listener <close> = assert(arsenal.tls.listen("127.0.0.1", 0, { cert = certificate }))
+  local _, port = listener:local_address()
+  group:go(listener.serve, listener, echo)
+  for _ = 1, 2 do
+    ask(arsenal.tls.connect("127.0.0.1", port, { ca_file = certificate, server_name = "localhost" }))
+  end
+end
+
+local function use_names(group)
+  for i = 1, 4 do group:go(arsenal.dns.resolve, i % 2 == 0 and "localhost" or "127.0.0." .. i) end
+  local given_up = group:go(arsenal.dns.resolve, "localhost")
+  arsenal.yield()
+  given_up:cancel()
+end
+
+-- Others have the same signals at the same time.
+local function use_signals()
+  local signal <close> = assert(arsenal.signal("SIGINT", "SIGUSR1"))
+  arsenal.select({ signal }, 0.002)
+end
+
+local function main()
+  arsenal.group(function(group)
+    group:go(use_names, group)
+    group:go(use_signals)
+    group:go(use_tcp, group)
+    use_tls(group)
+  end)
+end
+
+-- Ctrl-C may end it.
+pcall(arsenal.run, arsenal.timeout, 20, main)
+
+-- Every other state is closed with lookups and waits under way.
+if round % 2 == 0 then
+  for _ = 1, 3 do arsenal.go(arsenal.dns.resolve, "localhost") end
+  arsenal.go(arsenal.sleep, 60)
+  arsenal.go(function() arsenal.signal("SIGINT"):wait() end)
+  pcall(arsenal.run_once, 0)
+end
