@@ -3,13 +3,15 @@
 local child = require("spec.kit.child")
 
 -- Targets that another target makes.
-local INNER <const> = { ["run-echo"] = true, ["run-fuzz"] = true, ["run-syscalls"] = true, ["run-tls-tools"] = true }
+local INNER <const> = { ["run-echo"] = true, ["run-fuzz"] = true, ["run-syscalls"] = true, ["run-tls-tools"] = true,
+  ["run-tsan"] = true }
 
 local function targets()
   local names = {}
   for line in io.lines("Makefile") do
-    local name = line:match("^([%l][%l-]*):$") or line:match("^([%l][%l-]*): ")
-    if name and not INNER[name] then names[name] = true end
+    for name in (line:match("^([%l][%l -]*):$") or line:match("^([%l][%l -]*): ") or ""):gmatch("%S+") do
+      if not INNER[name] then names[name] = true end
+    end
   end
   return names
 end
