@@ -24,7 +24,6 @@ lua_Integer args_optional_integer(lua_State *L, int index, lua_Integer min, lua_
 ** (NULL at the end). The getters below then read one option of it.
 */
 void args_options(lua_State *L, int index, const char *const names[]);
-bool args_has_option(lua_State *L, int index, const char *name);
 bool args_boolean_option(lua_State *L, int index, const char *name, bool otherwise);
 lua_Integer args_integer_option(lua_State *L, int index, const char *name, lua_Integer min,
                                 lua_Integer max, lua_Integer otherwise);

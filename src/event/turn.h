@@ -23,9 +23,6 @@ static inline bool turn_poll_is_due(const Loop *loop) {
     return loop->ready == 0 || loop->unpolled >= POLL_TASKS;
 }
 
-/* Nanoseconds until the loop has something to do of itself: 0, or until its next timer. */
-uint64_t turn_idle_time(const Loop *loop);
-
 /* The longest time, in ns, that tasks kept the loop from polling since the last call of this. */
 uint64_t turn_take_lag(Loop *loop);
 

@@ -34,7 +34,8 @@ static void handle_count(const Handle *handle, int change) {
     handle_counts(handle->loop)->open[handle->type->kind] += (unsigned)change;
 }
 
-Handle *handle_test(lua_State *L, int index) {
+/* Returns the object at `index`, of whatever type, or NULL if there is none. */
+static Handle *handle_test(lua_State *L, int index) {
     if (lua_type(L, index) != LUA_TUSERDATA || !lua_getmetatable(L, index)) return NULL;
     bool is_handle = lua_rawgetp(L, -1, &mark_key) == LUA_TBOOLEAN;
     lua_pop(L, 2);

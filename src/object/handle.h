@@ -71,8 +71,6 @@ static inline void *handle_check(lua_State *L, int index, const HandleType *type
     return handle;
 }
 
-Handle *handle_test(lua_State *L, int index); /* any handle, or NULL */
-
 void handle_push_name(lua_State *L, const Handle *handle); /* [-0, +1] "tcp stream a -> b" */
 
 /* [-0, +1] "receiving on tcp stream a -> b", for WaitKind.describe; `doing` is "receiving on". */
