@@ -8,7 +8,7 @@
 #include "kernel/wait.h"
 
 /* What a resume leaves on the stack of L: results, or an error. */
-enum { FAILED = -1, SUSPENDED = -2 };
+enum { RESUME_FAILED = -1, RESUME_SUSPENDED = -2 };
 
 /* Where the functions have the coroutine. */
 enum { RESUMED = 1, WRAPPED = lua_upvalueindex(1) };
@@ -22,14 +22,14 @@ static void coroutine_forget_lost_wait(Task *task) {
 
 /*
 ** Resumes the coroutine at `index` with the arguments on its stack. Returns the
-** number of results that were moved to L, FAILED with the error there, or
-** SUSPENDED: the whole task waits, and L is to yield.
+** number of results that were moved to L, RESUME_FAILED with the error there, or
+** RESUME_SUSPENDED: the whole task waits, and L is to yield.
 */
 static int coroutine_resume_once(lua_State *L, Task *task, int index, int arguments) {
     lua_State *co = lua_tothread(L, index);
     int count;
     int status = lua_resume(co, L, arguments, &count);
-    if (status == LUA_YIELD && task != NULL && task->state != TASK_RUNNING) return SUSPENDED;
+    if (status == LUA_YIELD && task != NULL && task->state != TASK_RUNNING) return RESUME_SUSPENDED;
     if (task != NULL) {
         task->top = L;
         coroutine_forget_lost_wait(task);
@@ -37,12 +37,12 @@ static int coroutine_resume_once(lua_State *L, Task *task, int index, int argume
     }
     if (status != LUA_OK && status != LUA_YIELD) {
         lua_xmove(co, L, 1);
-        return FAILED;
+        return RESUME_FAILED;
     }
     if (!lua_checkstack(L, count + 1)) {
         lua_pop(co, count);
         lua_pushliteral(L, "too many results to resume");
-        return FAILED;
+        return RESUME_FAILED;
     }
     lua_xmove(co, L, count);
     return count;
@@ -63,7 +63,7 @@ static int coroutine_start(lua_State *L, int index, int first_argument, Task **t
     *task = NULL;
     if (!lua_checkstack(co, arguments)) {
         lua_pushliteral(L, "too many arguments to resume");
-        return FAILED;
+        return RESUME_FAILED;
     }
     *task = coroutine_find_task(L, co);
     if (*task != NULL && (*task)->loop->has_suspended_scopes) scope_guard_continue(L, index, *task);
@@ -84,7 +84,8 @@ static int coroutine_resume_continued(lua_State *L, int status, lua_KContext con
 }
 
 static int coroutine_finish_resume(lua_State *L, Task *task, int count) {
-    if (count == SUSPENDED) return lua_yieldk(L, 0, (lua_KContext)task, coroutine_resume_continued);
+    if (count == RESUME_SUSPENDED)
+        return lua_yieldk(L, 0, (lua_KContext)task, coroutine_resume_continued);
     lua_pushboolean(L, count >= 0);
     lua_replace(L, 1); /* in place of the coroutine, below the results or the error */
     return lua_gettop(L);
@@ -129,8 +130,9 @@ static int coroutine_wrap_continued(lua_State *L, int status, lua_KContext conte
 }
 
 static int coroutine_finish_wrap(lua_State *L, Task *task, int count) {
-    if (count == SUSPENDED) return lua_yieldk(L, 0, (lua_KContext)task, coroutine_wrap_continued);
-    if (count == FAILED) return coroutine_raise_error(L, lua_tothread(L, WRAPPED));
+    if (count == RESUME_SUSPENDED)
+        return lua_yieldk(L, 0, (lua_KContext)task, coroutine_wrap_continued);
+    if (count == RESUME_FAILED) return coroutine_raise_error(L, lua_tothread(L, WRAPPED));
     return count;
 }
 

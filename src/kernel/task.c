@@ -17,7 +17,7 @@ static const ScopeType task_scope_type = {false, NULL};
 
 /* --- the body --- */
 
-static int body_done(lua_State *L, int status, lua_KContext context) {
+static int task_body_done(lua_State *L, int status, lua_KContext context) {
     Task *task = (Task *)context;
     if (status == LUA_OK || status == LUA_YIELD) {
         task_end(L, task, TASK_DONE, lua_gettop(L) - BODY_HANDLER, BODY_ATTACHMENT);
@@ -30,15 +30,15 @@ static int body_done(lua_State *L, int status, lua_KContext context) {
     return 0;
 }
 
-static int body(lua_State *L) {
+static int task_run_body(lua_State *L) {
     Task *task = lua_touserdata(L, BODY_TASK);
     if (task->root.doomed) {
         task_end(L, task, TASK_CANCELLED, 0, BODY_ATTACHMENT);
         return 0;
     }
     int n = lua_gettop(L) - BODY_FUNCTION;
-    int status = lua_pcallk(L, n, LUA_MULTRET, BODY_HANDLER, (lua_KContext)task, body_done);
-    return body_done(L, status, (lua_KContext)task);
+    int status = lua_pcallk(L, n, LUA_MULTRET, BODY_HANDLER, (lua_KContext)task, task_body_done);
+    return task_body_done(L, status, (lua_KContext)task);
 }
 
 /* --- starting --- */
@@ -69,7 +69,7 @@ Task *task_spawn(lua_State *L, Loop *loop, Scope *parent, int n, int attachment)
     Task *task = task_pool_take(L, loop, n);
     lua_State *co = task->L;
     task_reset(task);
-    lua_pushcfunction(co, body);
+    lua_pushcfunction(co, task_run_body);
     lua_pushlightuserdata(co, task);
     if (attachment != 0) {
         lua_pushvalue(L, attachment);

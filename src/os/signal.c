@@ -23,17 +23,17 @@ enum { SELF = 1 };
 
 typedef struct Signal Signal;
 
-typedef struct SignalWatch {
+typedef struct SignalHandle {
     uv_signal_t handle; /* first: loop_close_handle frees all of it */
     Signal *signal;
     unsigned index;
-} SignalWatch;
+} SignalHandle;
 
 /* One of the names that an object was made with. */
 typedef struct SignalName {
     int number;
-    unsigned pending;   /* 0, or its place, from 1, in the order of arrival */
-    SignalWatch *watch; /* NULL: closed, or the same signal has been named before */
+    unsigned pending;    /* 0, or its place, from 1, in the order of arrival */
+    SignalHandle *watch; /* NULL: closed, or the same signal has been named before */
 } SignalName;
 
 struct Signal {
@@ -109,7 +109,7 @@ static Signal *signal_of(Handle *handle) {
 }
 
 static void signal_arrived(uv_signal_t *handle, int number) {
-    SignalWatch *watch = container_of(handle, SignalWatch, handle);
+    SignalHandle *watch = container_of(handle, SignalHandle, handle);
     Signal *signal = watch->signal;
     (void)number;
     if (signal->names[watch->index].pending == 0)
@@ -120,7 +120,7 @@ static void signal_arrived(uv_signal_t *handle, int number) {
 static int signal_start_one(Signal *signal, unsigned index) {
     Loop *loop = signal->handle.loop;
     SignalName *name = &signal->names[index];
-    SignalWatch *watch = malloc(sizeof *watch);
+    SignalHandle *watch = malloc(sizeof *watch);
     if (watch == NULL) return UV_ENOMEM;
     int status = uv_signal_init(&loop->uv, &watch->handle);
     if (status != 0) {

@@ -53,19 +53,19 @@ static Channel *channel_check(lua_State *L) {
 
 /* --- the ring of values --- */
 
-static int ring_place(const Channel *channel, unsigned index) {
+static int channel_ring_place(const Channel *channel, unsigned index) {
     unsigned place = channel->head + index;
     return (int)(place < channel->room ? place : place - channel->room) + 1;
 }
 
 /* Moves the values to a table of twice the size, at most the capacity. */
-static void ring_grow(lua_State *L, Channel *channel) {
+static void channel_ring_grow(lua_State *L, Channel *channel) {
     unsigned room = channel->room == 0 ? FIRST_ROOM : 2 * channel->room;
     if (room > channel->capacity) room = channel->capacity;
     lua_createtable(L, (int)room, 0);
     lua_getiuservalue(L, SELF, 1);
     for (unsigned i = 0; i < channel->count; i++) {
-        lua_rawgeti(L, -1, ring_place(channel, i));
+        lua_rawgeti(L, -1, channel_ring_place(channel, i));
         lua_rawseti(L, -3, (int)i + 1);
     }
     lua_pop(L, 1);
@@ -75,17 +75,17 @@ static void ring_grow(lua_State *L, Channel *channel) {
 }
 
 /* [-1, +0] appends the value on top, for which there is room. */
-static void ring_put(lua_State *L, Channel *channel) {
-    if (channel->count == channel->room) ring_grow(L, channel);
+static void channel_ring_put(lua_State *L, Channel *channel) {
+    if (channel->count == channel->room) channel_ring_grow(L, channel);
     lua_getiuservalue(L, SELF, 1);
     lua_pushvalue(L, -2);
-    lua_rawseti(L, -2, ring_place(channel, channel->count));
+    lua_rawseti(L, -2, channel_ring_place(channel, channel->count));
     lua_pop(L, 2);
     channel->count++;
 }
 
 /* Gives back a large table once it is empty. */
-static void ring_shrink(lua_State *L, Channel *channel) {
+static void channel_ring_shrink(lua_State *L, Channel *channel) {
     if (channel->count > 0 || channel->room <= MOST_KEPT) return;
     lua_pushnil(L);
     lua_setiuservalue(L, SELF, 1);
@@ -93,15 +93,15 @@ static void ring_shrink(lua_State *L, Channel *channel) {
 }
 
 /* [-0, +2] takes the first value, of at least one; the table is below it. */
-static void ring_take(lua_State *L, Channel *channel) {
-    int place = ring_place(channel, 0);
+static void channel_ring_take(lua_State *L, Channel *channel) {
+    int place = channel_ring_place(channel, 0);
     lua_getiuservalue(L, SELF, 1);
     lua_rawgeti(L, -1, place);
     lua_pushnil(L);
     lua_rawseti(L, -3, place);
     channel->head = (unsigned)place < channel->room ? (unsigned)place : 0;
     channel->count--;
-    ring_shrink(L, channel);
+    channel_ring_shrink(L, channel);
 }
 
 /* --- serving waiting tasks --- */
@@ -118,10 +118,10 @@ static void channel_take_from(lua_State *L, Waiter *sender) {
 /* [-0, +1 or more] receives a value, which is on top; false if there is none. */
 static bool channel_take(lua_State *L, Channel *channel) {
     bool has_values = channel->count > 0;
-    if (has_values) ring_take(L, channel);
+    if (has_values) channel_ring_take(L, channel);
     Waiter *sender = handoff_next(&channel->senders);
     if (sender != NULL) channel_take_from(L, sender);
-    if (sender != NULL && has_values) ring_put(L, channel);
+    if (sender != NULL && has_values) channel_ring_put(L, channel);
     return has_values || sender != NULL;
 }
 
@@ -133,7 +133,7 @@ static bool channel_give(lua_State *L, Channel *channel) {
         lua_xmove(L, receiver->task->top, 1);
         handoff_done(receiver, 1);
     } else if (channel->count < channel->capacity) {
-        ring_put(L, channel);
+        channel_ring_put(L, channel);
     } else {
         lua_pop(L, 1);
         return false;
