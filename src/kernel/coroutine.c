@@ -1,6 +1,7 @@
 /*
-** Owns the coroutines of the user's own that may wait: a wait inside one
-** suspends every coroutine up to the task, and is resumed down the same way.
+** Owns generators, coroutines of user code that may wait. A wait inside one
+** suspends every coroutine up to the task's own. When the task is woken, each
+** coroutine resumes the one inside it.
 */
 #include "kernel/coroutine.h"
 
@@ -10,10 +11,10 @@
 /* What a resume leaves on the stack of L: results, or an error. */
 enum { RESUME_FAILED = -1, RESUME_SUSPENDED = -2 };
 
-/* Where the functions have the coroutine. */
+/* The index of the coroutine: an argument of resume, the upvalue of a wrapped function. */
 enum { RESUMED = 1, WRAPPED = lua_upvalueindex(1) };
 
-/* The wait inside ended without its continuation: user code has closed a coroutine that was waiting. */
+/* Ends a wait whose continuation has not run, because user code has closed the coroutine that waited. */
 static void coroutine_forget_lost_wait(Task *task) {
     if (!task->resuming) return;
     task->resuming = false;
@@ -48,7 +49,10 @@ static int coroutine_resume_once(lua_State *L, Task *task, int index, int argume
     return count;
 }
 
-/* The task that L runs in, if a wait of the coroutine may suspend it; user code may have other coroutines. */
+/*
+** Returns the task that L runs in, or NULL if a wait in `co` cannot suspend it:
+** L may be a coroutine that Lua's own library has resumed.
+*/
 static Task *coroutine_find_task(lua_State *L, lua_State *co) {
     Task *task = loop_of(L)->running;
     if (task == NULL || task->top != L || !lua_isyieldable(L)) return NULL;
@@ -91,7 +95,7 @@ static int coroutine_finish_resume(lua_State *L, Task *task, int count) {
     return lua_gettop(L);
 }
 
-/* coroutine.resume(co, ...) as Lua's, but for waits inside, which suspend the whole task. */
+/* coroutine.resume(co, ...) works as Lua's, except that a wait inside suspends the whole task. */
 static int coroutine_resume(lua_State *L) {
     Task *task;
     if (!lua_isthread(L, RESUMED)) return luaL_typeerror(L, RESUMED, "coroutine");
@@ -101,7 +105,7 @@ static int coroutine_resume(lua_State *L) {
 
 /* --- wrap --- */
 
-/* [-1, ...] raises the coroutine's error as Lua's wrap does. */
+/* [-1, ...] raises the coroutine's error, which is on top, as Lua's wrap does. */
 static int coroutine_raise_error(lua_State *L, lua_State *co) {
     int status = lua_status(co);
     if (status != LUA_OK && status != LUA_YIELD) { /* it died: its pending variables are closed */
@@ -142,7 +146,7 @@ static int coroutine_wrapped(lua_State *L) {
     return coroutine_finish_wrap(L, task, count);
 }
 
-/* coroutine.wrap(fn) as Lua's, with this resume. */
+/* coroutine.wrap(fn) works as Lua's, with the resume above. */
 static int coroutine_wrap(lua_State *L) {
     luaL_checktype(L, 1, LUA_TFUNCTION);
     lua_State *co = lua_newthread(L);
@@ -152,7 +156,7 @@ static int coroutine_wrap(lua_State *L) {
     return 1;
 }
 
-/* Its frame on top is that of `wrapped` or `resume`. */
+/* The frame on top of `co` is that of coroutine_wrapped or coroutine_resume. */
 lua_State *coroutine_inner(lua_State *co) {
     lua_State *wrapped_one = lua_tothread(co, lua_upvalueindex(1));
     return wrapped_one != NULL ? wrapped_one : lua_tothread(co, 1);

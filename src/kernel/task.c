@@ -55,7 +55,7 @@ static void task_push_starter(lua_State *L, lua_State *to) {
     }
 }
 
-/* The rest of the task's memory is as its last end left it. */
+/* The rest of the memory needs no change after the end of the task that had it before. */
 static void task_reset(Task *task) {
     task->top = task->L;
     task->kind = NULL;
@@ -104,7 +104,7 @@ void task_check_function(lua_State *L, int index) {
 
 /* --- ending without the coroutine --- */
 
-/* (task, message, error): the end of a task whose coroutine can't go on. */
+/* (task, message, error): ends a task whose coroutine cannot go on. */
 static int task_end_dead(lua_State *L) {
     Task *task = lua_touserdata(L, 1);
     if (lua_touserdata(L, 2) != NULL)
@@ -117,8 +117,8 @@ static int task_end_dead(lua_State *L) {
 }
 
 /*
-** Ends a task whose coroutine can't go on, with `message` as its error, or,
-** when that is NULL, the error on top of the coroutine's stack.
+** Ends a task whose coroutine cannot go on. Its error is `message` or, if that is
+** NULL, the value on top of the coroutine's stack.
 */
 static void task_died(lua_State *L, Task *task, const char *message) {
     lua_pushcfunction(L, task_end_dead);
@@ -144,7 +144,7 @@ void task_abandon(lua_State *L, Task *task) {
 
 /* --- running --- */
 
-/* Resumes a ready task. Returns false if it has ended: its memory may be another task's then. */
+/* Resumes a ready task. Returns false if the task has ended: its memory may be another task's then. */
 static bool task_step(lua_State *L, Loop *loop, Task *task) {
     lua_State *co = task->L;
     int n = task->started ? 0 : lua_gettop(co) - 1, results;

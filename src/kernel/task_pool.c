@@ -17,7 +17,7 @@ static void task_pool_add(Loop *loop, Task *task) {
     loop->unused_tasks = task;
 }
 
-/* [-0, +0] Each task's places in the tables are made with it, so that taking it needs no memory there. */
+/* [-0, +0] Each task's places in the tables are made now, so that taking the task needs no memory. */
 static void task_pool_grow(lua_State *L, Loop *loop) {
     Task *chunk = lua_newuserdatauv(L, CHUNK * sizeof *chunk, 0);
     uint32_t first = loop->task_slots + 1;
