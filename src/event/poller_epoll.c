@@ -32,7 +32,7 @@ typedef struct Poll {
     LoopPart part;
     int epoll;
     PollSlot *slots;
-    uint32_t slot_count, slot_capacity; /* used so far, and there is memory for */
+    uint32_t slot_count, slot_capacity; /* slots used so far, and slots that there is memory for */
     uint32_t free_slot;                 /* UV_SLOT: none */
     struct epoll_event events[POLL_BATCH];
 } Poll;
@@ -40,7 +40,7 @@ typedef struct Poll {
 static const char poll_key;
 
 static void poll_close(LoopPart *part, Loop *loop) {
-    Poll *poll = (Poll *)part;
+    Poll *poll = container_of(part, Poll, part);
     close(poll->epoll);
     free(poll->slots);
     free(poll);
@@ -84,7 +84,7 @@ static uint64_t poll_tag(const Poll *poll, uint32_t slot) {
     return (uint64_t)poll->slots[slot].generation << 32 | slot;
 }
 
-/* The poller that an event is for; NULL: it has been closed. */
+/* Returns the poller that an event is for, or NULL if it was closed. */
 static Poller *poll_find_poller(const Poll *poll, uint64_t tag) {
     const PollSlot *slot = &poll->slots[(uint32_t)tag];
     return slot->generation == tag >> 32 ? slot->poller : NULL;
@@ -185,8 +185,8 @@ static int poll_milliseconds(uint64_t timeout) {
 void poll_wait(Loop *loop, uint64_t timeout) {
     Poll *poll = loop->poll;
     /*
-    ** What was started there reaches the kernel only when libuv runs. That may use
-    ** up the wake-up of a signal, which the caller looks for: so do not wait then.
+    ** Changes to libuv's handles reach the kernel only when libuv runs. The run may use
+    ** up the wake-up of a signal. So the poll does not wait, and the caller looks.
     */
     if (loop->uv_changed) {
         loop->uv_changed = false;

@@ -1,7 +1,7 @@
 /*
-** Owns readiness where there is no epoll: a uv_poll_t for each descriptor,
-** kept armed while its events find a waiting task; one that finds none disarms
-** it.
+** Owns readiness where there is no epoll: each descriptor has a uv_poll_t. It is
+** armed as long as tasks wait for its events; an event that no task waits for
+** disarms it.
 */
 #include "event/poller.h"
 
@@ -10,11 +10,11 @@
 #include <stdlib.h>
 
 typedef struct Poll {
-    uv_timer_t alarm; /* ends a poll in time; the loop's own heap knows why */
+    uv_timer_t alarm; /* ends a poll when the loop's next timer is due */
 } Poll;
 
 typedef struct Watch {
-    uv_poll_t handle; /* first: libuv's pointer is ours */
+    uv_poll_t handle; /* first: loop_close_handle frees all of it */
     Poller *poller;
     int armed; /* for libuv's events */
 } Watch;
@@ -43,11 +43,12 @@ static int poller_arm(Watch *watch, unsigned events) {
 }
 
 static void poller_uv_happened(uv_poll_t *handle, int status, int uv_events) {
-    Watch *watch = (Watch *)handle;
+    Watch *watch = container_of(handle, Watch, handle);
     Poller *poller = watch->poller;
     unsigned events = POLL_READ | POLL_WRITE;
     if (status != 0)
-        watch->armed = 0; /* libuv has stopped it; the next call on the descriptor tells why */
+        watch->armed =
+            0; /* libuv has stopped it; the next call on the descriptor returns the reason */
     else
         events = (uv_events & UV_READABLE ? POLL_READ : 0u) |
                  (uv_events & UV_WRITABLE ? POLL_WRITE : 0u);
@@ -98,7 +99,7 @@ void poll_wait(Loop *loop, uint64_t timeout) {
         return;
     }
     if (timeout != FOREVER) {
-        /* uv_run may run a due timer first and sleep then: so the time is updated, and the timer repeats */
+        /* uv_run may run a due timer and then sleep: so update the time first, and repeat the timer */
         uv_update_time(&loop->uv);
         uv_timer_start(alarm, poll_alarm_rang, timeout / 1000000 + 1, 1);
     }
