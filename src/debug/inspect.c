@@ -1,5 +1,5 @@
 /*
-** Owns what the loop tells about itself and its tasks.
+** Owns the functions that report on the loop and its tasks.
 */
 #include "base/openers.h"
 
@@ -7,9 +7,9 @@
 #include "kernel/coroutine.h"
 #include "kernel/task.h"
 #include "kernel/task_describe.h"
+#include "kernel/task_object.h"
 #include "object/handle.h"
 #include "object/handoff.h"
-#include "kernel/task_object.h"
 
 static void inspect_set_count(lua_State *L, const char *name, lua_Integer count) {
     lua_pushinteger(L, count);
@@ -17,7 +17,7 @@ static void inspect_set_count(lua_State *L, const char *name, lua_Integer count)
 }
 
 /*
-** stats() a table: `tasks` not ended, of which `ready` and `waiting`; open
+** stats(): a table: `tasks` not ended, of which `ready` and `waiting`; open
 ** `handles` by kind; `timers` set; `turns` made; `lag`, the longest time in
 ** seconds since the last call that tasks kept the loop from polling.
 */
@@ -37,7 +37,7 @@ static int inspect_stats(lua_State *L) {
     return 1;
 }
 
-/* tasks() a list of the tasks that have not ended. */
+/* tasks(): a list of the tasks that have not ended. */
 static int inspect_tasks(lua_State *L) {
     Loop *loop = loop_of(L);
     int n = 0;
@@ -49,7 +49,7 @@ static int inspect_tasks(lua_State *L) {
     return 1;
 }
 
-/* The outermost coroutine of a task whose stacks can be looked at, or NULL. */
+/* The task's own coroutine, or NULL if the stacks of the task's coroutines cannot be read. */
 static lua_State *inspect_outermost(const Task *task) {
     if (task == NULL || !task->started) return NULL;
     bool can_look = task->state != TASK_WAITING || handoff_is_possible(task);
@@ -60,7 +60,7 @@ static lua_State *inspect_inner(const Task *task, lua_State *co) {
     return co == task->top ? NULL : coroutine_inner(co);
 }
 
-/* task_traceback(task): from the innermost coroutine to its own; nil before it runs. */
+/* task_traceback(task): from the innermost coroutine to the task's own; nil before the task runs. */
 static int inspect_traceback(lua_State *L) {
     const Task *task = task_object_check(L, 1)->task;
     lua_pushnil(L);
