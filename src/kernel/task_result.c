@@ -25,7 +25,8 @@ void task_report(lua_State *L) {
     if (lua_pcall(L, 3, 0, 0) != LUA_OK) public_report_failure(L, "on_error");
 }
 
-void task_report_failure(lua_State *L, int object) {
+/* Reports the failure of the task whose object is at that index; 0: there was no memory for one. */
+static void result_report_failure(lua_State *L, int object) {
     task_push_failure(L, object);
     object != 0 ? lua_pushvalue(L, object) : lua_pushnil(L);
     task_report(L);
@@ -105,7 +106,7 @@ void task_end(lua_State *L, Task *task, int state, int n, int attachment) {
     if (task->owner != NULL) {
         task->owner->task_ended(L, task, object, attachment);
     } else if (state == TASK_FAILED && !is_joined && !task->observed) {
-        task_report_failure(L, object);
+        result_report_failure(L, object);
     }
 }
 

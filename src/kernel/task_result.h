@@ -20,6 +20,5 @@ void task_push_failure(lua_State *L, int index);
 int task_push_result(lua_State *L, int index); /* pushes the results, or raises the error */
 
 void task_report(lua_State *L); /* [-3, +0] calls on_error(error, traceback, task) */
-void task_report_failure(lua_State *L, int object); /* [-0, +0] the same; the object, or 0 */
 
 #endif

@@ -215,7 +215,7 @@ static void fd_wait_leave(WatchedFd *watched, Task *task) {
 
 static int fd_wait_step(lua_State *L);
 
-/* A task that was woken, and whose coroutine was closed before it ran, may have outlived the object. */
+/* The object may be gone if the task was woken and its coroutine was closed before it ran. */
 static void fd_wait_forget(Task *task) {
     const FdWaitPart *part = loop_part(task->loop, &fd_wait_key);
     WatchedFd *watched = part->watched;

@@ -175,7 +175,7 @@ static void group_fail(lua_State *L, Group *group) {
     lua_settop(L, RUN_FUNCTION + 1);
 }
 
-/* Returns whether the group was cancelled, whether its function has succeeded, and what is on the stack. */
+/* Returns whether a cancellation of the group has ended it, whether its function has succeeded, and the rest. */
 static int group_end_run(lua_State *L, Group *group) {
     const Scope *around = group->loop->running->scopes.innermost;
     if (group->has_lost) {
@@ -279,8 +279,9 @@ static int group_run(lua_State *L) {
 }
 
 /*
-** The same for who has to learn of each failure: if failed raises an error, as
-** for lack of memory, the group is cancelled, and fn's success counts as failure.
+** The same for a caller that must know of each failure: if failed raises an error,
+** for example for lack of memory, the group is cancelled, and group_run_strictly
+** reports a failure even if fn has succeeded.
 */
 static int group_run_strictly(lua_State *L) {
     static const WaitKind pause = {group_run_strictly, NULL, task_describe_pause};
