@@ -1,6 +1,6 @@
 /*
 ** The module arsenal.core: one table for a Lua state, filled by every file's
-** opener, however often it is required. The top of the C layers.
+** opener, however often it is required. The C layers end here.
 */
 #include "base/platform.h"
 
@@ -51,7 +51,7 @@ static void core_do_nothing(int number) {
     (void)number;
 }
 
-/* A write to a peer that is gone must not end the process. Unlike SIG_IGN, a handler does not pass to children. */
+/* A write to a peer that is gone must not end the process. Children do not inherit a handler, unlike SIG_IGN. */
 static void core_handle_sigpipe(void) {
     struct sigaction before, action = {.sa_handler = core_do_nothing, .sa_flags = SA_RESTART};
     if (sigaction(SIGPIPE, NULL, &before) == 0 && before.sa_handler == SIG_DFL)

@@ -1,5 +1,5 @@
--- arsenal: network programs in plain, straight-line Lua. This is the face of
--- the module: the C core's functions and Lua's, under their public names.
+-- arsenal: network programs in plain, straight-line Lua. This is the public
+-- module: the functions of the C core and of the Lua files, under their public names.
 
 local core = require("arsenal.core")
 local dump = require("arsenal.debug.dump")
@@ -71,15 +71,15 @@ setmetatable(arsenal, {
   end,
 })
 
----Lua's coroutine library, but that calls may wait inside the coroutines: they suspend the whole task.
+---Lua's coroutine library, except that calls may wait inside the coroutines: they suspend the whole task.
 ---@type arsenal.coroutine
 arsenal.coroutine = setmetatable({}, { __index = coroutine })
 for name, fn in pairs(coroutine) do
   arsenal.coroutine[name] = core.coroutine[name] or fn
 end
 
----Is called with an error that no other code receives. A program may replace it; it must not wait. The default prints
----the error to stderr.
+---This function is called with each error that no other code receives. A program may replace it. It must not wait. The
+---default prints the error to stderr.
 ---@type fun(err: any, traceback: string?, task: arsenal.Task)
 arsenal.on_error = arsenal.on_error or function(err, traceback)
   local ok, text = pcall(tostring, err)
@@ -89,8 +89,8 @@ end
 
 local function dump_to_stderr() dump.dump(io.stderr) end
 
----Is called when SIGQUIT comes while `arsenal.run` runs. A program may replace it; it must not wait. false, set before
----`run`, leaves the signal its usual effect.
+---This function is called when SIGQUIT comes while `arsenal.run` runs. A program may replace it. It must not wait. If it
+---is false before `run`, the signal keeps its usual effect. The default writes `arsenal.dump` to stderr.
 ---@type fun()|false
 arsenal.on_quit = arsenal.on_quit == nil and dump_to_stderr or arsenal.on_quit
 

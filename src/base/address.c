@@ -1,5 +1,5 @@
 /*
-** Owns how addresses are converted: text, sockaddr, host and port.
+** Owns the conversion of addresses between text, sockaddr, and host and port.
 */
 #include "base/address.h"
 
@@ -50,7 +50,7 @@ bool address_same_host(const Address *a, const Address *b) {
            a->v6.sin6_scope_id == b->v6.sin6_scope_id;
 }
 
-/* Without a function of the system, because each datagram needs it. */
+/* Writes the digits itself, to save time: each datagram that is received needs this. */
 static void address_push_v4(lua_State *L, const void *address) {
     const unsigned char *bytes = address;
     char text[16], *end = text;

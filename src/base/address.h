@@ -21,7 +21,10 @@ int address_port(const Address *address);
 void address_set_port(Address *address, int port);
 socklen_t address_size(const Address *address);
 
-/* Makes an IPv4 address one that IPv6 sockets take: ::ffff:1.2.3.4. It is pushed as IPv4 all the same. */
+/*
+** Turns an IPv4 address into the form that IPv6 sockets accept, ::ffff:1.2.3.4.
+** The functions that push an address still show it as IPv4.
+*/
 void address_map(Address *address);
 
 bool address_same_host(const Address *a, const Address *b);
@@ -33,10 +36,10 @@ static inline bool address_is_inet(const Address *address) {
 void address_push_host(lua_State *L, const Address *address); /* [-0, +1] "::1" */
 void address_push(lua_State *L, const Address *address);      /* [-0, +1] "[::1]:80" */
 
-/* [-0, +1] "host:port" of what a caller gave, with brackets if the host has colons */
+/* [-0, +1] "host:port"; a host that contains colons gets brackets */
 void address_push_endpoint(lua_State *L, const char *host, int port);
 
-/* NULL, or why `host` cannot be looked up. */
+/* Returns NULL, or the reason why `host` cannot be looked up. */
 const char *address_refuse(const char *host, size_t length);
 
 #endif

@@ -84,7 +84,7 @@ static int args_push_option(lua_State *L, int index, const char *name) {
     return LUA_TNIL;
 }
 
-bool args_has_option(lua_State *L, int index, const char *name) {
+static bool args_has_option(lua_State *L, int index, const char *name) {
     int type = args_push_option(L, index, name);
     lua_pop(L, 1);
     return type != LUA_TNIL;

@@ -24,7 +24,6 @@ lua_Integer args_optional_integer(lua_State *L, int index, lua_Integer min, lua_
 ** (NULL at the end). The getters below then read one option of it.
 */
 void args_options(lua_State *L, int index, const char *const names[]);
-bool args_has_option(lua_State *L, int index, const char *name);
 bool args_boolean_option(lua_State *L, int index, const char *name, bool otherwise);
 lua_Integer args_integer_option(lua_State *L, int index, const char *name, lua_Integer min,
                                 lua_Integer max, lua_Integer otherwise);
@@ -32,8 +31,8 @@ const char *args_string_option(lua_State *L, int index, const char *name, size_t
 uint64_t args_duration_option(lua_State *L, int index, const char *name);
 
 /*
-** What a set_timeout is given: seconds for both directions, or a table with
-** `recv` or `send` for one, which leaves the other as it is.
+** Reads the argument of a set_timeout: seconds for both directions, or a table
+** with `recv`, `send` or both. A direction that the table lacks keeps its timeout.
 */
 void args_timeouts(lua_State *L, int index, uint64_t *recv_timeout, uint64_t *send_timeout);
 

@@ -27,8 +27,8 @@ char *buffer_reserve(Buffer *buffer, size_t size) {
     Block *block = buffer->block;
     if (block != NULL && block->capacity - block->end >= size) return block->data + block->end;
     if (block != NULL && block->start >= length && block->capacity - length >= size) {
-        memcpy(block->data, buffer_data(buffer),
-               length); /* half of the block is free: moving is enough */
+        /* Half of the block is free, so moving the bytes to its front makes enough room. */
+        memcpy(block->data, buffer_data(buffer), length);
         block->start = 0;
         block->end = length;
     } else if (!buffer_grow(buffer, length, size)) {

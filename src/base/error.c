@@ -59,8 +59,9 @@ int error_raise_status(lua_State *L, int status, const char *what) {
 }
 
 static const char error_name[] = "arsenal.error";
-static const char
-    failed_key; /* registry: the message of the last failure of an object, and the object, weakly */
+
+/* registry: the message of the last failure that has an object, and the object, weakly */
+static const char failed_key;
 
 enum { FAILED_MESSAGE = 1, FAILED_OBJECT };
 
@@ -74,7 +75,7 @@ void error_set_object(lua_State *L, int index) {
     lua_pop(L, 1);
 }
 
-/* [-0, +1] the object that the failure with the message at `index` is of, or nil. */
+/* [-0, +1] the object that was noted for the failure whose message is at `index`, or nil. */
 static void error_push_object(lua_State *L, int index) {
     lua_rawgetp(L, LUA_REGISTRYINDEX, &failed_key);
     lua_rawgeti(L, -1, FAILED_MESSAGE);
@@ -109,7 +110,7 @@ static int error_check(lua_State *L) {
     if (lua_toboolean(L, 1)) return lua_gettop(L);
     if (lua_gettop(L) > 1 && lua_type(L, 2) != LUA_TSTRING) {
         lua_settop(L, 2);
-        return lua_error(L); /* an error value that is not ours keeps its identity */
+        return lua_error(L); /* not a failure of arsenal's: it is raised as it is */
     }
     lua_settop(L, 3);
     if (lua_isnil(L, 2)) {

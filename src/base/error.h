@@ -1,6 +1,6 @@
 /*
-** Errors: the one door to `nil, message, code`, and the error objects that
-** `arsenal.check` raises. A status is 0 or more for success, libuv's negative
+** Errors: the only place that makes `nil, message, code`, and the error objects
+** that `arsenal.check` raises. A status is 0 or more for success, libuv's negative
 ** errno, or one of the conditions below.
 */
 #ifndef ARSENAL_BASE_ERROR_H
@@ -27,7 +27,7 @@ enum {
 */
 int error_push(lua_State *L, int status, const char *what, ...);
 
-/* The same with a reason of the caller's in place of the status's own words. */
+/* Pushes nil, `reason` as the whole message, the code of `status`; returns 3. */
 int error_push_reason(lua_State *L, int status, const char *reason);
 
 /* The code (`"ECONNREFUSED"`, `"TIMEOUT"`) and the words of a status. */
@@ -37,7 +37,7 @@ const char *error_words(int status);
 /* Raises "<what>: <words of the status>" as a string. */
 int error_raise_status(lua_State *L, int status, const char *what);
 
-/* [-0, +0] The failure on top (nil, message, code) is one of a call on the object at `index`. */
+/* [-0, +0] Notes that the failure on top (nil, message, code) is of a call on the object at `index`. */
 void error_set_object(lua_State *L, int index);
 
 /*

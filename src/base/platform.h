@@ -1,6 +1,6 @@
 /*
-** What differs between systems below sockets: included first by files that make
-** system calls. The Windows branch is untested.
+** What differs between systems. A file that makes system calls includes this
+** first, because the system's headers depend on it. The Windows branch is untested.
 */
 #ifndef ARSENAL_BASE_PLATFORM_H
 #define ARSENAL_BASE_PLATFORM_H
@@ -20,7 +20,7 @@
 
 #include <errno.h>
 
-/* Makes a system call again as long as a signal cuts it off: RETRY_ON_EINTR(count = read(...)); */
+/* Repeats a system call that a signal has interrupted: RETRY_ON_EINTR(count = read(...)); */
 #define RETRY_ON_EINTR(assignment) \
     do {                           \
     } while ((assignment) < 0 && errno == EINTR)

@@ -8,41 +8,41 @@
 
 enum { ARITY = 4 };
 
-static void place(TimerHeap *timers, uint32_t index, Timer *timer) {
+static void heap_place(TimerHeap *timers, uint32_t index, Timer *timer) {
     timers->heap[index] = timer;
     timer->place = index;
 }
 
-static uint32_t parent_of(uint32_t index) {
+static uint32_t heap_parent(uint32_t index) {
     return (index - 2) / ARITY + 1;
 }
 
-static void sift_up(TimerHeap *timers, uint32_t index, Timer *timer) {
-    while (index > 1 && timers->heap[parent_of(index)]->deadline > timer->deadline) {
-        place(timers, index, timers->heap[parent_of(index)]);
-        index = parent_of(index);
+static void heap_sift_up(TimerHeap *timers, uint32_t index, Timer *timer) {
+    while (index > 1 && timers->heap[heap_parent(index)]->deadline > timer->deadline) {
+        heap_place(timers, index, timers->heap[heap_parent(index)]);
+        index = heap_parent(index);
     }
-    place(timers, index, timer);
+    heap_place(timers, index, timer);
 }
 
-static uint32_t earliest_child(const TimerHeap *timers, uint32_t index) {
+static uint32_t heap_earliest_child(const TimerHeap *timers, uint32_t index) {
     uint32_t first = (index - 1) * ARITY + 2, earliest = first;
     for (uint32_t child = first + 1; child < first + ARITY && child <= timers->count; child++)
         if (timers->heap[child]->deadline < timers->heap[earliest]->deadline) earliest = child;
     return earliest;
 }
 
-static void sift_down(TimerHeap *timers, uint32_t index, Timer *timer) {
+static void heap_sift_down(TimerHeap *timers, uint32_t index, Timer *timer) {
     for (;;) {
-        uint32_t child = earliest_child(timers, index);
+        uint32_t child = heap_earliest_child(timers, index);
         if (child > timers->count || timers->heap[child]->deadline >= timer->deadline) break;
-        place(timers, index, timers->heap[child]);
+        heap_place(timers, index, timers->heap[child]);
         index = child;
     }
-    place(timers, index, timer);
+    heap_place(timers, index, timer);
 }
 
-static bool grow(TimerHeap *timers) {
+static bool heap_grow(TimerHeap *timers) {
     uint32_t capacity = timers->capacity == 0 ? 64 : 2 * timers->capacity;
     Timer **heap = realloc(timers->heap, capacity * sizeof *heap);
     if (heap == NULL) return false;
@@ -53,9 +53,9 @@ static bool grow(TimerHeap *timers) {
 
 bool timer_heap_set(TimerHeap *timers, Timer *timer, uint64_t deadline) {
     timer_heap_clear(timers, timer);
-    if (timers->count + 1 >= timers->capacity && !grow(timers)) return false;
+    if (timers->count + 1 >= timers->capacity && !heap_grow(timers)) return false;
     timer->deadline = deadline;
-    sift_up(timers, ++timers->count, timer);
+    heap_sift_up(timers, ++timers->count, timer);
     return true;
 }
 
@@ -65,10 +65,10 @@ void timer_heap_clear(TimerHeap *timers, Timer *timer) {
     timer->place = 0;
     Timer *last = timers->heap[timers->count--];
     if (last == timer) return;
-    if (index > 1 && timers->heap[parent_of(index)]->deadline > last->deadline)
-        sift_up(timers, index, last);
+    if (index > 1 && timers->heap[heap_parent(index)]->deadline > last->deadline)
+        heap_sift_up(timers, index, last);
     else
-        sift_down(timers, index, last);
+        heap_sift_down(timers, index, last);
 }
 
 Timer *timer_heap_take_due(TimerHeap *timers, uint64_t now) {

@@ -1,5 +1,5 @@
 /*
-** Owns how Unix names are converted: Lua's path, sockaddr_un, text.
+** Owns the conversion of Unix names between Lua's path, sockaddr_un and text.
 */
 #include "base/unix_address.h"
 
@@ -15,7 +15,7 @@ enum { HAS_ABSTRACT = true };
 enum { HAS_ABSTRACT = false };
 #endif
 
-/* NULL, or why it cannot be a name. */
+/* Returns NULL, or the reason why the path cannot be a name. */
 static const char *unix_address_refuse(const char *path, size_t length) {
     if (length == 0) return "the path is empty";
     if (path[0] != '\0') return strlen(path) == length ? NULL : "the path contains a NUL byte";
@@ -23,7 +23,7 @@ static const char *unix_address_refuse(const char *path, size_t length) {
     return length > 1 ? NULL : "the abstract name is empty";
 }
 
-/* A path ends with a NUL of its own; an abstract name is as long as its size says. */
+/* A path is followed by a NUL. An abstract name is not: the size says where it ends. */
 int unix_address_parse(UnixAddress *name, const char *path, size_t length, const char **wrong) {
     memset(name, 0, sizeof *name);
     *wrong = unix_address_refuse(path, length);

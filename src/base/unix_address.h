@@ -16,7 +16,7 @@ typedef struct UnixAddress {
     socklen_t size;
 } UnixAddress;
 
-/* Returns 0, UV_ENAMETOOLONG, or UV_EINVAL and in *wrong why. */
+/* Returns 0, UV_ENAMETOOLONG, or UV_EINVAL with the reason in *wrong. */
 int unix_address_parse(UnixAddress *name, const char *path, size_t length, const char **wrong);
 
 bool unix_address_is_abstract(const UnixAddress *name);

@@ -1,5 +1,5 @@
 /*
-** Owns what the loop tells about itself and its tasks.
+** Owns the functions that report on the loop and its tasks.
 */
 #include "base/openers.h"
 
@@ -7,28 +7,29 @@
 #include "kernel/coroutine.h"
 #include "kernel/task.h"
 #include "kernel/task_describe.h"
+#include "kernel/task_object.h"
 #include "object/handle.h"
 #include "object/handoff.h"
-#include "kernel/task_object.h"
 
-static void set_count(lua_State *L, const char *name, lua_Integer count) {
+static void inspect_set_count(lua_State *L, const char *name, lua_Integer count) {
     lua_pushinteger(L, count);
     lua_setfield(L, -2, name);
 }
 
 /*
-** stats() a table: `tasks` not ended, of which `ready` and `waiting`; open
+** stats(): a table: `tasks` not ended, of which `ready` and `waiting`; open
 ** `handles` by kind; `timers` set; `turns` made; `lag`, the longest time in
 ** seconds since the last call that tasks kept the loop from polling.
 */
-static int stats(lua_State *L) {
+static int inspect_stats(lua_State *L) {
     Loop *loop = loop_of(L);
     lua_createtable(L, 0, 8);
-    set_count(L, "tasks", loop->tasks);
-    set_count(L, "ready", loop->ready);
-    set_count(L, "waiting", (lua_Integer)loop->tasks - loop->ready - (loop->running != NULL));
-    set_count(L, "timers", loop->timers.count);
-    set_count(L, "turns", (lua_Integer)loop->turns);
+    inspect_set_count(L, "tasks", loop->tasks);
+    inspect_set_count(L, "ready", loop->ready);
+    inspect_set_count(L, "waiting",
+                      (lua_Integer)loop->tasks - loop->ready - (loop->running != NULL));
+    inspect_set_count(L, "timers", loop->timers.count);
+    inspect_set_count(L, "turns", (lua_Integer)loop->turns);
     lua_pushnumber(L, (lua_Number)turn_take_lag(loop) / 1e9);
     lua_setfield(L, -2, "lag");
     handle_push_counts(L, loop);
@@ -36,8 +37,8 @@ static int stats(lua_State *L) {
     return 1;
 }
 
-/* tasks() a list of the tasks that have not ended. */
-static int tasks(lua_State *L) {
+/* tasks(): a list of the tasks that have not ended. */
+static int inspect_tasks(lua_State *L) {
     Loop *loop = loop_of(L);
     int n = 0;
     lua_createtable(L, (int)loop->tasks, 0);
@@ -48,22 +49,22 @@ static int tasks(lua_State *L) {
     return 1;
 }
 
-/* The outermost coroutine of a task whose stacks can be looked at, or NULL. */
-static lua_State *outermost(const Task *task) {
+/* The task's own coroutine, or NULL if the stacks of the task's coroutines cannot be read. */
+static lua_State *inspect_outermost(const Task *task) {
     if (task == NULL || !task->started) return NULL;
     bool can_look = task->state != TASK_WAITING || handoff_is_possible(task);
     return can_look ? task->L : NULL;
 }
 
-static lua_State *inner(const Task *task, lua_State *co) {
+static lua_State *inspect_inner(const Task *task, lua_State *co) {
     return co == task->top ? NULL : coroutine_inner(co);
 }
 
-/* task_traceback(task): from the innermost coroutine to its own; nil before it runs. */
-static int task_traceback_of(lua_State *L) {
+/* task_traceback(task): from the innermost coroutine to the task's own; nil before the task runs. */
+static int inspect_traceback(lua_State *L) {
     const Task *task = task_object_check(L, 1)->task;
     lua_pushnil(L);
-    for (lua_State *co = outermost(task); co != NULL; co = inner(task, co)) {
+    for (lua_State *co = inspect_outermost(task); co != NULL; co = inspect_inner(task, co)) {
         luaL_traceback(L, co, NULL, 0);
         if (!lua_isnil(L, -2)) {
             lua_pushliteral(L, "\n");
@@ -74,7 +75,7 @@ static int task_traceback_of(lua_State *L) {
     return 1;
 }
 
-static void add_frames(luaL_Buffer *text, lua_State *co) {
+static void inspect_add_frames(luaL_Buffer *text, lua_State *co) {
     lua_Debug frame;
     for (int level = 0; lua_getstack(co, level, &frame); level++) {
         lua_getinfo(co, "Sl", &frame);
@@ -85,18 +86,18 @@ static void add_frames(luaL_Buffer *text, lua_State *co) {
 }
 
 /* task_likeness(task): the same string for tasks whose tracebacks are the same, at less cost. */
-static int task_likeness(lua_State *L) {
+static int inspect_likeness(lua_State *L) {
     const Task *task = task_object_check(L, 1)->task;
     luaL_Buffer text;
     luaL_buffinit(L, &text);
-    for (lua_State *co = outermost(task); co != NULL; co = inner(task, co))
-        add_frames(&text, co);
+    for (lua_State *co = inspect_outermost(task); co != NULL; co = inspect_inner(task, co))
+        inspect_add_frames(&text, co);
     luaL_pushresult(&text);
     return 1;
 }
 
 /* task_start(task): "file:line" where it was started; nil if that is not known. */
-static int task_start(lua_State *L) {
+static int inspect_start(lua_State *L) {
     Task *task = task_object_check(L, 1)->task;
     if (task == NULL)
         lua_pushnil(L);
@@ -106,21 +107,21 @@ static int task_start(lua_State *L) {
 }
 
 /* task_wait(task): what it waits for, in words; nil if it does not wait. */
-static int task_wait_of(lua_State *L) {
+static int inspect_wait(lua_State *L) {
     Task *task = task_object_check(L, 1)->task;
     return task != NULL && task_push_wait(L, task);
 }
 
-static const luaL_Reg functions[] = {
-    {"stats", stats},
-    {"tasks", tasks},
-    {"task_likeness", task_likeness},
-    {"task_start", task_start},
-    {"task_traceback", task_traceback_of},
-    {"task_wait", task_wait_of},
+static const luaL_Reg inspect_functions[] = {
+    {"stats", inspect_stats},
+    {"tasks", inspect_tasks},
+    {"task_likeness", inspect_likeness},
+    {"task_start", inspect_start},
+    {"task_traceback", inspect_traceback},
+    {"task_wait", inspect_wait},
     {NULL, NULL},
 };
 
 void inspect_open(lua_State *L) {
-    luaL_setfuncs(L, functions, 0);
+    luaL_setfuncs(L, inspect_functions, 0);
 }

@@ -1,7 +1,7 @@
 /*
-** Owns the watch on tasks that don't wait. A debug hook on their coroutines
-** looks at the clock now and then, so that one which never waits is found while
-** it runs; one that is busy inside a C function is reported when it next waits.
+** Owns the watch on tasks that run for long without waiting. A debug hook on their
+** coroutines looks at the clock now and then, so that the report comes while the
+** task runs. A task inside a long C function is reported when it next waits.
 */
 #include "debug/watchdog.h"
 

@@ -5,6 +5,8 @@
 */
 #include "event/inbox.h"
 
+#include "base/container_of.h"
+
 #include <stdlib.h>
 
 struct Inbox {
@@ -35,7 +37,7 @@ static void inbox_deliver(uv_async_t *handle) {
 }
 
 static void inbox_close(LoopPart *part, Loop *loop) {
-    Inbox *inbox = (Inbox *)part;
+    Inbox *inbox = container_of(part, Inbox, part);
     (void)loop;
     uv_mutex_lock(&inbox->lock);
     inbox->closed = true;

@@ -11,12 +11,12 @@
 ** process. A process that ignores SIGINT goes on ignoring it.
 */
 void interrupt_watch(Loop *loop);
-void interrupt_unwatch(Loop *loop); /* what the process did with it before is in force again */
+void interrupt_unwatch(Loop *loop); /* SIGINT does again what it did before */
 
 /* While claims exist, signal objects handle SIGINT, not the loop; each claim is ended by a disclaim. */
 void interrupt_claim(void);
 void interrupt_disclaim(void);
 
-bool interrupt_taken(Loop *loop); /* whether one came for it since the last call */
+bool interrupt_taken(Loop *loop); /* whether a SIGINT came for the loop since the last call */
 
 #endif

@@ -1,5 +1,5 @@
 /*
-** Owns what both pollers share: who is woken by an event, and by a close.
+** Owns what both pollers share: which tasks an event wakes, and a close.
 */
 #include "event/poller.h"
 

@@ -1,7 +1,7 @@
 /*
 ** The poller: which descriptors may be read or written. One Poller for each
 ** descriptor of ours. poller.c serves both implementations: poller_epoll.c is
-** edge-triggered, for Linux, poller_uv.c stands on libuv, for everything else.
+** edge-triggered and for Linux; poller_uv.c uses libuv and is for other systems.
 **
 ** `ready` says what is worth trying before waiting: a new descriptor is ready
 ** for everything, an event sets it, and a call that would have blocked, or has
@@ -29,7 +29,7 @@ typedef struct Poller {
     Loop *loop;
     int fd; /* -1 once it is closed */
     uint8_t ready;
-    uint8_t watched_first; /* what is watched from the first wait on, whatever that is for */
+    uint8_t watched_first; /* the events that are watched from the first wait on, in any case */
     uint8_t watched;       /* by epoll */
     WaitQueue waiters;
 #ifdef POLLER_IS_EPOLL
@@ -49,12 +49,11 @@ static inline void poller_exhausted(Poller *poller, unsigned events) {
     if (!(poller->ready & POLL_HANGUP)) poller->ready &= (uint8_t)~events;
 }
 
-/* Wakes all who wait with `status`, and takes the descriptor from the kernel's care; it stays open. */
+/* Wakes all waiting tasks with `status`, and stops watching the descriptor, which stays open. */
 void poller_close(Poller *poller, int status);
 
-/* Each implementation's own part of poller_close, and what it reports to poller.c. */
-void poller_forget(Poller *poller);
-void poller_happened(Poller *poller, unsigned events);
+void poller_forget(Poller *poller); /* an implementation's part of poller_close */
+void poller_happened(Poller *poller, unsigned events); /* an implementation reports events */
 
 /* Waits for events, at most `timeout` nanoseconds; FOREVER: as long as it takes. */
 void poll_wait(Loop *loop, uint64_t timeout);

@@ -13,7 +13,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-enum { BATCH = 1024 };
+enum { POLL_BATCH = 1024 };
 
 /*
 ** An event carries the slot of its poller, and how often the slot has been used
@@ -32,15 +32,15 @@ typedef struct Poll {
     LoopPart part;
     int epoll;
     PollSlot *slots;
-    uint32_t slot_count, slot_capacity; /* used so far, and there is memory for */
+    uint32_t slot_count, slot_capacity; /* slots used so far, and slots that there is memory for */
     uint32_t free_slot;                 /* UV_SLOT: none */
-    struct epoll_event events[BATCH];
+    struct epoll_event events[POLL_BATCH];
 } Poll;
 
 static const char poll_key;
 
 static void poll_close(LoopPart *part, Loop *loop) {
-    Poll *poll = (Poll *)part;
+    Poll *poll = container_of(part, Poll, part);
     close(poll->epoll);
     free(poll->slots);
     free(poll);
@@ -49,7 +49,7 @@ static void poll_close(LoopPart *part, Loop *loop) {
 
 /* --- slots --- */
 
-static bool epoll_grow_slots(Poll *poll) {
+static bool poll_grow_slots(Poll *poll) {
     uint32_t capacity = poll->slot_capacity == 0 ? 64 : 2 * poll->slot_capacity;
     PollSlot *slots = realloc(poll->slots, capacity * sizeof *slots);
     if (slots == NULL) return false;
@@ -59,12 +59,12 @@ static bool epoll_grow_slots(Poll *poll) {
 }
 
 /* Gives the poller a slot; false: no memory. */
-static bool epoll_take_slot(Poll *poll, Poller *poller) {
+static bool poll_take_slot(Poll *poll, Poller *poller) {
     uint32_t slot = poll->free_slot;
     if (slot != UV_SLOT) {
         poll->free_slot = poll->slots[slot].next_free;
     } else {
-        if (poll->slot_count == poll->slot_capacity && !epoll_grow_slots(poll)) return false;
+        if (poll->slot_count == poll->slot_capacity && !poll_grow_slots(poll)) return false;
         slot = poll->slot_count++;
         poll->slots[slot].generation = 0;
     }
@@ -73,26 +73,26 @@ static bool epoll_take_slot(Poll *poll, Poller *poller) {
     return true;
 }
 
-static void epoll_free_slot(Poll *poll, uint32_t slot) {
+static void poll_free_slot(Poll *poll, uint32_t slot) {
     poll->slots[slot].poller = NULL;
     poll->slots[slot].generation++;
     poll->slots[slot].next_free = poll->free_slot;
     poll->free_slot = slot;
 }
 
-static uint64_t epoll_tag(const Poll *poll, uint32_t slot) {
+static uint64_t poll_tag(const Poll *poll, uint32_t slot) {
     return (uint64_t)poll->slots[slot].generation << 32 | slot;
 }
 
-/* The poller that an event is for; NULL: it has been closed. */
-static Poller *epoll_poller_of(const Poll *poll, uint64_t tag) {
+/* Returns the poller that an event is for, or NULL if it was closed. */
+static Poller *poll_find_poller(const Poll *poll, uint64_t tag) {
     const PollSlot *slot = &poll->slots[(uint32_t)tag];
     return slot->generation == tag >> 32 ? slot->poller : NULL;
 }
 
 /* --- the loop's poll --- */
 
-static int epoll_open(Poll *poll, int uv_fd) {
+static int poll_open_epoll(Poll *poll, int uv_fd) {
     struct epoll_event event = {.events = EPOLLIN, .data.u64 = UV_SLOT};
     poll->epoll = epoll_create1(EPOLL_CLOEXEC);
     if (poll->epoll < 0) return -errno;
@@ -109,7 +109,8 @@ int poll_init(Loop *loop) {
     poll->slots = NULL;
     poll->slot_capacity = poll->free_slot = 0;
     poll->slot_count = UV_SLOT + 1;
-    int status = epoll_grow_slots(poll) ? epoll_open(poll, uv_backend_fd(&loop->uv)) : UV_ENOMEM;
+    int status =
+        poll_grow_slots(poll) ? poll_open_epoll(poll, uv_backend_fd(&loop->uv)) : UV_ENOMEM;
     if (status != 0) {
         free(poll->slots);
         free(poll);
@@ -128,19 +129,19 @@ int poll_backend_fd(const Loop *loop) {
 /* --- watching --- */
 
 /* Returns 0 or a status. */
-static int epoll_watch(Poller *poller, unsigned events) {
+static int poller_watch(Poller *poller, unsigned events) {
     Poll *poll = poller->loop->poll;
     bool is_new = poller->watched == 0;
-    if (is_new && !epoll_take_slot(poll, poller)) return UV_ENOMEM;
+    if (is_new && !poll_take_slot(poll, poller)) return UV_ENOMEM;
     events |= poller->watched | poller->watched_first;
     struct epoll_event event = {.events = EPOLLRDHUP | EPOLLET,
-                                .data.u64 = epoll_tag(poll, poller->slot)};
+                                .data.u64 = poll_tag(poll, poller->slot)};
     if (events & POLL_READ) event.events |= EPOLLIN;
     if (events & POLL_WRITE) event.events |= EPOLLOUT;
     int operation = is_new ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
     if (epoll_ctl(poll->epoll, operation, poller->fd, &event) != 0) {
         int status = -errno;
-        if (is_new) epoll_free_slot(poll, poller->slot);
+        if (is_new) poll_free_slot(poll, poller->slot);
         return status;
     }
     poller->watched = (uint8_t)events;
@@ -149,7 +150,7 @@ static int epoll_watch(Poller *poller, unsigned events) {
 
 int poller_wait(Poller *poller, Waiter *waiter, unsigned events) {
     if (events & ~(unsigned)poller->watched) {
-        int status = epoll_watch(poller, events);
+        int status = poller_watch(poller, events);
         if (status != 0) return status;
     }
     waiter->events = events;
@@ -161,13 +162,13 @@ void poller_forget(Poller *poller) {
     Poll *poll = poller->loop->poll;
     if (poller->watched == 0) return;
     epoll_ctl(poll->epoll, EPOLL_CTL_DEL, poller->fd, NULL);
-    epoll_free_slot(poll, poller->slot);
+    poll_free_slot(poll, poller->slot);
     poller->watched = 0;
 }
 
 /* --- polling --- */
 
-static void epoll_wake(Poller *poller, uint32_t happened) {
+static void poller_wake(Poller *poller, uint32_t happened) {
     unsigned events = 0;
     if (happened & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) events |= POLL_READ;
     if (happened & (EPOLLOUT | EPOLLHUP | EPOLLERR)) events |= POLL_WRITE;
@@ -176,7 +177,7 @@ static void epoll_wake(Poller *poller, uint32_t happened) {
 }
 
 /* Rounds up to milliseconds, so that no wait ends early. */
-static int epoll_milliseconds(uint64_t timeout) {
+static int poll_milliseconds(uint64_t timeout) {
     if (timeout == FOREVER) return -1;
     return timeout > INT_MAX * UINT64_C(1000000) ? INT_MAX : (int)((timeout + 999999) / 1000000);
 }
@@ -184,23 +185,23 @@ static int epoll_milliseconds(uint64_t timeout) {
 void poll_wait(Loop *loop, uint64_t timeout) {
     Poll *poll = loop->poll;
     /*
-    ** What was started there reaches the kernel only when libuv runs. That may use
-    ** up the wake-up of a signal, which the caller looks for: so do not wait then.
+    ** Changes to libuv's handles reach the kernel only when libuv runs. The run may use
+    ** up the wake-up of a signal. So the poll does not wait, and the caller looks.
     */
     if (loop->uv_changed) {
         loop->uv_changed = false;
         uv_run(&loop->uv, UV_RUN_NOWAIT);
         timeout = 0;
     }
-    int count = epoll_wait(poll->epoll, poll->events, BATCH, epoll_milliseconds(timeout));
+    int count = epoll_wait(poll->epoll, poll->events, POLL_BATCH, poll_milliseconds(timeout));
     bool for_uv = false;
     for (int i = 0; i < count; i++) {
         uint64_t tag = poll->events[i].data.u64;
-        Poller *poller = epoll_poller_of(poll, tag);
+        Poller *poller = poll_find_poller(poll, tag);
         if (tag == UV_SLOT)
             for_uv = true;
         else if (poller != NULL)
-            epoll_wake(poller, poll->events[i].events);
+            poller_wake(poller, poll->events[i].events);
     }
     if (for_uv) uv_run(&loop->uv, UV_RUN_NOWAIT);
 }

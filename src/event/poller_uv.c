@@ -1,7 +1,7 @@
 /*
-** Owns readiness where there is no epoll: a uv_poll_t for each descriptor,
-** kept armed while its events find a waiting task; one that finds none disarms
-** it.
+** Owns readiness where there is no epoll: each descriptor has a uv_poll_t. It is
+** armed as long as tasks wait for its events; an event that no task waits for
+** disarms it.
 */
 #include "event/poller.h"
 
@@ -10,11 +10,11 @@
 #include <stdlib.h>
 
 typedef struct Poll {
-    uv_timer_t alarm; /* ends a poll in time; the loop's own heap knows why */
+    uv_timer_t alarm; /* ends a poll when the loop's next timer is due */
 } Poll;
 
 typedef struct Watch {
-    uv_poll_t handle; /* first: libuv's pointer is ours */
+    uv_poll_t handle; /* first: loop_close_handle frees all of it */
     Poller *poller;
     int armed; /* for libuv's events */
 } Watch;
@@ -30,29 +30,30 @@ int poll_backend_fd(const Loop *loop) {
     return uv_backend_fd(&loop->uv);
 }
 
-static int uv_events_of(unsigned events) {
+static int poller_uv_events(unsigned events) {
     return (events & POLL_READ ? UV_READABLE : 0) | (events & POLL_WRITE ? UV_WRITABLE : 0);
 }
 
-static void uv_happened(uv_poll_t *handle, int status, int uv_events);
+static void poller_uv_happened(uv_poll_t *handle, int status, int uv_events);
 
-static int uv_arm(Watch *watch, unsigned events) {
-    watch->armed = uv_events_of(events);
+static int poller_arm(Watch *watch, unsigned events) {
+    watch->armed = poller_uv_events(events);
     if (events == 0) return uv_poll_stop(&watch->handle);
-    return uv_poll_start(&watch->handle, watch->armed, uv_happened);
+    return uv_poll_start(&watch->handle, watch->armed, poller_uv_happened);
 }
 
-static void uv_happened(uv_poll_t *handle, int status, int uv_events) {
-    Watch *watch = (Watch *)handle;
+static void poller_uv_happened(uv_poll_t *handle, int status, int uv_events) {
+    Watch *watch = container_of(handle, Watch, handle);
     Poller *poller = watch->poller;
     unsigned events = POLL_READ | POLL_WRITE;
     if (status != 0)
-        watch->armed = 0; /* libuv has stopped it; the next call on the descriptor tells why */
+        watch->armed =
+            0; /* libuv has stopped it; the next call on the descriptor returns the reason */
     else
         events = (uv_events & UV_READABLE ? POLL_READ : 0u) |
                  (uv_events & UV_WRITABLE ? POLL_WRITE : 0u);
     if (status == 0 && (events & ~wait_queue_events(&poller->waiters)))
-        uv_arm(watch, wait_queue_events(&poller->waiters));
+        poller_arm(watch, wait_queue_events(&poller->waiters));
     poller_happened(poller, events);
 }
 
@@ -72,8 +73,8 @@ int poller_wait(Poller *poller, Waiter *waiter, unsigned events) {
         poller->watch = watch;
     }
     unsigned all = wait_queue_events(&poller->waiters) | events;
-    if (uv_events_of(all) & ~watch->armed) {
-        int status = uv_arm(watch, all);
+    if (poller_uv_events(all) & ~watch->armed) {
+        int status = poller_arm(watch, all);
         if (status != 0) return status;
     }
     waiter->events = events;
@@ -87,7 +88,7 @@ void poller_forget(Poller *poller) {
     poller->watch = NULL;
 }
 
-static void uv_alarm_rang(uv_timer_t *alarm) {
+static void poll_alarm_rang(uv_timer_t *alarm) {
     (void)alarm;
 }
 
@@ -98,9 +99,9 @@ void poll_wait(Loop *loop, uint64_t timeout) {
         return;
     }
     if (timeout != FOREVER) {
-        /* uv_run may run a due timer first and sleep then: so the time is updated, and the timer repeats */
+        /* uv_run may run a due timer and then sleep: so update the time first, and repeat the timer */
         uv_update_time(&loop->uv);
-        uv_timer_start(alarm, uv_alarm_rang, timeout / 1000000 + 1, 1);
+        uv_timer_start(alarm, poll_alarm_rang, timeout / 1000000 + 1, 1);
     }
     uv_run(&loop->uv, UV_RUN_ONCE);
     uv_timer_stop(alarm);

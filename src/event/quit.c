@@ -1,5 +1,5 @@
 /*
-** Owns SIGQUIT while a loop runs that wants it.
+** Owns SIGQUIT while a loop runs whose program has a function for it.
 */
 #include "event/quit.h"
 

@@ -6,8 +6,8 @@
 
 #include "kernel/loop.h"
 
-void quit_watch(Loop *loop); /* nothing where SIGQUIT has any but its default action */
+void quit_watch(Loop *loop); /* does nothing unless SIGQUIT has its default action */
 void quit_unwatch(Loop *loop);
-bool quit_taken(Loop *loop); /* whether one came since the last call */
+bool quit_taken(Loop *loop); /* whether a SIGQUIT came since the last call */
 
 #endif

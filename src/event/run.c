@@ -83,14 +83,14 @@ static bool run_first_has_failed(const Run *run) {
     return run->first->task == NULL && run->first->state == TASK_FAILED;
 }
 
-/* Why the tasks should be stopped now. */
+/* Returns why the tasks should be stopped now, or STOP_NONE. */
 static StopReason run_find_reason(const Run *run, Loop *loop) {
     if (interrupt_taken(loop)) return STOP_INTERRUPT;
     if (run->all && run->reason == STOP_NONE && run_first_has_failed(run)) return STOP_FAILURE;
     return loop_is_stuck(loop) ? STOP_DEADLOCK : STOP_NONE;
 }
 
-/* Cancels the tasks. A second deadlock is of tasks that nothing wakes although they are cancelled. */
+/* Cancels the tasks. At a second deadlock it abandons them: nothing wakes them, cancelled or not. */
 static void run_stop(lua_State *L, Loop *loop, Run *run, StopReason reason) {
     if (reason == STOP_DEADLOCK && run->reason >= STOP_DEADLOCK) {
         run_abandon_all(L, loop);
@@ -104,7 +104,7 @@ static void run_stop(lua_State *L, Loop *loop, Run *run, StopReason reason) {
     if (reason > run->reason) run->reason = reason;
 }
 
-/* Turns, as long as there are tasks to run and no need to look at anything else. */
+/* Turns until a poll is due, or the first task has ended. */
 static void run_make_turns(lua_State *L, Loop *loop, const Run *run) {
     do
         turn_briskly(L, loop);

@@ -1,5 +1,5 @@
 /*
-** Running: the loop driven until something is done.
+** Running: driving the loop until one task, or every task, has ended.
 */
 #ifndef ARSENAL_EVENT_RUN_H
 #define ARSENAL_EVENT_RUN_H

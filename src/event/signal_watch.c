@@ -1,9 +1,11 @@
 /*
-** Owns the handlers of signals that a running loop takes.
+** Owns the handlers of the signals that are for a running loop.
 */
 #include "base/platform.h"
 
 #include "event/signal_watch.h"
+
+#include "base/container_of.h"
 
 #include <stdlib.h>
 
@@ -32,7 +34,7 @@ static void watch_signal_came(int number) {
     atomic_fetch_sub(&handling, 1);
 }
 
-#ifdef _WIN32 /* there, too, the handler is reset before it is called */
+#ifdef _WIN32 /* which resets a handler before it calls it, as SA_RESETHAND does */
 
 static bool watch_install(SignalWatch *watch) {
     watch->previous = signal(watch->number, watch_signal_came);
@@ -77,7 +79,7 @@ static void watch_take(SignalWatch *watch) {
     watch->is_ours = watch_install(watch);
 }
 
-/* A handler may be about to wake the inbox in another thread: it is let finish. */
+/* Waits for handlers in other threads, because they may be about to wake the inbox. */
 static void watch_give_back(SignalWatch *watch) {
     if (watch->is_ours) watch_uninstall(watch);
     watch->is_ours = false;
@@ -103,7 +105,7 @@ typedef struct WatchPart {
 } WatchPart;
 
 static void watch_loop_closed(LoopPart *part, Loop *loop) {
-    signal_watch_end(((WatchPart *)part)->watch, loop);
+    signal_watch_end(container_of(part, WatchPart, part)->watch, loop);
     free(part);
 }
 

@@ -18,21 +18,24 @@ typedef struct sigaction SignalAction;
 
 typedef struct SignalWatch {
     int number;
-    bool only_default; /* left alone if the process does anything but the default with it */
-    bool only_once;    /* the second one does what it did before the watch */
+    bool only_default; /* the signal is watched only if it has its default action */
+    bool only_once;    /* the handler is for one signal; the next one has the default action */
 
     /* signal_watch.c's own */
-    atomic_bool came;
+    atomic_bool came;       /* and was not taken */
     _Atomic(Inbox *) inbox; /* of the loop, while the handler is ours */
-    Loop *loop;             /* that the signal is for, and its inbox; or NULL */
+    Loop *loop;             /* the one that the signal is for, or NULL; then its inbox */
     Inbox *loop_inbox;
     SignalAction previous;
-    bool is_ours;    /* the handler, and `previous` is what was there */
+    bool is_ours;    /* our handler is installed; `previous` was there before */
     unsigned claims; /* signal objects handle the signal meanwhile */
     struct SignalWatch *next;
 } SignalWatch;
 
-/* Until signal_watch_end the signal is for the loop; nothing where another loop has it, or it is ignored. */
+/*
+** Until signal_watch_end the signal is for the loop. Does nothing if another loop
+** has the signal, or the process ignores it.
+*/
 void signal_watch_begin(SignalWatch *watch, Loop *loop);
 void signal_watch_end(SignalWatch *watch, const Loop *loop);
 
@@ -40,7 +43,7 @@ void signal_watch_end(SignalWatch *watch, const Loop *loop);
 void signal_watch_claim(SignalWatch *watch);
 void signal_watch_disclaim(SignalWatch *watch);
 
-/* Whether one came for this loop since the last call. */
+/* Whether the signal came for this loop since the last call. */
 bool signal_watch_taken(SignalWatch *watch, const Loop *loop);
 
 #endif

@@ -19,32 +19,32 @@ static int setup_status;
 
 static const char pool_key;
 
-static void pool_set_up(void) {
+static void thread_pool_set_up(void) {
     setup_status = uv_mutex_init(&lock);
     if (setup_status == 0) setup_status = uv_cond_init(&work_came);
 }
 
 /* --- the end of a job: nothing touches it after this --- */
 
-static void pool_free_job(Job *job) {
+static void thread_pool_free_job(Job *job) {
     Inbox *inbox = job->inbox;
     job->free(job);
     inbox_release(inbox);
 }
 
-static void pool_deliver(InboxMessage *message) {
+static void thread_pool_deliver(InboxMessage *message) {
     Job *job = container_of(message, Job, message);
     if (!job->forgotten) job->done(job);
-    pool_free_job(job);
+    thread_pool_free_job(job);
 }
 
-static void pool_discard(InboxMessage *message) {
-    pool_free_job(container_of(message, Job, message));
+static void thread_pool_discard(InboxMessage *message) {
+    thread_pool_free_job(container_of(message, Job, message));
 }
 
 /* --- the queue; the lock is held --- */
 
-static void pool_enqueue(Job *job) {
+static void thread_pool_enqueue(Job *job) {
     job->next = NULL;
     if (last == NULL)
         first = job;
@@ -55,7 +55,7 @@ static void pool_enqueue(Job *job) {
     uv_cond_signal(&work_came);
 }
 
-static Job *pool_dequeue(void) {
+static Job *thread_pool_dequeue(void) {
     Job *job = first;
     first = job->next;
     if (first == NULL) last = NULL;
@@ -64,7 +64,7 @@ static Job *pool_dequeue(void) {
 }
 
 /* Takes all jobs for which `is_meant` out of the queue; returns them as a list. */
-static Job *pool_unlink(bool (*is_meant)(const Job *, const void *), const void *wanted) {
+static Job *thread_pool_unlink(bool (*is_meant)(const Job *, const void *), const void *wanted) {
     Job *taken = NULL, **link = &first;
     last = NULL;
     while (*link != NULL) {
@@ -82,16 +82,16 @@ static Job *pool_unlink(bool (*is_meant)(const Job *, const void *), const void 
     return taken;
 }
 
-static void pool_free_jobs(Job *job) {
+static void thread_pool_free_jobs(Job *job) {
     for (Job *next; job != NULL; job = next) {
         next = job->next;
-        pool_free_job(job);
+        thread_pool_free_job(job);
     }
 }
 
 /* --- the threads --- */
 
-static void pool_serve(void *unused) {
+static void thread_pool_serve(void *unused) {
     (void)unused;
     uv_mutex_lock(&lock);
     for (;;) {
@@ -99,7 +99,7 @@ static void pool_serve(void *unused) {
         while (first == NULL)
             uv_cond_wait(&work_came, &lock);
         idle--;
-        Job *job = pool_dequeue();
+        Job *job = thread_pool_dequeue();
         uv_mutex_unlock(&lock);
         job->run(job);
         inbox_post(job->inbox, &job->message);
@@ -107,47 +107,48 @@ static void pool_serve(void *unused) {
     }
 }
 
-static int pool_start_thread(void) {
+static int thread_pool_start_thread(void) {
     uv_thread_t thread;
-    int status = uv_thread_create(&thread, pool_serve, NULL);
+    int status = uv_thread_create(&thread, thread_pool_serve, NULL);
     if (status == 0) threads++;
     return threads > 0 ? 0 : status;
 }
 
 /* --- the loop's side --- */
 
-static bool pool_is_of_loop(const Job *job, const void *loop) {
+static bool thread_pool_is_of_loop(const Job *job, const void *loop) {
     return job->loop == loop;
 }
 
-static bool pool_is_job(const Job *job, const void *wanted) {
+static bool thread_pool_is_job(const Job *job, const void *wanted) {
     return job == wanted;
 }
 
-static void pool_close(LoopPart *part, Loop *loop) {
+static void thread_pool_close(LoopPart *part, Loop *loop) {
     uv_mutex_lock(&lock);
-    Job *jobs = pool_unlink(pool_is_of_loop, loop);
+    Job *jobs = thread_pool_unlink(thread_pool_is_of_loop, loop);
     uv_mutex_unlock(&lock);
-    pool_free_jobs(jobs);
+    thread_pool_free_jobs(jobs);
     free(part);
 }
 
 int thread_pool_submit(Loop *loop, Job *job) {
     Inbox *inbox = inbox_of(loop);
-    if (inbox == NULL || loop_need_part(loop, &pool_key, sizeof(LoopPart), pool_close) == NULL)
+    if (inbox == NULL ||
+        loop_need_part(loop, &pool_key, sizeof(LoopPart), thread_pool_close) == NULL)
         return UV_ENOMEM;
-    uv_once(&once, pool_set_up);
+    uv_once(&once, thread_pool_set_up);
     if (setup_status != 0) return setup_status;
     job->loop = loop;
     job->inbox = inbox;
     job->forgotten = false;
-    job->message = (InboxMessage){.deliver = pool_deliver, .discard = pool_discard};
+    job->message = (InboxMessage){.deliver = thread_pool_deliver, .discard = thread_pool_discard};
     int status = 0;
     uv_mutex_lock(&lock);
-    if (idle <= queued && threads < THREAD_POOL_THREADS) status = pool_start_thread();
+    if (idle <= queued && threads < THREAD_POOL_THREADS) status = thread_pool_start_thread();
     if (status == 0) {
         inbox_hold(inbox);
-        pool_enqueue(job);
+        thread_pool_enqueue(job);
     }
     uv_mutex_unlock(&lock);
     return status;
@@ -156,7 +157,7 @@ int thread_pool_submit(Loop *loop, Job *job) {
 void thread_pool_forget(Job *job) {
     job->forgotten = true;
     uv_mutex_lock(&lock);
-    Job *jobs = pool_unlink(pool_is_job, job);
+    Job *jobs = thread_pool_unlink(thread_pool_is_job, job);
     uv_mutex_unlock(&lock);
-    pool_free_jobs(jobs);
+    thread_pool_free_jobs(jobs);
 }

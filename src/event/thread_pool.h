@@ -22,7 +22,7 @@ typedef struct Job {
     bool forgotten;
 } Job;
 
-/* Takes the job, or returns a status. */
+/* Returns 0, or a status: then the job is still the caller's. */
 int thread_pool_submit(Loop *loop, Job *job);
 
 /* The caller gives the job up: if it has not started, it never runs. */

@@ -15,7 +15,8 @@ static void turn_fire_timers(Loop *loop) {
         timer->fired(timer);
 }
 
-uint64_t turn_idle_time(const Loop *loop) {
+/* Nanoseconds until the loop has something to do without an event; FOREVER if it never has. */
+static uint64_t turn_idle_time(const Loop *loop) {
     if (loop->ready > 0) return 0;
     if (loop->timers.count == 0) return FOREVER;
     uint64_t now = clock_now(loop), next = loop->timers.heap[1]->deadline;

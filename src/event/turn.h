@@ -7,24 +7,24 @@
 
 #include "kernel/loop.h"
 
-enum { POLL_TASKS = 32 }; /* run between two polls, while any is ready */
+enum { POLL_TASKS = 32 }; /* tasks that run between two polls, while any is ready */
 
-/* Runs the tasks that are ready, then polls, at most `timeout` ns if none is ready; returns how many ran. */
+/*
+** Runs the tasks that are ready, then polls; if no task is ready then, for at most
+** `timeout` nanoseconds. Returns how many tasks ran.
+*/
 unsigned turn_once(lua_State *L, Loop *loop, uint64_t timeout);
 
 /*
-** The same for a caller that goes on turning: polls only if that is due, and
-** first, so that the caller sees what the tasks have done; waits for an event
-** if no task is ready.
+** For a caller that turns again and again: polls if that is due, then runs the
+** tasks, so that the caller sees next what the tasks have done. The poll has no
+** time limit if no task is ready.
 */
 void turn_briskly(lua_State *L, Loop *loop);
 
 static inline bool turn_poll_is_due(const Loop *loop) {
     return loop->ready == 0 || loop->unpolled >= POLL_TASKS;
 }
-
-/* Nanoseconds until the loop has something to do of itself: 0, or until its next timer. */
-uint64_t turn_idle_time(const Loop *loop);
 
 /* The longest time, in ns, that tasks kept the loop from polling since the last call of this. */
 uint64_t turn_take_lag(Loop *loop);

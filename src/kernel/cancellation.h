@@ -8,11 +8,11 @@
 
 #include <lua.h>
 
-/* The cancellation that dooms `scope`: [-0, +1] pushes it; raises it. */
+/* [-0, +1] Pushes the error that waits in the cancelled `scope` raise. The second one raises it. */
 void cancellation_push(lua_State *L, const Scope *scope);
 int cancellation_raise(lua_State *L, const Scope *scope);
 
-bool cancellation_is(lua_State *L, int index); /* whether the value there is such an error */
+bool cancellation_is(lua_State *L, int index); /* whether the value there is a cancellation */
 
 /* [-0, +0] From now on the cancellations of `scope` have the value at `index` as their reason. */
 void cancellation_set_reason(lua_State *L, Scope *scope, int index);

@@ -1,6 +1,7 @@
 /*
-** Owns the coroutines of the user's own that may wait: a wait inside one
-** suspends every coroutine up to the task, and is resumed down the same way.
+** Owns generators, coroutines of user code that may wait. A wait inside one
+** suspends every coroutine up to the task's own. When the task is woken, each
+** coroutine resumes the one inside it.
 */
 #include "kernel/coroutine.h"
 
@@ -8,12 +9,12 @@
 #include "kernel/wait.h"
 
 /* What a resume leaves on the stack of L: results, or an error. */
-enum { FAILED = -1, SUSPENDED = -2 };
+enum { RESUME_FAILED = -1, RESUME_SUSPENDED = -2 };
 
-/* Where the functions have the coroutine. */
+/* The index of the coroutine: an argument of resume, the upvalue of a wrapped function. */
 enum { RESUMED = 1, WRAPPED = lua_upvalueindex(1) };
 
-/* The wait inside ended without its continuation: user code has closed a coroutine that was waiting. */
+/* Ends a wait whose continuation has not run, because user code has closed the coroutine that waited. */
 static void coroutine_forget_lost_wait(Task *task) {
     if (!task->resuming) return;
     task->resuming = false;
@@ -22,14 +23,14 @@ static void coroutine_forget_lost_wait(Task *task) {
 
 /*
 ** Resumes the coroutine at `index` with the arguments on its stack. Returns the
-** number of results that were moved to L, FAILED with the error there, or
-** SUSPENDED: the whole task waits, and L is to yield.
+** number of results that were moved to L, RESUME_FAILED with the error there, or
+** RESUME_SUSPENDED: the whole task waits, and L is to yield.
 */
 static int coroutine_resume_once(lua_State *L, Task *task, int index, int arguments) {
     lua_State *co = lua_tothread(L, index);
     int count;
     int status = lua_resume(co, L, arguments, &count);
-    if (status == LUA_YIELD && task != NULL && task->state != TASK_RUNNING) return SUSPENDED;
+    if (status == LUA_YIELD && task != NULL && task->state != TASK_RUNNING) return RESUME_SUSPENDED;
     if (task != NULL) {
         task->top = L;
         coroutine_forget_lost_wait(task);
@@ -37,18 +38,21 @@ static int coroutine_resume_once(lua_State *L, Task *task, int index, int argume
     }
     if (status != LUA_OK && status != LUA_YIELD) {
         lua_xmove(co, L, 1);
-        return FAILED;
+        return RESUME_FAILED;
     }
     if (!lua_checkstack(L, count + 1)) {
         lua_pop(co, count);
         lua_pushliteral(L, "too many results to resume");
-        return FAILED;
+        return RESUME_FAILED;
     }
     lua_xmove(co, L, count);
     return count;
 }
 
-/* The task that L runs in, if a wait of the coroutine may suspend it; user code may have other coroutines. */
+/*
+** Returns the task that L runs in, or NULL if a wait in `co` cannot suspend it:
+** L may be a coroutine that Lua's own library has resumed.
+*/
 static Task *coroutine_find_task(lua_State *L, lua_State *co) {
     Task *task = loop_of(L)->running;
     if (task == NULL || task->top != L || !lua_isyieldable(L)) return NULL;
@@ -63,7 +67,7 @@ static int coroutine_start(lua_State *L, int index, int first_argument, Task **t
     *task = NULL;
     if (!lua_checkstack(co, arguments)) {
         lua_pushliteral(L, "too many arguments to resume");
-        return FAILED;
+        return RESUME_FAILED;
     }
     *task = coroutine_find_task(L, co);
     if (*task != NULL && (*task)->loop->has_suspended_scopes) scope_guard_continue(L, index, *task);
@@ -84,13 +88,14 @@ static int coroutine_resume_continued(lua_State *L, int status, lua_KContext con
 }
 
 static int coroutine_finish_resume(lua_State *L, Task *task, int count) {
-    if (count == SUSPENDED) return lua_yieldk(L, 0, (lua_KContext)task, coroutine_resume_continued);
+    if (count == RESUME_SUSPENDED)
+        return lua_yieldk(L, 0, (lua_KContext)task, coroutine_resume_continued);
     lua_pushboolean(L, count >= 0);
     lua_replace(L, 1); /* in place of the coroutine, below the results or the error */
     return lua_gettop(L);
 }
 
-/* coroutine.resume(co, ...) as Lua's, but for waits inside, which suspend the whole task. */
+/* coroutine.resume(co, ...) works as Lua's, except that a wait inside suspends the whole task. */
 static int coroutine_resume(lua_State *L) {
     Task *task;
     if (!lua_isthread(L, RESUMED)) return luaL_typeerror(L, RESUMED, "coroutine");
@@ -100,7 +105,7 @@ static int coroutine_resume(lua_State *L) {
 
 /* --- wrap --- */
 
-/* [-1, ...] raises the coroutine's error as Lua's wrap does. */
+/* [-1, ...] raises the coroutine's error, which is on top, as Lua's wrap does. */
 static int coroutine_raise_error(lua_State *L, lua_State *co) {
     int status = lua_status(co);
     if (status != LUA_OK && status != LUA_YIELD) { /* it died: its pending variables are closed */
@@ -129,8 +134,9 @@ static int coroutine_wrap_continued(lua_State *L, int status, lua_KContext conte
 }
 
 static int coroutine_finish_wrap(lua_State *L, Task *task, int count) {
-    if (count == SUSPENDED) return lua_yieldk(L, 0, (lua_KContext)task, coroutine_wrap_continued);
-    if (count == FAILED) return coroutine_raise_error(L, lua_tothread(L, WRAPPED));
+    if (count == RESUME_SUSPENDED)
+        return lua_yieldk(L, 0, (lua_KContext)task, coroutine_wrap_continued);
+    if (count == RESUME_FAILED) return coroutine_raise_error(L, lua_tothread(L, WRAPPED));
     return count;
 }
 
@@ -140,7 +146,7 @@ static int coroutine_wrapped(lua_State *L) {
     return coroutine_finish_wrap(L, task, count);
 }
 
-/* coroutine.wrap(fn) as Lua's, with this resume. */
+/* coroutine.wrap(fn) works as Lua's, with the resume above. */
 static int coroutine_wrap(lua_State *L) {
     luaL_checktype(L, 1, LUA_TFUNCTION);
     lua_State *co = lua_newthread(L);
@@ -150,7 +156,7 @@ static int coroutine_wrap(lua_State *L) {
     return 1;
 }
 
-/* Its frame on top is that of `wrapped` or `resume`. */
+/* The frame on top of `co` is that of coroutine_wrapped or coroutine_resume. */
 lua_State *coroutine_inner(lua_State *co) {
     lua_State *wrapped_one = lua_tothread(co, lua_upvalueindex(1));
     return wrapped_one != NULL ? wrapped_one : lua_tothread(co, 1);

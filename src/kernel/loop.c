@@ -14,10 +14,10 @@ static const char loop_key; /* registry: the loop */
 static const char loop_name[] = "arsenal.loop";
 
 /*
-** Lua's strings come and go in waves of more than what glibc keeps of freed
-** memory, so that each wave would be taken from the kernel and given back page
-** by page. Once a program has freed a large block, glibc keeps up to twice its
-** size; unless its own settings say how much.
+** Makes glibc keep more freed memory. The collector frees strings in batches that
+** are larger than what glibc keeps by default, so that each batch would be given
+** back to the kernel and fetched again page by page. After a program has freed a
+** large block, glibc keeps up to twice its size, unless its settings say how much.
 */
 static void loop_keep_freed_memory(void) {
     enum { LARGE = 4 * 1024 * 1024 };
@@ -103,7 +103,7 @@ static void loop_close_parts(Loop *loop) {
     }
 }
 
-/* Objects may be finalized before or after this: they find `closed`, and no more of the loop. */
+/* Objects may be finalized before or after this: if `closed` is set, they use nothing of the loop. */
 static int loop_gc(lua_State *L) {
     Loop *loop = lua_touserdata(L, 1);
     if (loop->closed) return 0;

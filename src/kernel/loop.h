@@ -1,7 +1,7 @@
 /*
-** The loop: one for a Lua state. What its parts share: libuv's loop, the timers,
-** the root of the scopes, the counts that tell whether anything can still
-** happen. A module's own state is a LoopPart, so that a new one needs no line here.
+** The loop, one for each Lua state. It holds what several modules share: libuv's
+** loop, the timers, the root of the scopes, the counts that show a deadlock. A
+** module's own state is a LoopPart, so that a new module needs no line here.
 */
 #ifndef ARSENAL_KERNEL_LOOP_H
 #define ARSENAL_KERNEL_LOOP_H
@@ -15,7 +15,7 @@
 
 enum {
     SCRATCH_SIZE = 256 * 1024,
-    READ_SIZE = 64 * 1024, /* asked for where more than what is wanted may come */
+    READ_SIZE = 64 * 1024, /* bytes that a read asks for if more than is wanted may come */
 };
 
 struct Task;
@@ -24,7 +24,7 @@ struct Loop;
 /* The state of a module, in memory from malloc: found by its key, and closed with the loop. */
 typedef struct LoopPart {
     const void *key;
-    /* The loop is being closed; frees the part. Lua objects may be finalized before or after. */
+    /* Frees the part when the loop is closed. Lua objects may be finalized before or after. */
     void (*close)(struct LoopPart *part, struct Loop *loop);
     struct LoopPart *next;
 } LoopPart;
@@ -36,24 +36,23 @@ typedef struct ReadyNode {
 
 typedef struct Loop {
     uv_loop_t uv;
-    bool closed;     /* torn down: descriptors may still be closed, nothing else */
-    bool forked;     /* closed because this process is a fork of the loop's own */
-    bool turning;    /* inside a turn */
-    bool ending;     /* all tasks were cancelled: new ones are born cancelled, until none is left */
+    bool closed;  /* descriptors may still be closed; nothing else works */
+    bool forked;  /* closed because this process is a fork of the loop's own */
+    bool turning; /* inside a turn */
+    bool ending;  /* all tasks were cancelled: new ones are cancelled at once, until none is left */
     bool uv_changed; /* libuv's handles changed since it last ran */
 
     struct Task *running;
-    int budget; /* what is left of the running task's: see wait.h */
+    int budget; /* calls that the running task may still make without waiting: see wait.h */
     ReadyNode *ready_first, *ready_last;
-    unsigned ready; /* tasks in that queue */
-    unsigned tasks; /* that have not ended */
-    unsigned
-        external_waiters; /* that I/O, signals or threads can wake: needed to detect deadlocks */
-    unsigned unpolled;    /* tasks run since the last poll */
+    unsigned ready;            /* tasks in that queue */
+    unsigned tasks;            /* that have not ended */
+    unsigned external_waiters; /* that I/O, signals or threads can wake: to detect deadlocks */
+    unsigned unpolled;         /* tasks run since the last poll */
     uint64_t turns;
-    uint64_t polled_at,
-        lag;         /* see turn.c: when the last poll ended, or 0; the longest time without */
-    uint32_t random; /* see order.h */
+    uint64_t polled_at; /* when the last poll ended, or 0: see turn.c */
+    uint64_t lag;       /* the longest time without a poll: see turn.c */
+    uint32_t random;    /* see order.h */
 
     Scope root;
     bool has_suspended_scopes; /* of generators: see coroutine.c */
@@ -69,27 +68,33 @@ typedef struct Loop {
 
 Loop *loop_of(lua_State *L);
 
-/* The same, faster, for a function whose first upvalue is what loop_push [-0, +1] pushed. */
+/*
+** [-0, +1] Pushes the loop. A function that has it as its first upvalue gets it
+** from loop_upvalue, which is faster than loop_of.
+*/
 void loop_push(lua_State *L);
 
 static inline Loop *loop_upvalue(lua_State *L) {
     return lua_touserdata(L, lua_upvalueindex(1));
 }
 
-/* The part with this key; NULL: none was added. */
+/* Returns the part with this key, or NULL if none was added. */
 void *loop_part(const Loop *loop, const void *key);
 void loop_add_part(Loop *loop, LoopPart *part);
 
-/* The part with this key, made of `size` bytes, all 0 behind the LoopPart, if there is none; NULL: no memory. */
+/*
+** Returns the part with this key. If there is none, makes it: it has `size` bytes,
+** which are 0 behind the LoopPart. NULL: no memory.
+*/
 void *loop_need_part(Loop *loop, const void *key, size_t size, void (*close)(LoopPart *, Loop *));
 
 /* Raises an error that starts with `what` if the loop is closed. */
 void loop_check_open(lua_State *L, const Loop *loop, const char *what);
 
-/* Puts a libuv handle's memory, from malloc, at libuv's disposal: it is freed once it is closed. */
+/* Closes a libuv handle. Its memory, which is from malloc, is freed when libuv has closed it. */
 void loop_close_handle(Loop *loop, uv_handle_t *handle);
 
-/* No task is ready, and nothing that the loop knows of could make one so. */
+/* Whether no task is ready, and nothing that the loop knows of can wake one. */
 bool loop_is_stuck(const Loop *loop);
 
 /* [-0, +0] Makes the loop of this Lua state, if there is none yet. */

@@ -62,7 +62,7 @@ void scope_leave(Scope *scope) {
 
 /* --- moving --- */
 
-/* Makes `doomed` right again below `top`, which has another parent. */
+/* Updates `doomed` in `top`, whose parent has changed, and in all scopes below it. */
 static void scope_refresh(Scope *top) {
     bool has_changed = true;
     for (Scope *scope = top; scope != NULL; scope = scope_after(scope, top, has_changed)) {

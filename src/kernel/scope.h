@@ -15,13 +15,13 @@ struct Scope;
 /* The scopes that a task is in. */
 typedef struct ScopeStack {
     struct Scope *innermost;
-    /* The innermost scope was cancelled: the task must not wait any longer. */
+    /* Ends the task's wait, if it waits, because the innermost scope was cancelled. */
     void (*interrupt)(struct ScopeStack *stack);
 } ScopeStack;
 
 typedef struct ScopeType {
     bool is_shield; /* a cancellation from above stops at it */
-    /* Leaves a scope that its call has not left; the ones inside have been left. NULL: a task's. */
+    /* Leaves a scope whose call will never leave it. Those inside are left first. NULL: a task's. */
     void (*abandon)(struct Scope *scope);
 } ScopeType;
 
@@ -29,10 +29,10 @@ typedef struct Scope {
     struct Scope *parent;
     List children;
     ListNode sibling;
-    ScopeStack *stack;     /* that it is on; NULL: on none, as those of a suspended generator */
-    const void *coroutine; /* that entered it */
+    ScopeStack *stack; /* where it is; NULL: on none, like the scopes of a suspended generator */
+    const void *coroutine; /* the one that has entered it */
     const ScopeType *type;
-    bool cancelled; /* itself */
+    bool cancelled; /* it was cancelled itself */
     bool doomed;    /* waits in it raise: it, or an ancestor with no shield between, is cancelled */
     bool has_reason; /* cancellation.h keeps the reason */
 } Scope;
@@ -41,32 +41,33 @@ typedef struct Scope {
 void scope_enter(Scope *scope, Scope *parent, ScopeStack *stack, const ScopeType *type,
                  const void *coroutine);
 
-/* The scopes of the same stack that are inside are left first: their calls will never return. */
+/* Scopes inside it on the same stack are left first, because their calls will never return. */
 void scope_leave(Scope *scope);
 void scope_abandon_inner(Scope *scope); /* leaves only those */
 
 /*
-** A coroutine stops running for now: the scopes that it has entered leave the
-** stack, and live on below `root`. Returns the innermost of them, or NULL. They
-** are put back on a stack, the same or another, when the coroutine goes on.
+** For a coroutine that stops running for now: takes the scopes that it has entered
+** off the stack, and moves them below `root`. Returns the innermost of them, or
+** NULL. scope_continue puts them on a stack, the same or another, when the
+** coroutine runs again.
 */
 Scope *scope_suspend(ScopeStack *stack, const void *coroutine, Scope *root);
 void scope_continue(Scope *innermost, ScopeStack *stack, Scope *root);
 
-/* Makes a scope without a stack a child of `parent`; detach removes it again: it has no children then. */
+/* Makes a scope without a stack a child of `parent`. Detaching needs a scope without children. */
 void scope_attach(Scope *scope, Scope *parent);
 void scope_detach(Scope *scope);
 
 /* Cancels the children of `scope`, and puts them below `parent` instead. */
 void scope_cancel_children(Scope *scope, Scope *parent);
 
-/* Cancels it and all below it, up to the shields; the tasks that wait there are interrupted. */
+/* Cancels the scope and all below it, up to the shields, and ends the waits there. */
 void scope_cancel(Scope *scope);
 
 /* The scope after `scope` in a walk over the tree below `top`, parents first; NULL at its end. */
 Scope *scope_after(const Scope *scope, const Scope *top, bool descend);
 
-/* The cancelled scope that dooms this one. */
+/* Returns the cancelled scope because of which waits in `scope` raise: itself, or an ancestor. */
 const Scope *scope_cause(const Scope *scope);
 
 #endif

@@ -36,8 +36,8 @@ void scope_guard_begin(lua_State *L, int index, Scope *scope, void (*lost)(Scope
 
 /* --- suspended coroutines --- */
 
-static const char
-    suspended_key; /* registry: the innermost scopes of those that have any, weak keys */
+/* registry: the innermost scope of each suspended coroutine that has entered any, with weak keys */
+static const char suspended_key;
 
 /* [-1, +0] sets the innermost scope of the suspended coroutine on top; NULL: there is none. */
 static void scope_guard_set_suspended(lua_State *L, Scope *innermost) {
@@ -72,7 +72,7 @@ void scope_guard_continue(lua_State *L, int index, Task *task) {
     scope_continue(innermost, &task->scopes, &task->loop->root);
 }
 
-/* Lua's own resume may have run the coroutine on: then the scope that is left is a suspended one. */
+/* If Lua's own resume has continued the coroutine, the scope is still among the suspended ones. */
 void scope_guard_end(lua_State *L, int index) {
     ScopeGuard *guard = lua_touserdata(L, index);
     if (guard == NULL) return;

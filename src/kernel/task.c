@@ -17,7 +17,7 @@ static const ScopeType task_scope_type = {false, NULL};
 
 /* --- the body --- */
 
-static int body_done(lua_State *L, int status, lua_KContext context) {
+static int task_body_done(lua_State *L, int status, lua_KContext context) {
     Task *task = (Task *)context;
     if (status == LUA_OK || status == LUA_YIELD) {
         task_end(L, task, TASK_DONE, lua_gettop(L) - BODY_HANDLER, BODY_ATTACHMENT);
@@ -30,15 +30,15 @@ static int body_done(lua_State *L, int status, lua_KContext context) {
     return 0;
 }
 
-static int body(lua_State *L) {
+static int task_run_body(lua_State *L) {
     Task *task = lua_touserdata(L, BODY_TASK);
     if (task->root.doomed) {
         task_end(L, task, TASK_CANCELLED, 0, BODY_ATTACHMENT);
         return 0;
     }
     int n = lua_gettop(L) - BODY_FUNCTION;
-    int status = lua_pcallk(L, n, LUA_MULTRET, BODY_HANDLER, (lua_KContext)task, body_done);
-    return body_done(L, status, (lua_KContext)task);
+    int status = lua_pcallk(L, n, LUA_MULTRET, BODY_HANDLER, (lua_KContext)task, task_body_done);
+    return task_body_done(L, status, (lua_KContext)task);
 }
 
 /* --- starting --- */
@@ -55,7 +55,7 @@ static void task_push_starter(lua_State *L, lua_State *to) {
     }
 }
 
-/* The rest of the task's memory is as its last end left it. */
+/* The rest of the memory needs no change after the end of the task that had it before. */
 static void task_reset(Task *task) {
     task->top = task->L;
     task->kind = NULL;
@@ -69,7 +69,7 @@ Task *task_spawn(lua_State *L, Loop *loop, Scope *parent, int n, int attachment)
     Task *task = task_pool_take(L, loop, n);
     lua_State *co = task->L;
     task_reset(task);
-    lua_pushcfunction(co, body);
+    lua_pushcfunction(co, task_run_body);
     lua_pushlightuserdata(co, task);
     if (attachment != 0) {
         lua_pushvalue(L, attachment);
@@ -104,7 +104,7 @@ void task_check_function(lua_State *L, int index) {
 
 /* --- ending without the coroutine --- */
 
-/* (task, message, error): the end of a task whose coroutine can't go on. */
+/* (task, message, error): ends a task whose coroutine cannot go on. */
 static int task_end_dead(lua_State *L) {
     Task *task = lua_touserdata(L, 1);
     if (lua_touserdata(L, 2) != NULL)
@@ -117,8 +117,8 @@ static int task_end_dead(lua_State *L) {
 }
 
 /*
-** Ends a task whose coroutine can't go on, with `message` as its error, or,
-** when that is NULL, the error on top of the coroutine's stack.
+** Ends a task whose coroutine cannot go on. Its error is `message` or, if that is
+** NULL, the value on top of the coroutine's stack.
 */
 static void task_died(lua_State *L, Task *task, const char *message) {
     lua_pushcfunction(L, task_end_dead);
@@ -144,7 +144,7 @@ void task_abandon(lua_State *L, Task *task) {
 
 /* --- running --- */
 
-/* Resumes a ready task. Returns false if it has ended: its memory may be another task's then. */
+/* Resumes a ready task. Returns false if the task has ended: its memory may be another task's then. */
 static bool task_step(lua_State *L, Loop *loop, Task *task) {
     lua_State *co = task->L;
     int n = task->started ? 0 : lua_gettop(co) - 1, results;

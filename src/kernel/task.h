@@ -12,26 +12,26 @@
 */
 typedef struct ResumeHook {
     void (*before)(struct ResumeHook *hook, lua_State *L, Task *task);
-    /* `waits`: the task has not ended; otherwise its memory may be another task's. */
+    /* `waits`: the task has not ended. If it has, its memory may be another task's by now. */
     void (*after)(struct ResumeHook *hook, lua_State *L, Task *task, bool waits);
     struct ResumeHook *next;
 } ResumeHook;
 
 void task_add_hook(Loop *loop, ResumeHook *hook);
-void task_remove_hook(Loop *loop, ResumeHook *hook); /* nothing for one that is not there */
+void task_remove_hook(Loop *loop, ResumeHook *hook); /* does nothing if it is not in the list */
 
 /*
 ** [-(n + 1), +0] starts a task below `parent` for the function and its n
 ** arguments on top. `attachment` is the index of a value that the task's owner
-** looks after, or 0. The second pushes its object.
+** looks after, or 0. task_spawn_shown pushes the task's object as well.
 */
 Task *task_spawn(lua_State *L, Loop *loop, Scope *parent, int n, int attachment);
 Task *task_spawn_shown(lua_State *L, Loop *loop, Scope *parent, int n);
 
-/* Runs the tasks that are ready now, and returns how many these were. */
+/* Runs the tasks that are ready now. Returns how many ran. */
 unsigned tasks_run(lua_State *L, Loop *loop);
 
-/* All tasks that have not ended: NULL before the first, and after the last. */
+/* Walks over the tasks that have not ended: takes NULL for the first, returns NULL after the last. */
 Task *tasks_next(Loop *loop, const Task *task);
 void tasks_cancel_all(Loop *loop);
 

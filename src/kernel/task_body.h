@@ -13,7 +13,7 @@ enum {
     BODY_FUNCTION,   /* the task's function, and then its arguments */
 };
 
-/* Slots that a coroutine needs besides the arguments: C's function comes first. */
+/* Slots that a coroutine needs besides the arguments: the C function of the body is below them. */
 enum { BODY_ROOM = BODY_FUNCTION + 1 };
 
 #endif

@@ -3,8 +3,11 @@
 */
 #include "kernel/task_object.h"
 
-static const char metatable_key; /* registry: the objects'; its address is their mark */
-static const char objects_key;   /* registry: by slot, until the next task there has its own */
+/* registry: the metatable of the objects; each has this address as its mark */
+static const char metatable_key;
+
+/* registry: the objects by slot; an ended task's may stay until the slot's next task has one */
+static const char objects_key;
 
 TaskObject *task_object_check(lua_State *L, int index) {
     TaskObject *object = lua_touserdata(L, index);
@@ -39,7 +42,7 @@ void task_object_reserve(lua_State *L, uint32_t slot) {
 
 void task_object_push(lua_State *L, Task *task) {
     TaskObject *object = task->shown == NULL ? task_object_new(L) : NULL;
-    if (task->shown == NULL) { /* still, after the finalizers */
+    if (task->shown == NULL) { /* still none: task_object_new may have run finalizers */
         task_object_assign(L, object, task);
         return;
     }

@@ -9,9 +9,9 @@
 
 struct TaskObject {
     const void *mark; /* tells it from any other userdata */
-    Task *task;       /* NULL once it has ended; the rest tells of its end */
-    int results;      /* in the user value: one, or a list; of a failure, error and traceback */
-    int state;
+    Task *task;       /* NULL after its end, which the next two fields describe */
+    int results;      /* how many; the user value has the one, or a list of several */
+    int state;        /* if it is TASK_FAILED, the results are the error and its traceback */
 };
 
 TaskObject *task_object_check(lua_State *L, int index); /* the one there, or an argument error */
@@ -21,16 +21,16 @@ void task_object_push(lua_State *L, Task *task);
 
 TaskObject *task_object_new(lua_State *L); /* [-0, +1] of no task yet; finalizers may run */
 
-/* [-0, +0] The object on top becomes that of the task, which has none. Needs no memory. */
+/* [-0, +0] Makes the object on top the object of the task, which has none. Needs no memory. */
 void task_object_assign(lua_State *L, TaskObject *object, Task *task);
 
-void task_object_reserve(lua_State *L,
-                         uint32_t slot); /* makes room for the object of a task there */
+/* Makes room for the object of a task with that slot. */
+void task_object_reserve(lua_State *L, uint32_t slot);
 
 /*
-** The end of a task: its object, made if there is none, holds the value on top
-** and takes its place; [-1, +1]. Then its state is the task's last one, and it
-** knows the task no more.
+** At the end of a task, task_object_keep stores the value on top in the task's
+** object, which it makes if there is none, and pushes the object: [-1, +1]. Then
+** task_object_end records how the task has ended, and detaches the object from it.
 */
 void task_object_keep(lua_State *L, Task *task);
 void task_object_end(Task *task, int state, int results);

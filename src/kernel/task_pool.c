@@ -12,13 +12,13 @@ enum { CHUNK = 32 }; /* tasks made at once */
 
 static const char pins_key; /* registry: coroutines by slot, and the chunks by address */
 
-static void pool_add(Loop *loop, Task *task) {
+static void task_pool_add(Loop *loop, Task *task) {
     task->next_unused = loop->unused_tasks;
     loop->unused_tasks = task;
 }
 
-/* [-0, +0] Each task's places in the tables are made with it, so that taking it needs no memory there. */
-static void pool_grow(lua_State *L, Loop *loop) {
+/* [-0, +0] Each task's places in the tables are made now, so that taking the task needs no memory. */
+static void task_pool_grow(lua_State *L, Loop *loop) {
     Task *chunk = lua_newuserdatauv(L, CHUNK * sizeof *chunk, 0);
     uint32_t first = loop->task_slots + 1;
     lua_rawgetp(L, LUA_REGISTRYINDEX, &pins_key);
@@ -34,12 +34,12 @@ static void pool_grow(lua_State *L, Loop *loop) {
     for (unsigned i = CHUNK; i-- > 0;) {
         chunk[i] = (Task){.loop = loop, .slot = first + i, .state = TASK_DONE};
         task_init_wait(&chunk[i]);
-        pool_add(loop, &chunk[i]);
+        task_pool_add(loop, &chunk[i]);
     }
 }
 
 /* [-1, +0] pins the value on top in the task's slot. */
-static void pool_pin(lua_State *L, const Task *task) {
+static void task_pool_pin(lua_State *L, const Task *task) {
     lua_rawgetp(L, LUA_REGISTRYINDEX, &pins_key);
     lua_insert(L, -2);
     lua_rawseti(L, -2, task->slot);
@@ -51,10 +51,10 @@ Task *task_pool_take(lua_State *L, Loop *loop, int n) {
     lua_State *co = lua_newthread(L);
     if (n + BODY_ROOM > LUA_MINSTACK && !lua_checkstack(co, n + BODY_ROOM))
         luaL_error(L, "too many arguments for a task");
-    if (loop->unused_tasks == NULL) pool_grow(L, loop);
+    if (loop->unused_tasks == NULL) task_pool_grow(L, loop);
     Task *task = loop->unused_tasks;
     loop->unused_tasks = task->next_unused;
-    pool_pin(L, task);
+    task_pool_pin(L, task);
     task->L = co;
     return task;
 }
@@ -62,8 +62,8 @@ Task *task_pool_take(lua_State *L, Loop *loop, int n) {
 void task_pool_return(lua_State *L, Task *task) {
     task->L = NULL;
     lua_pushboolean(L, false);
-    pool_pin(L, task);
-    pool_add(task->loop, task);
+    task_pool_pin(L, task);
+    task_pool_add(task->loop, task);
 }
 
 void task_pool_open(lua_State *L) {

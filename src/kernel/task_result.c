@@ -25,7 +25,8 @@ void task_report(lua_State *L) {
     if (lua_pcall(L, 3, 0, 0) != LUA_OK) public_report_failure(L, "on_error");
 }
 
-void task_report_failure(lua_State *L, int object) {
+/* Reports the failure of the task whose object is at that index; 0: there was no memory for one. */
+static void result_report_failure(lua_State *L, int object) {
     task_push_failure(L, object);
     object != 0 ? lua_pushvalue(L, object) : lua_pushnil(L);
     task_report(L);
@@ -60,9 +61,9 @@ static bool result_try_to_keep(lua_State *L, Task *task, int n) {
 }
 
 /*
-** Keeps the n values on top in the task's object: its index, or 0 where nobody
-** can ask for them. Whoever waits for the end must learn of it even if there is
-** no memory: then the task has failed.
+** Keeps the n values on top in the task's object. Returns its index, or 0 if no
+** code can ask for them. If there is no memory for them, the task counts as failed,
+** so that the tasks that join it still learn of its end.
 */
 static int result_keep(lua_State *L, Task *task, int *state, int n) {
     int object = 0;
@@ -76,7 +77,7 @@ static int result_keep(lua_State *L, Task *task, int *state, int n) {
     return object;
 }
 
-/* Scopes are left over where user code has closed the task's coroutine. */
+/* There are inner scopes if user code has closed the task's coroutine. */
 static void result_give_back(lua_State *L, Task *task, int state) {
     scope_abandon_inner(&task->root);
     task->state = (unsigned)state;
@@ -86,7 +87,7 @@ static void result_give_back(lua_State *L, Task *task, int state) {
     if (--task->loop->tasks == 0) task->loop->ending = false;
 }
 
-/* Returns whether there was any to wake. */
+/* Returns whether there were any. */
 static bool result_wake_joiners(Task *task) {
     bool woken = false;
     Waiter *joiner;
@@ -105,18 +106,18 @@ void task_end(lua_State *L, Task *task, int state, int n, int attachment) {
     if (task->owner != NULL) {
         task->owner->task_ended(L, task, object, attachment);
     } else if (state == TASK_FAILED && !is_joined && !task->observed) {
-        task_report_failure(L, object);
+        result_report_failure(L, object);
     }
 }
 
-/* --- what is left of it --- */
+/* --- the results of an ended task --- */
 
 void task_push_failure(lua_State *L, int index) {
     if (index != 0 && lua_getiuservalue(L, index, 1) == LUA_TTABLE) {
         lua_rawgeti(L, -1, 1);
         lua_rawgeti(L, -2, 2);
         lua_remove(L, -3);
-    } else { /* there was no memory to keep it */
+    } else { /* there was no memory to keep the failure */
         if (index != 0) lua_pop(L, 1);
         lua_pushliteral(L, "not enough memory"); /* Lua has this string at all times */
         lua_pushnil(L);

@@ -20,7 +20,7 @@ static void traceback_push_function(lua_State *L, int level) {
     if (!lua_getstack(L, level, &frame) || !lua_getinfo(L, "f", &frame)) lua_pushnil(L);
 }
 
-/* Whether what is noted at `noted` was left for this moment: the error at index 1, raised again. */
+/* Whether the error at index 1 was raised again by the function that has filled the table at `noted`. */
 static bool traceback_is_rethrown(lua_State *L, int noted) {
     lua_rawgeti(L, noted, NOTED_ERROR);
     traceback_push_function(L, 1);

@@ -80,7 +80,7 @@ void wait_queue_dismiss(WaitQueue *queue, int status) {
     }
 }
 
-/* What forget closes must not wake the task. */
+/* The state is changed first, so that what `forget` closes does not wake the task. */
 void task_forget_wait(Task *task) {
     task->state = TASK_RUNNING;
     waiter_leave(&task->waiter);
@@ -117,7 +117,7 @@ void task_clear_timeout(Task *task) {
     task->deadline = FOREVER;
 }
 
-/* A timer that is set too early is left alone: when it fires it is set anew. */
+/* A timer that is set too early is left as it is: when it fires, it is set again. */
 static bool wait_set_timer(Task *task) {
     if (task->deadline == FOREVER) return true;
     if (timer_is_set(&task->timer) && task->timer.deadline <= task->deadline) return true;
@@ -152,12 +152,6 @@ Task *task_enter(lua_State *L, Loop *loop) {
     task->progress = 0;
     task->status = 0;
     return task;
-}
-
-Task *task_spent_anywhere(lua_State *L, Loop *loop) {
-    Task *task = loop->running;
-    if (!task_spent(loop) || task == NULL || task->top != L || !lua_isyieldable(L)) return NULL;
-    return task_enter(L, loop);
 }
 
 void task_describe_pause(lua_State *L, Task *task) {

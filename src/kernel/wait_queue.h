@@ -23,7 +23,7 @@ typedef struct Waiter {
     union {                 /* which one counts is up to the owner of the queue */
         unsigned events;    /* what it waits for: see wait_queue_wake_events */
         unsigned threshold; /* the count that it waits for: see wait_queue_wake_at */
-        int value;          /* where on the task's stack the value is that it offers */
+        int value;          /* the index of the value that it offers, on the task's stack */
     };
     bool served;       /* its call was made by the task that woke it: see handoff.h */
     unsigned *counter; /* counts the waiters that something outside may wake, or NULL */

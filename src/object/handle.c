@@ -34,7 +34,8 @@ static void handle_count(const Handle *handle, int change) {
     handle_counts(handle->loop)->open[handle->type->kind] += (unsigned)change;
 }
 
-Handle *handle_test(lua_State *L, int index) {
+/* Returns the object at `index`, of whatever type, or NULL if there is none. */
+static Handle *handle_test(lua_State *L, int index) {
     if (lua_type(L, index) != LUA_TUSERDATA || !lua_getmetatable(L, index)) return NULL;
     bool is_handle = lua_rawgetp(L, -1, &mark_key) == LUA_TBOOLEAN;
     lua_pop(L, 2);
@@ -47,7 +48,10 @@ static Handle *handle_check_any(lua_State *L) {
     return handle;
 }
 
-/* object:close() frees what it holds, and wakes the tasks that wait on it with "CLOSED". A second call does nothing. */
+/*
+** object:close() frees what the object holds, and wakes the tasks that wait on it
+** with "CLOSED". A second call does nothing.
+*/
 static int handle_close_method(lua_State *L) {
     handle_close(handle_check_any(L));
     lua_pushboolean(L, true);
@@ -179,7 +183,7 @@ void handle_push_counts(lua_State *L, const Loop *loop) {
     lua_pop(L, 1);
 }
 
-/* class(value) "stream", "listener", ... for an object of ours, else nil. */
+/* class(value): "stream", "listener", ...; nil if it is no object of arsenal's. */
 static int handle_class(lua_State *L) {
     Handle *handle = handle_test(L, 1);
     lua_pushstring(L, handle != NULL ? handle->type->class : NULL);

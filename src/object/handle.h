@@ -13,7 +13,7 @@
 
 typedef struct Handle Handle;
 
-enum { /* what HandleType.kind counts; 0 is none: objects that hold nothing of the system */
+enum { /* for HandleType.kind; 0: not counted, an object that holds nothing of the system */
        KIND_TCP_STREAM = 1,
        KIND_UNIX_STREAM,
        KIND_TLS_STREAM,
@@ -29,8 +29,8 @@ enum { /* what HandleType.kind counts; 0 is none: objects that hold nothing of t
 typedef struct HandleType {
     const char *name;              /* "tcp stream" */
     const char *class;             /* "stream": what a bad argument's message says is expected */
-    unsigned kind;                 /* under which open ones are counted */
-    void (*close)(Handle *handle); /* an open one, and at once */
+    unsigned kind;                 /* what open ones are counted as */
+    void (*close)(Handle *handle); /* frees what an open one holds; never waits */
     void (*describe)(lua_State *L, const Handle *handle); /* [-0, +1] what comes after the name */
     const Selectable *source;                             /* what it is in a select, or NULL */
 } HandleType;
@@ -44,7 +44,7 @@ struct Handle {
 /* Makes the type's metatable, once for a Lua state; the table on top holds its methods. [-0, +0] */
 void handle_define(lua_State *L, const HandleType *type);
 
-/* [-0, +0] the same as `source` in the type, for a unit that builds on the one that has the type. */
+/* [-0, +0] does what `source` in the type does, for a file above the one that defines the type. */
 void handle_attach_source(lua_State *L, const HandleType *type, const Selectable *source);
 
 /*
@@ -53,14 +53,14 @@ void handle_attach_source(lua_State *L, const HandleType *type, const Selectable
 */
 void *handle_new(lua_State *L, const HandleType *type, size_t size, int values);
 void handle_opened(Handle *handle);
-void handle_close(Handle *handle); /* nothing for one that is not open */
+void handle_close(Handle *handle); /* does nothing if it is not open */
 
 /* Makes the open object at `index` one of another type, whose objects are laid out alike. */
 void handle_become(lua_State *L, int index, const HandleType *type);
 
 /*
-** The object at `index`, open or not, if its type is one of these; else an
-** argument error. The type's address is what identifies it: no other userdata
+** Returns the object at `index`, open or not. Raises an argument error unless its
+** type is one of these. The type's address is what identifies it: no other userdata
 ** starts with the address of a static of ours. A light userdata has no length.
 */
 static inline void *handle_check(lua_State *L, int index, const HandleType *types, unsigned count) {
@@ -70,8 +70,6 @@ static inline void *handle_check(lua_State *L, int index, const HandleType *type
     if (!is_one) luaL_typeerror(L, index, types->class);
     return handle;
 }
-
-Handle *handle_test(lua_State *L, int index); /* any handle, or NULL */
 
 void handle_push_name(lua_State *L, const Handle *handle); /* [-0, +1] "tcp stream a -> b" */
 
@@ -86,7 +84,7 @@ int handle_fail(lua_State *L, const Handle *handle, const char *verb, int status
 int handle_fail_reason(lua_State *L, const Handle *handle, const char *verb, int status,
                        const char *reason);
 
-/* [-0, +0] the failure on top (nil, message, code) is one of this object; returns 3. */
+/* [-0, +0] notes that the failure on top (nil, message, code) is of this object; returns 3. */
 int handle_set_failed(lua_State *L, const Handle *handle);
 
 void handle_push_counts(lua_State *L, const Loop *loop); /* [-0, +1] open ones by name */

@@ -4,8 +4,8 @@
 */
 #include "object/handoff.h"
 
-#include "kernel/coroutine.h"
 #include "base/error.h"
+#include "kernel/coroutine.h"
 
 bool handoff_is_possible(const Task *task) {
     lua_State *co = task->L;
@@ -23,7 +23,7 @@ Waiter *handoff_next(WaitQueue *queue) {
             if (handoff_is_possible(waiter->task)) return waiter;
             waiter_wake(waiter, ARSENAL_CLOSED); /* so that its task ends */
         }
-        waiter_leave(waiter); /* of a select that was woken already */
+        waiter_leave(waiter); /* it is of a select that was woken before */
     }
     return NULL;
 }

@@ -1,10 +1,10 @@
 /*
-** Owns the place in a metatable where an object's source is found.
+** Owns the place in a metatable where an object's selectable is.
 */
 #include "object/selectable.h"
 
-static const char source_key;  /* in a metatable: its objects' source */
-static const char nothing_key; /* stands for a call's results where it has none */
+static const char source_key;  /* in a metatable: its objects' selectable */
+static const char nothing_key; /* stands for the results of a call that has none */
 
 void selectable_attach(lua_State *L, const Selectable *source) {
     lua_pushlightuserdata(L, (void *)source);

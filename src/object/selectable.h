@@ -1,6 +1,6 @@
 /*
-** Sources: what a select can wait on. Each kind of object that may be a case
-** attaches one to its metatable, and a select knows nothing else of it.
+** Selectables: how a select waits on objects of one kind. Each kind attaches its
+** selectable to its metatable, and a select knows nothing else of the kind.
 */
 #ifndef ARSENAL_OBJECT_SELECTABLE_H
 #define ARSENAL_OBJECT_SELECTABLE_H
@@ -11,17 +11,19 @@
 
 typedef struct Selectable {
     /*
-    ** (object): its natural call if that needs no wait, with the call's results,
-    ** or selectable_no_results(L) where it has none; else no result.
+    ** (object): makes the object's natural call, such as recv, if it would not wait.
+    ** Returns the call's results, or selectable_no_results(L) if the call has none.
+    ** Returns 0, no results, if the call would wait.
     */
     lua_CFunction attempt;
-    /* Lets the waiter wait for a moment when it is worth trying. Returns 0 or a status. */
+    /* Lets the waiter wait until an attempt is worth making. Returns 0 or a status. */
     int (*watch)(void *object, Waiter *waiter);
-    void (*unwatch)(void *object);    /* a waiter of `watch` has left; may be NULL */
-    const struct Selectable *sending; /* of a case {object, value}: (object, value); or NULL */
+    void (*unwatch)(void *object); /* a waiter of `watch` has left; may be NULL */
+    const struct Selectable
+        *sending; /* for cases {object, value}: its attempt takes both; or NULL */
 } Selectable;
 
-/* [-0, +0] makes the source that of the objects with the metatable on top. */
+/* [-0, +0] attaches it to the objects with the metatable on top. */
 void selectable_attach(lua_State *L, const Selectable *source);
 
 const Selectable *selectable_of(lua_State *L, int index); /* NULL for a value that has none */

@@ -27,7 +27,7 @@ int socket_handle_release(SocketHandle *socket) {
     return fd;
 }
 
-/* --- the methods: their upvalues are the types of self, and how many these are --- */
+/* --- the methods: their upvalues are the types that self may have, and the number of these --- */
 
 static SocketHandle *socket_handle_check(lua_State *L) {
     const HandleType *types = lua_touserdata(L, lua_upvalueindex(1));

@@ -1,8 +1,8 @@
 /*
-** Owns waits on descriptors that other libraries own: one handle of libuv's for
-** each descriptor, while a task waits on it. The owner may close its descriptor at
-** any time. libuv aborts if it asks the kernel to watch a descriptor that is
-** closed, so the task that waits lets libuv ask at once.
+** Owns waits on descriptors that other libraries own. Each descriptor has a handle
+** of libuv's while a task waits on it. The owner may close its descriptor at any
+** time, and libuv aborts if it asks the kernel to watch a closed one. So the task
+** that begins to wait makes libuv ask the kernel at once.
 */
 #include "base/openers.h"
 
@@ -33,7 +33,7 @@ typedef struct WatchedFd {
     WaitQueue waiters;
 } WatchedFd;
 
-/* libuv polls a descriptor only once. Where it polls our sockets, too, this may be one of them. */
+/* libuv polls each descriptor once only. If it polls our sockets, one of them may be waited on here. */
 #if !defined(__linux__) || defined(ARSENAL_POLLER_UV)
 enum { POLLS_COPY = true };
 #else
@@ -90,13 +90,12 @@ static void watched_fd_abandon(WatchedFd *watched) {
 
 static void watched_fd_check(Timer *timer) {
     WatchedFd *watched = container_of(timer, WatchedFd, timer);
-    if (descriptor_is_of(watched->fd,
-                         &watched
-                              ->file)) /* there is room in the heap: the timer has just left it */
-        timer_heap_set(&watched->loop->timers, timer,
-                       clock_deadline(watched->loop, CHECK_INTERVAL));
-    else
+    if (!descriptor_is_of(watched->fd, &watched->file)) {
         watched_fd_abandon(watched);
+        return;
+    }
+    /* There is room in the heap, because the timer has just left it. */
+    timer_heap_set(&watched->loop->timers, timer, clock_deadline(watched->loop, CHECK_INTERVAL));
 }
 
 static WatchedFd *watched_fd_find(Loop *loop, int fd) {
@@ -172,7 +171,7 @@ static void watched_fd_happened(uv_poll_t *handle, int status, int uv_events) {
     if (wait_queue_is_empty(&watched->waiters)) watched_fd_drop(watched);
 }
 
-/* Polls for what the tasks wait for, the running one included, and looks at once. */
+/* Starts polling for what the tasks wait for, the running one included, and polls once. */
 static int watched_fd_arm(WatchedFd *watched) {
     int status = 0;
     unsigned events;
@@ -216,7 +215,7 @@ static void fd_wait_leave(WatchedFd *watched, Task *task) {
 
 static int fd_wait_step(lua_State *L);
 
-/* A task that was woken, and whose coroutine was closed before it ran, may have outlived the object. */
+/* The object may be gone if the task was woken and its coroutine was closed before it ran. */
 static void fd_wait_forget(Task *task) {
     const FdWaitPart *part = loop_part(task->loop, &fd_wait_key);
     WatchedFd *watched = part->watched;

@@ -1,18 +1,18 @@
 /*
-** Owns signal objects. Each keeps which of its signals have come and were not
-** returned by a wait yet; several of one name count as one. While any object has a
-** signal, the disposition that the process had for it before is kept, and put
-** back when the last such object is closed.
+** Owns signal objects. Each remembers which of its signals have come and were not
+** returned by a wait yet; several of one name count as one. What the process did
+** at a signal before the first object had it is restored when the last such object
+** is closed.
 */
 #include "base/platform.h"
 
 #include "base/openers.h"
 
 #include "base/error.h"
-#include "object/handle.h"
 #include "event/interrupt.h"
 #include "event/run.h"
 #include "kernel/wait.h"
+#include "object/handle.h"
 
 #include <lauxlib.h>
 #include <signal.h>
@@ -23,17 +23,17 @@ enum { SELF = 1 };
 
 typedef struct Signal Signal;
 
-typedef struct SignalWatch {
+typedef struct SignalHandle {
     uv_signal_t handle; /* first: loop_close_handle frees all of it */
     Signal *signal;
     unsigned index;
-} SignalWatch;
+} SignalHandle;
 
 /* One of the names that an object was made with. */
 typedef struct SignalName {
     int number;
-    unsigned pending;   /* 0, or its place, from 1, in the order of arrival */
-    SignalWatch *watch; /* NULL: closed, or the same signal has been named before */
+    unsigned pending;    /* 0, or its place, from 1, in the order of arrival */
+    SignalHandle *watch; /* NULL: closed, or the same signal has been named before */
 } SignalName;
 
 struct Signal {
@@ -58,7 +58,7 @@ static const struct {
 #endif
 };
 
-/* --- dispositions: what the process does at a signal without us --- */
+/* --- dispositions: what the process does at a signal when no object has it --- */
 
 #ifdef _WIN32
 
@@ -74,7 +74,7 @@ static void signal_restore_disposition(int number) {
 
 enum { MOST_NUMBERS = 64 };
 
-/* Signals belong to the process: this is shared by all its loops. libuv alone would restore the default. */
+/* Shared by all loops, as signals are the process's. libuv would restore the default action only. */
 static struct {
     unsigned objects;
     struct sigaction before;
@@ -109,7 +109,7 @@ static Signal *signal_of(Handle *handle) {
 }
 
 static void signal_arrived(uv_signal_t *handle, int number) {
-    SignalWatch *watch = container_of(handle, SignalWatch, handle);
+    SignalHandle *watch = container_of(handle, SignalHandle, handle);
     Signal *signal = watch->signal;
     (void)number;
     if (signal->names[watch->index].pending == 0)
@@ -120,7 +120,7 @@ static void signal_arrived(uv_signal_t *handle, int number) {
 static int signal_start_one(Signal *signal, unsigned index) {
     Loop *loop = signal->handle.loop;
     SignalName *name = &signal->names[index];
-    SignalWatch *watch = malloc(sizeof *watch);
+    SignalHandle *watch = malloc(sizeof *watch);
     if (watch == NULL) return UV_ENOMEM;
     int status = uv_signal_init(&loop->uv, &watch->handle);
     if (status != 0) {
@@ -203,7 +203,7 @@ static Signal *signal_check(lua_State *L) {
 
 /* --- waiting --- */
 
-/* [-0, +1 or 0] the name of the signal that came first, which is pending no more; false if there is none */
+/* [-0, +1 or 0] takes the signal that came first, and pushes its name. False: none is pending. */
 static bool signal_take_first(lua_State *L, Signal *signal) {
     SignalName *first = NULL;
     for (SignalName *name = signal->names; name < signal->names + signal->count; name++)
@@ -236,7 +236,7 @@ static int signal_step(lua_State *L) {
     return signal_take_or_wait(L, signal, task);
 }
 
-/* signal:wait() the name of the first signal that has come and was not returned yet, or of the next one. */
+/* signal:wait(): the name of the first signal that was not returned yet, or of the next that comes. */
 static int signal_wait_method(lua_State *L) {
     Signal *signal = signal_check(L);
     lua_settop(L, SELF);

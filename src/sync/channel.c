@@ -1,15 +1,15 @@
 /*
-** Owns channels: values handed from task to task, in order. In one without
-** capacity a send ends when its value was received. A sender that comes serves a
-** receiver that waits, and the other way round, so that no value is ever in
-** transit, where a cancellation could lose it.
+** Owns channels: values handed from task to task, in order. Without capacity, a
+** send ends when its value was received. A new sender serves a waiting receiver,
+** and a new receiver a waiting sender. So no value is ever in transit, where a
+** cancellation could lose it.
 */
 #include "base/openers.h"
 
 #include "base/error.h"
+#include "event/run.h"
 #include "object/handle.h"
 #include "object/handoff.h"
-#include "event/run.h"
 
 #include <limits.h>
 
@@ -21,8 +21,8 @@ typedef struct Channel {
     Handle handle;
     WaitQueue receivers; /* only while there is nothing to receive */
     WaitQueue senders;   /* only while there is no room */
-    unsigned capacity, room, head,
-        count; /* the values are in the user value: a ring of `room` places */
+    unsigned capacity;
+    unsigned room, head, count; /* the user value is a ring of `room` places with the values */
 } Channel;
 
 static Channel *channel_of(Handle *handle) {
@@ -31,7 +31,7 @@ static Channel *channel_of(Handle *handle) {
 
 static void channel_describe(lua_State *L, const Handle *handle) {
     const Channel *channel = channel_of((Handle *)handle);
-    lua_pushfstring(L, "%p (%d of %d items)", (const void *)channel, (int)channel->count,
+    lua_pushfstring(L, "%p (%d of %d values)", (const void *)channel, (int)channel->count,
                     (int)channel->capacity);
 }
 
@@ -53,19 +53,19 @@ static Channel *channel_check(lua_State *L) {
 
 /* --- the ring of values --- */
 
-static int ring_place(const Channel *channel, unsigned index) {
+static int channel_ring_place(const Channel *channel, unsigned index) {
     unsigned place = channel->head + index;
     return (int)(place < channel->room ? place : place - channel->room) + 1;
 }
 
 /* Moves the values to a table of twice the size, at most the capacity. */
-static void ring_grow(lua_State *L, Channel *channel) {
+static void channel_ring_grow(lua_State *L, Channel *channel) {
     unsigned room = channel->room == 0 ? FIRST_ROOM : 2 * channel->room;
     if (room > channel->capacity) room = channel->capacity;
     lua_createtable(L, (int)room, 0);
     lua_getiuservalue(L, SELF, 1);
     for (unsigned i = 0; i < channel->count; i++) {
-        lua_rawgeti(L, -1, ring_place(channel, i));
+        lua_rawgeti(L, -1, channel_ring_place(channel, i));
         lua_rawseti(L, -3, (int)i + 1);
     }
     lua_pop(L, 1);
@@ -75,33 +75,33 @@ static void ring_grow(lua_State *L, Channel *channel) {
 }
 
 /* [-1, +0] appends the value on top, for which there is room. */
-static void ring_put(lua_State *L, Channel *channel) {
-    if (channel->count == channel->room) ring_grow(L, channel);
+static void channel_ring_put(lua_State *L, Channel *channel) {
+    if (channel->count == channel->room) channel_ring_grow(L, channel);
     lua_getiuservalue(L, SELF, 1);
     lua_pushvalue(L, -2);
-    lua_rawseti(L, -2, ring_place(channel, channel->count));
+    lua_rawseti(L, -2, channel_ring_place(channel, channel->count));
     lua_pop(L, 2);
     channel->count++;
 }
 
 /* Gives back a large table once it is empty. */
-static void ring_shrink(lua_State *L, Channel *channel) {
+static void channel_ring_shrink(lua_State *L, Channel *channel) {
     if (channel->count > 0 || channel->room <= MOST_KEPT) return;
     lua_pushnil(L);
     lua_setiuservalue(L, SELF, 1);
     channel->room = channel->head = 0;
 }
 
-/* [-0, +2] takes the first value, of at least one; the table is below it. */
-static void ring_take(lua_State *L, Channel *channel) {
-    int place = ring_place(channel, 0);
+/* [-0, +2] takes the first value; there is at least one. The table is below it. */
+static void channel_ring_take(lua_State *L, Channel *channel) {
+    int place = channel_ring_place(channel, 0);
     lua_getiuservalue(L, SELF, 1);
     lua_rawgeti(L, -1, place);
     lua_pushnil(L);
     lua_rawseti(L, -3, place);
     channel->head = (unsigned)place < channel->room ? (unsigned)place : 0;
     channel->count--;
-    ring_shrink(L, channel);
+    channel_ring_shrink(L, channel);
 }
 
 /* --- serving waiting tasks --- */
@@ -118,10 +118,10 @@ static void channel_take_from(lua_State *L, Waiter *sender) {
 /* [-0, +1 or more] receives a value, which is on top; false if there is none. */
 static bool channel_take(lua_State *L, Channel *channel) {
     bool has_values = channel->count > 0;
-    if (has_values) ring_take(L, channel);
+    if (has_values) channel_ring_take(L, channel);
     Waiter *sender = handoff_next(&channel->senders);
     if (sender != NULL) channel_take_from(L, sender);
-    if (sender != NULL && has_values) ring_put(L, channel);
+    if (sender != NULL && has_values) channel_ring_put(L, channel);
     return has_values || sender != NULL;
 }
 
@@ -133,7 +133,7 @@ static bool channel_give(lua_State *L, Channel *channel) {
         lua_xmove(L, receiver->task->top, 1);
         handoff_done(receiver, 1);
     } else if (channel->count < channel->capacity) {
-        ring_put(L, channel);
+        channel_ring_put(L, channel);
     } else {
         lua_pop(L, 1);
         return false;
@@ -259,7 +259,8 @@ static int channel_try_send(lua_State *L) {
     Channel *channel = channel_check_send(L);
     int results = channel_send_now(L, channel);
     return results > 0 ? results
-                       : channel_would_wait(L, channel, "send", "nobody receives, and it is full");
+                       : channel_would_wait(L, channel, "send",
+                                            "no task receives, and the channel is full");
 }
 
 /* channel:try_recv() like recv; "TIMEOUT" where recv would wait. */
@@ -267,8 +268,9 @@ static int channel_try_recv(lua_State *L) {
     Channel *channel = channel_check(L);
     lua_settop(L, SELF);
     int results = channel_recv_now(L, channel);
-    return results > 0 ? results
-                       : channel_would_wait(L, channel, "recv", "nobody sends, and it is empty");
+    return results > 0
+               ? results
+               : channel_would_wait(L, channel, "recv", "no task sends, and the channel is empty");
 }
 
 /* for value in channel:values() do ... end: ends when the channel is closed and empty. */
@@ -280,13 +282,13 @@ static int channel_values(lua_State *L) {
     return 2;
 }
 
-/* #channel: the values that were not received yet. */
+/* #channel: the number of unreceived values. */
 static int channel_length(lua_State *L) {
     lua_pushinteger(L, channel_check(L)->count);
     return 1;
 }
 
-/* channel([capacity]) one that holds so many values that were not received yet; default 0. */
+/* channel([capacity]): a channel that holds up to `capacity` unreceived values; default 0. */
 static int channel_new(lua_State *L) {
     lua_Integer capacity = args_optional_integer(L, 1, 0, INT_MAX, 0);
     Channel *channel = handle_new(L, &channel_type, sizeof *channel, 1);

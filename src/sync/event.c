@@ -1,15 +1,15 @@
 /*
 ** Owns events: each is set or not, and any number of tasks may wait until it is
-** set. A timer is an event that is set by time, and that is in the heap of timers
-** only while a task waits for it.
+** set. A timer is an event that the clock sets; it is in the heap of timers only
+** while a task waits for it.
 */
 #include "base/openers.h"
 
 #include "base/error.h"
-#include "object/handle.h"
-#include "object/handoff.h"
 #include "event/run.h"
 #include "kernel/clock.h"
+#include "object/handle.h"
+#include "object/handoff.h"
 
 typedef struct Event {
     Handle handle;
@@ -47,7 +47,7 @@ static Event *event_check(lua_State *L, int type) {
     return handle_check(L, 1, &event_types[type], 1);
 }
 
-/* Ends every wait: a task that waited has seen the event, also if it is cleared at once. */
+/* Ends every wait now, so that each of these waits returns true even if the event is cleared next. */
 static void event_set(Event *event) {
     Waiter *waiter;
     event->set = true;
@@ -61,7 +61,7 @@ static void event_timer_fired(Timer *timer) {
     event_set(container_of(timer, Event, timer));
 }
 
-/* The results of a wait that is over at once; 0: the event is not set. */
+/* The results of a wait that ends at once; 0 if the event is not set. */
 static int event_attempt(lua_State *L) {
     Event *event = lua_touserdata(L, 1);
     if (!event->handle.open) return handle_fail(L, &event->handle, "wait", ARSENAL_CLOSED);
@@ -141,7 +141,7 @@ static int event_set_method(lua_State *L) {
     return 0;
 }
 
-/* event:clear() later waits wait again. */
+/* event:clear() makes later waits wait again. */
 static int event_clear_method(lua_State *L) {
     event_check(L, TYPE_EVENT)->set = false;
     return 0;
@@ -167,7 +167,7 @@ static int event_new(lua_State *L) {
     return 1;
 }
 
-/* after(seconds) a timer whose time comes so many seconds after this call; for select. */
+/* after(seconds): a timer for select, which is due that many seconds after this call. */
 static int timer_new(lua_State *L) {
     uint64_t duration = args_duration(L, 1);
     event_make(L, TYPE_TIMER, clock_deadline(loop_of(L), duration));

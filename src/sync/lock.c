@@ -6,9 +6,9 @@
 #include "base/openers.h"
 
 #include "base/error.h"
+#include "event/run.h"
 #include "object/handle.h"
 #include "object/handoff.h"
-#include "event/run.h"
 
 typedef struct Lock {
     Handle handle;
@@ -40,7 +40,10 @@ static void permit_give(Lock *lock, Permit *permit) {
     handle_opened(&permit->handle);
 }
 
-/* Gives the permit to the first waiting task, on whose stack a permit object is ready, or back to the lock. */
+/*
+** Gives the permit to the first waiting task, which has a permit object on its
+** stack. If no task waits, the permit goes back to the lock.
+*/
 static void permit_close(Handle *handle) {
     Lock *lock = permit_of(handle)->lock;
     Waiter *next = handoff_next(&lock->waiters);

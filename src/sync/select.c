@@ -14,7 +14,7 @@
 
 #include <stdlib.h>
 
-/* The stack: from FIRST on, for each case, its object, its value or nil, and its source. */
+/* The stack: from FIRST on, for each case, its object, its value or nil, and its selectable. */
 enum { CASES = 1, TIMEOUT, SELECT, FIRST, OBJECT = 0, VALUE, SOURCE, SLOTS };
 
 enum { USUAL_ROOM = 4, MOST_SPARES = 64, MOST_DESCRIBED = 4, MOST_CASES = 100000 };
@@ -56,7 +56,7 @@ static int select_count(lua_State *L) {
 
 /* --- waiting on all cases --- */
 
-/* An object that has woken the waiter may be gone: it is closed when it is collected. */
+/* A waiter that has left its queue was woken: its object may be gone, and is not touched. */
 static void select_unwatch(SelectCase *each) {
     if (each->waiter.queue == NULL) return;
     waiter_leave(&each->waiter);
@@ -73,7 +73,7 @@ static void select_forget(Task *task) {
     select_unwatch_all(task->object);
 }
 
-/* It still waits only if user code has closed its coroutine: then the task is woken, and ends. */
+/* It still waits only if user code has closed its coroutine: so the task is woken, and ends. */
 static int select_gc(lua_State *L) {
     Select *select = lua_touserdata(L, 1);
     if (select->count == 0) return 0;
@@ -263,7 +263,7 @@ static int select_refuse_value(lua_State *L, int index) {
                         name));
 }
 
-/* [-1, +3] the case on top as its object, value and source. */
+/* [-1, +3] replaces the case on top by its object, value and selectable. */
 static void select_push_case(lua_State *L, int index) {
     const Selectable *source = selectable_of(L, -1);
     if (source != NULL) {

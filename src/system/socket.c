@@ -127,11 +127,6 @@ void socket_make_room(int fd) {
         setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, length); /* Linux doubles the number */
 }
 
-int socket_local_address(int fd, Address *address) {
-    socklen_t size = sizeof *address;
-    return socket_status(getsockname(fd, &address->any, &size));
-}
-
 int socket_remote_address(int fd, Address *address) {
     socklen_t size = sizeof *address;
     return socket_status(getpeername(fd, &address->any, &size));

@@ -35,7 +35,6 @@ int socket_end(int fd); /* ends the sending direction */
 /* Makes the kernel accept a few more bytes although its send buffer is full. */
 void socket_make_room(int fd);
 
-int socket_local_address(int fd, Address *address);
 int socket_remote_address(int fd, Address *address);
 
 int socket_bind_unix(int fd, const UnixAddress *name);

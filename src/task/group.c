@@ -1,8 +1,8 @@
 /*
-** Owns groups: how many tasks each has, and who waits for them. A group is
-** opened, run and left in one call, so that no error can leave its scope
-** behind. The policy is in Lua: a group is made with a function that is called
-** for each failure.
+** Owns groups: how many tasks each has, and which tasks wait for them. A group is
+** opened, run and left in one call, so that no error can leave its scope behind.
+** Lua code decides what a failure means: a group has a function that is called for
+** each failure.
 */
 #include "base/openers.h"
 
@@ -20,9 +20,10 @@ typedef struct Group {
     Scope drain; /* the shield in which the last tasks are waited for */
     Loop *loop;
     unsigned active;
-    bool is_open;      /* its scope is on the stack of the task that opened it */
-    bool has_failed;   /* its function */
-    bool must_tell;    /* a failure that cannot be told ends it, instead of going to on_error */
+    bool is_open;    /* its scope is on the stack of the task that opened it */
+    bool has_failed; /* its function has */
+    bool
+        must_report; /* a failure that `failed` cannot be called for cancels it, in place of on_error */
     bool has_lost;     /* it was cancelled because of such a failure of a task */
     bool was_cut;      /* a cancellation has ended the wait for its tasks */
     WaitQueue waiters; /* each waits until no more tasks are active than its threshold */
@@ -45,7 +46,7 @@ static void group_pin(lua_State *L, Group *group) {
 
 /* --- failures and ends --- */
 
-/* Calls failed(err, traceback, task, attachment). Returns false, and leaves an error, if that could not be. */
+/* Calls failed(err, traceback, task, attachment). Returns false, with an error on top, if that fails. */
 static bool group_call_failed(lua_State *L, const Group *group, int object, int attachment) {
     lua_rawgetp(L, LUA_REGISTRYINDEX, &pins_key);
     lua_rawgetp(L, -1, group);
@@ -60,9 +61,9 @@ static bool group_call_failed(lua_State *L, const Group *group, int object, int 
     return lua_pcall(L, 4, 0, 0) == LUA_OK;
 }
 
-static void group_tell_of_task(lua_State *L, Group *group, int object, int attachment) {
+static void group_report_failure(lua_State *L, Group *group, int object, int attachment) {
     if (group_call_failed(L, group, object, attachment)) return;
-    if (group->must_tell) {
+    if (group->must_report) {
         group->has_lost = true;
         scope_cancel(&group->scope);
         return;
@@ -84,7 +85,7 @@ static void group_close_attachment(lua_State *L, int attachment) {
 
 static void group_task_ended(lua_State *L, Task *task, int object, int attachment) {
     Group *group = container_of(task->owner, Group, owner);
-    if (task->state == TASK_FAILED) group_tell_of_task(L, group, object, attachment);
+    if (task->state == TASK_FAILED) group_report_failure(L, group, object, attachment);
     if (attachment != 0) group_close_attachment(L, attachment);
     group->active--;
     wait_queue_wake_at(&group->waiters, group->active);
@@ -106,7 +107,7 @@ static void group_abandon(Scope *scope) {
     group_leave(container_of(scope, Group, scope));
 }
 
-/* Its call can't go on. */
+/* Leaves a group whose call has ended or will never go on. */
 static void group_lost(Scope *scope) {
     Group *group = container_of(scope, Group, scope);
     if (group->is_open) group_leave(group);
@@ -144,7 +145,7 @@ static int group_wait(lua_State *L) {
 
 /* --- opening, running and leaving one --- */
 
-/* [-0, +1] a group whose failures are told to the function at `failed`. */
+/* [-0, +1] a group that calls the function at `failed` for each failure. */
 static Group *group_make(lua_State *L, int failed) {
     Group *group = lua_newuserdatauv(L, sizeof *group, 1);
     *group = (Group){.loop = loop_of(L), .owner = {group_task_ended}};
@@ -154,7 +155,7 @@ static Group *group_make(lua_State *L, int failed) {
     return group;
 }
 
-/* The stack of a run: then the function and its arguments, and later its results, or error and traceback. */
+/* The stack of a run. Its function is followed by the arguments; their place is later the results'. */
 enum { RUN_GROUP = 1, RUN_GUARD, RUN_HANDLER, RUN_FUNCTION };
 
 static bool group_is_success(int status) {
@@ -174,7 +175,7 @@ static void group_fail(lua_State *L, Group *group) {
     lua_settop(L, RUN_FUNCTION + 1);
 }
 
-/* Whether a cancellation of the group ended it, whether its function has succeeded, and then what is on the stack. */
+/* Returns whether a cancellation of the group has ended it, whether its function has succeeded, and the rest. */
 static int group_end_run(lua_State *L, Group *group) {
     const Scope *around = group->loop->running->scopes.innermost;
     if (group->has_lost) {
@@ -241,14 +242,14 @@ static int group_body_done(lua_State *L, int status, lua_KContext context) {
     return group_waited(L, status, context);
 }
 
-static int group_begin_run(lua_State *L, const WaitKind *pause, bool must_tell) {
+static int group_begin_run(lua_State *L, const WaitKind *pause, bool must_report) {
     luaL_checktype(L, 1, LUA_TFUNCTION);
     luaL_checktype(L, 2, LUA_TFUNCTION);
     Task *task = task_enter(L, loop_of(L));
     if (task == NULL) return luaL_error(L, "a group is opened inside a task");
     if (task_spent(task->loop)) return task_pause(L, task, pause, NULL);
     Group *group = group_make(L, 1);
-    group->must_tell = must_tell;
+    group->must_report = must_report;
     lua_replace(L, RUN_GROUP);
     scope_guard_push(L, task);
     lua_pushcfunction(L, traceback_handler);
@@ -278,8 +279,9 @@ static int group_run(lua_State *L) {
 }
 
 /*
-** The same for who has to learn of each failure: if failed raises an error, as
-** for lack of memory, the group is cancelled, and fn's success counts as failure.
+** The same for a caller that must know of each failure: if failed raises an error,
+** for example for lack of memory, the group is cancelled, and group_run_strictly
+** reports a failure even if fn has succeeded.
 */
 static int group_run_strictly(lua_State *L) {
     static const WaitKind pause = {group_run_strictly, NULL, task_describe_pause};
@@ -317,7 +319,7 @@ static int group_start(lua_State *L) {
     return 0;
 }
 
-/* group:cancel() ends all of it: the tasks, and the function that opened it. */
+/* group:cancel() cancels the group's tasks, and the function that the group was opened with. */
 static int group_cancel(lua_State *L) {
     Group *group = group_check(L, 1);
     if (group->is_open) scope_cancel(&group->scope);
@@ -329,7 +331,7 @@ static int group_active(lua_State *L) {
     return 1;
 }
 
-/* It is open, and nothing can reach it: user code has closed the coroutine that has opened it. */
+/* An open group is collected only if user code has closed the coroutine that opened it. */
 static int group_gc(lua_State *L) {
     Group *group = group_check(L, 1);
     if (!group->loop->closed) group_lost(&group->scope);

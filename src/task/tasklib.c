@@ -13,8 +13,8 @@
 #include "object/selectable.h"
 
 /*
-** go(fn, ...) starts a task and returns it. It runs when the current one next
-** waits, and belongs to the program, not to the limits it was started under.
+** go(fn, ...) starts a task and returns it. The task runs when the current one next
+** waits. Time limits and cancellations around this call do not apply to it.
 */
 static int tasklib_go(lua_State *L) {
     Loop *loop = loop_upvalue(L);
@@ -92,7 +92,7 @@ static int tasklib_join(lua_State *L) {
     return task_wait(L, task, &join_wait, joined);
 }
 
-/* --- select: a task's natural receive is its join --- */
+/* --- select: the call that a select makes on a task is join --- */
 
 static int tasklib_attempt_join(lua_State *L) {
     Task *joined = task_object_check(L, 1)->task;
@@ -112,7 +112,7 @@ static const Selectable join_selectable = {tasklib_attempt_join, tasklib_watch_e
 
 /*
 ** task:cancel([reason]) raises a cancellation where the task waits, now and at
-** each later wait. Nothing for one that has ended.
+** each later wait. Does nothing to a task that has ended.
 */
 static int tasklib_cancel(lua_State *L) {
     Task *task = task_object_check(L, 1)->task;

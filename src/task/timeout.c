@@ -21,7 +21,7 @@ typedef struct TimeoutScope {
     struct TimeoutPart *owner;
     Timer timer;
     bool is_entered; /* otherwise it was abandoned */
-    bool is_guarded; /* its call may go on after that, and has its memory until it ends */
+    bool is_guarded; /* its call may go on after that, and needs the memory until it ends */
     struct TimeoutScope *next_free, *next;
 } TimeoutScope;
 
@@ -42,7 +42,7 @@ static TimeoutPart *timeout_part(lua_State *L) {
 /* --- the scopes --- */
 
 static void timeout_close(LoopPart *loop_part, Loop *loop) {
-    TimeoutPart *part = (TimeoutPart *)loop_part;
+    TimeoutPart *part = container_of(loop_part, TimeoutPart, part);
     (void)loop;
     while (part->all != NULL) {
         TimeoutScope *scope = part->all;
@@ -90,7 +90,7 @@ static void timeout_abandon(Scope *scope) {
     if (!timeout->is_guarded) timeout_give_back(timeout);
 }
 
-/* Its call has ended, or can't go on. */
+/* Leaves a scope whose call has ended or will never go on. */
 static void timeout_leave(Scope *scope) {
     TimeoutScope *timeout = container_of(scope, TimeoutScope, scope);
     if (timeout->is_entered) timeout_exit(timeout);
@@ -136,7 +136,7 @@ static void timeout_end_call(lua_State *L, TimeoutScope *timeout) {
     timeout_leave(&timeout->scope);
 }
 
-/* Ends the call. Whether the cancellation on top is one for lack of time in this very scope. */
+/* Ends the call. Returns whether the error on top is there because this very scope's time ran out. */
 static bool timeout_has_expired(lua_State *L, TimeoutScope *timeout, int status) {
     const Task *task = timeout->owner->loop->running;
     bool was_cancelled = timeout->is_entered && timeout->scope.cancelled;
@@ -166,7 +166,10 @@ static int timeout_within_done(lua_State *L, int status, lua_KContext context) {
     return 1 + timeout_push_failure(L);
 }
 
-/* A cancelled task whose shielded functions never wait is cut off here after its share. */
+/*
+** If the task is cancelled and its budget is used up, the cancellation is raised
+** here: otherwise a loop around shielded functions that never wait would not end.
+*/
 static int timeout_shield_done(lua_State *L, int status, lua_KContext context) {
     TimeoutScope *timeout = (TimeoutScope *)context;
     Loop *loop = timeout->owner->loop;
@@ -188,9 +191,9 @@ static int timeout_begin(lua_State *L, const WaitKind *pause, lua_KFunction done
 }
 
 /*
-** timeout(seconds, fn, ...) returns fn's results, or nil, message, "TIMEOUT"
-** once a cancellation for lack of time has left it. A limit of 0 lets fn run
-** to its first wait; an inner limit never outlives an outer one.
+** timeout(seconds, fn, ...) returns fn's results, or nil, message, "TIMEOUT" if fn
+** was cancelled because the time ran out. A limit of 0 lets fn run to its first
+** wait; an inner limit never outlives an outer one.
 */
 static int timeout_function(lua_State *L) {
     static const WaitKind pause = {timeout_function, NULL, task_describe_pause};
@@ -199,8 +202,8 @@ static int timeout_function(lua_State *L) {
 
 /*
 ** within(seconds, fn, ...): false and fn's results; or true, nil, message,
-** "TIMEOUT" where the time of this very call ran out. For callers that have to
-** tell that from a "TIMEOUT" which fn returns.
+** "TIMEOUT" if the time of this very call ran out. For callers that have to
+** distinguish that from a "TIMEOUT" which fn returns.
 */
 static int timeout_within(lua_State *L) {
     static const WaitKind pause = {timeout_within, NULL, task_describe_pause};
@@ -208,8 +211,8 @@ static int timeout_within(lua_State *L) {
 }
 
 /*
-** shield(fn, ...) runs fn to its end, and returns its results, although the task
-** is cancelled: so nothing may raise before it runs.
+** shield(fn, ...) runs fn to its end, and returns its results, even if the task is
+** cancelled. So it raises no cancellation before fn runs.
 */
 static int timeout_shield(lua_State *L) {
     static const WaitKind pause = {timeout_shield, NULL, task_describe_pause};

@@ -1,10 +1,10 @@
--- Seeing inside: every task in words, and the tasks that keep the loop.
+-- Seeing inside: a description of every task, and reports of tasks that run for long without waiting.
 
 local core = require("arsenal.core")
 
 local dump = {}
 
-local MOST_WAITS <const> = 3 -- shown of tasks that are alike otherwise
+local MOST_WAITS <const> = 3 -- different waits that are shown of tasks that are alike otherwise
 
 local function new_group(task)
   return {
@@ -26,7 +26,7 @@ local function add_task(group, task)
   end
 end
 
--- The tasks by what they have in common, in the order of their first ones.
+-- Returns groups of tasks that are alike except for their waits, in the order of their first tasks.
 local function grouped(tasks)
   local groups, by_key = {}, {}
   for _, task in ipairs(tasks) do
@@ -68,7 +68,7 @@ function dump.dump(file)
 end
 
 local function print_slow(task, seconds, traceback)
-  io.stderr:write(("arsenal: %s has kept the loop for %.3f s\n%s\n"):format(tostring(task), seconds, traceback))
+  io.stderr:write(("arsenal: %s has run for %.3f s without waiting\n%s\n"):format(tostring(task), seconds, traceback))
 end
 
 ---Reports each task that runs for longer than a time without waiting, while it runs. Inside one long C call the report

@@ -5,7 +5,7 @@ local core = require("arsenal.core")
 
 local arguments = {}
 
--- Levels: the failing check, the check's caller (a public function), the user.
+-- The error's level leads from here over the check and its caller, a public function, to the user's code.
 local function fail(position, name, what)
   error(("bad argument #%d to '%s' (%s)"):format(position, name, what), 4)
 end
@@ -37,7 +37,7 @@ function arguments.callable(value, position, name)
   end
 end
 
--- By the kind of option: what is wrong with a value; nil or false if nothing is.
+-- For each kind of option, a function that returns what is wrong with a value; nil or false if nothing is.
 local checks = {}
 
 function checks.boolean(value)
@@ -88,7 +88,7 @@ function arguments.port(value, position, name)
   if wrong then fail(position, name, wrong) end
 end
 
--- One of several strings.
+-- Returns a check for values that must be one of several strings.
 function arguments.one_of(...)
   local words = { ... }
   return function(value)
@@ -107,7 +107,7 @@ function arguments.wrong(known, key, value)
   return wrong and ("option '%s': %s"):format(key, wrong) or nil
 end
 
--- Raises the error for what a public function has found wrong by itself.
+-- Raises the error for an argument that a public function has checked itself.
 function arguments.refuse(position, name, what)
   fail(position, name, what)
 end

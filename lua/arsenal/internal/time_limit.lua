@@ -1,4 +1,4 @@
--- Time limits of calls: a failure says what took too long.
+-- Time limits of calls whose failures name what took too long.
 
 local core = require("arsenal.core")
 

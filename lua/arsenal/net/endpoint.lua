@@ -1,5 +1,5 @@
--- What calls that take a host and a port share: they resolve names, their failures name the host and port, and servers
--- can bind every address.
+-- What calls with a host and a port share: resolving names, failures that name the host and the port, and listening on
+-- every address.
 
 local core = require("arsenal.core")
 local time_limit = require("arsenal.internal.time_limit")

@@ -13,12 +13,12 @@ local serving = setmetatable({}, { __mode = "k" })
 -- By listener: how many of its handlers have failed only because the peer of their stream was gone or silent.
 local gone = setmetatable({}, { __mode = "k" })
 
--- The codes of such failures.
+-- The codes that such failures have.
 local peer_is_gone = {
   ECONNRESET = true, EPIPE = true, ETIMEDOUT = true, EOF = true, TIMEOUT = true, TRUNCATED = true,
 }
 
--- Whether a handler's error is such a failure, of its own stream. Counts it then.
+-- Returns whether a handler's error is such a failure of the handler's own stream. Counts the error if it is.
 local function count_gone(listener, err, stream)
   local is_gone = core.is_error(err) and peer_is_gone[err.code] and err.object == stream
   if is_gone then gone[listener] = (gone[listener] or 0) + 1 end
@@ -39,14 +39,14 @@ local function accept_all(listener, take)
   end
 end
 
--- Keeps count(opened), the connections that a serve call has now, for stats.
+-- Keeps a function for stats: count(opened) returns how many connections a serve call has.
 local function remember(listener, opened, count)
   local groups = serving[listener] or {}
   serving[listener] = groups
   groups[opened] = count
 end
 
--- A task for each connection, which is closed when the task ends.
+-- Starts a task for each connection. The connection is closed when its task ends.
 local function serve_tasks(opened, listener, handler, max_connections)
   remember(listener, opened, core.group_active)
   return accept_all(listener, function(stream)
@@ -55,7 +55,7 @@ local function serve_tasks(opened, listener, handler, max_connections)
   end)
 end
 
--- One call of the handler of a connection that is readable.
+-- Calls the handler of a readable connection once.
 local function call_once(idle_streams, stream, handler, listener)
   local ok, result, traceback = core.pcall(handler, stream, listener)
   if not ok or result == false then stream:close() end
@@ -69,7 +69,7 @@ local function call_handlers(idle_streams, opened, handler, listener)
   end
 end
 
--- A task for each time that a connection is readable; none in between.
+-- Starts a task each time a connection is readable. In between the connection has no task.
 local function serve_readable(opened, listener, handler, max_connections)
   local idle_streams <close> = core.idle_streams_new()
   remember(listener, opened, function() return idle_streams:count() end)

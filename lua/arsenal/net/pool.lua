@@ -114,7 +114,7 @@ function Pool:acquire(timeout)
   return time_limit.within(timeout, "acquire %s", self, take, self)
 end
 
--- Returns the permit of a lent connection, which is lent no longer; raises an error for any other connection.
+-- Ends the loan of a connection, and returns its permit. Raises an error for a connection that is not lent.
 local function take_back(self, connection, name)
   local permit = connection ~= nil and self._lent[connection]
   if not permit then

@@ -10,9 +10,9 @@ local tcp_options = require("arsenal.net.tcp_options")
 ---@class arsenal.tcp
 local tcp = {}
 
-local ATTEMPT_DELAY <const> = 0.25 -- seconds before the next address is tried, too (RFC 8305, section 5)
+local ATTEMPT_DELAY <const> = 0.25 -- seconds until the next address is tried as well (RFC 8305, section 5)
 
--- The options as the C core takes them: keepalive is in whole seconds, or nil for off.
+-- Copies the options for the C core, where keepalive is a number of whole seconds, or nil for off.
 local function for_core(options)
   local copy = {}
   for name, value in pairs(options) do
@@ -22,7 +22,7 @@ local function for_core(options)
   return copy
 end
 
--- The addresses with the families in turn; the first one stays the first (RFC 8305, section 4).
+-- Returns the addresses with the two families alternating; the first one stays the first (RFC 8305, section 4).
 local function interleave(addresses)
   local first, second = {}, {}
   for _, address in ipairs(addresses) do
@@ -37,7 +37,7 @@ local function interleave(addresses)
   return result
 end
 
--- Holds the stream that has won, and closes it if the race ends with an error all the same.
+-- Holds the stream that was connected first, and closes it if the race still ends with an error.
 local Winner = {}
 Winner.__index = Winner
 

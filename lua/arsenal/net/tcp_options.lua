@@ -1,5 +1,5 @@
--- The options of TCP, which whatever runs over it takes too: name to kind of value, as in
--- arsenal.arguments.
+-- The options of TCP, which TLS has too: the kind of value of each, for arguments.options in
+-- arsenal.internal.arguments.
 
 local arguments = require("arsenal.internal.arguments")
 

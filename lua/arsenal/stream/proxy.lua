@@ -1,4 +1,4 @@
--- Joins two streams: what comes on each is sent on the other, with half-close.
+-- The proxy: copies between two streams in both directions, and passes on the end of each direction.
 
 local core = require("arsenal.core")
 local arguments = require("arsenal.internal.arguments")
@@ -6,11 +6,11 @@ local group = require("arsenal.task.group")
 
 local proxy = {}
 
--- A write that fails so has lost its peer, which may have answered before: then the other direction
--- delivers that, and ends by itself.
+-- A write fails with these codes if its peer is gone. The peer may have sent an answer before: the other direction
+-- delivers it, and ends by itself.
 local gone = { EPIPE = true, ECONNRESET = true }
 
--- One direction. Once the other one has failed, no clean end is made of this one's.
+-- Copies in one direction, and ends it with a half-close, unless the other direction has failed.
 local function forward(state, from, to)
   local count, message, code, _, of_write = core.copy(from, to)
   if count and not state.code then

@@ -9,12 +9,12 @@ local group = {}
 ---@class (partial) arsenal.Group
 local Group = core.group_methods
 
--- The failures of groups made by arsenal.group, in the order of their coming.
+-- For each group made by arsenal.group, its failures, the first one first.
 local failures_of = setmetatable({}, { __mode = "k" })
 
--- Calls body(group, ...) in a new group, whose failures go to `failed(err, traceback, task, attachment)`, that of the
--- body without a task, and waits for all its tasks. Returns whether a cancellation of the group ended it, and true and
--- the body's results, or false, its error and the error's traceback.
+-- run(failed, body, ...) calls body(group, ...) in a new group, and waits for all its tasks. Each failure is passed to
+-- failed(err, traceback, task, attachment); that of the body has no task. Returns whether a cancellation of the group has
+-- ended it, and then true and the body's results, or false, its error and the error's traceback.
 group.run = core.group_run
 
 local function words(value)
@@ -22,7 +22,7 @@ local function words(value)
   return ok and text or "(an error whose __tostring fails)"
 end
 
--- The first failure's traceback, and the others behind it.
+-- The first failure's traceback, followed by the other failures.
 local function describe(failures)
   local lines = { failures[1].traceback }
   for i = 2, #failures do
