@@ -154,6 +154,12 @@ Task *task_enter(lua_State *L, Loop *loop) {
     return task;
 }
 
+Task *task_spent_anywhere(lua_State *L, Loop *loop) {
+    Task *task = loop->running;
+    if (!task_spent(loop) || task == NULL || task->top != L || !lua_isyieldable(L)) return NULL;
+    return task_enter(L, loop);
+}
+
 void task_describe_pause(lua_State *L, Task *task) {
     (void)task;
     lua_pushliteral(L, "letting others run");

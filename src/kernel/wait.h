@@ -81,6 +81,12 @@ static inline bool task_spent(Loop *loop) {
     return --loop->budget < 0;
 }
 
+/*
+** The same for a call that never waits, and may be made from anywhere: the
+** running task if it should pause and can, otherwise NULL.
+*/
+Task *task_spent_anywhere(lua_State *L, Loop *loop);
+
 void task_describe_pause(lua_State *L, Task *task); /* of a pause: "letting others run" */
 
 /*
