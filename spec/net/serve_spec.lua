@@ -103,6 +103,28 @@ describe("serve", function()
     end))
   end
 
+  it("counts a peer's goodbye that the handler did not expect (#case49)", inside(function()
+    local told = serving(function(stream) arsenal.check(stream:recv_line()) end, nil, function(listener, connect)
+      connect():shutdown()
+      kit.turn_until(function() return listener:stats().gone == 1 end)
+    end)
+    assert.same({}, told)
+  end))
+
+  it("counts a silent peer whose handler has given up by a time limit of its own", inside(function()
+    local function handler(stream) arsenal.check(arsenal.timeout(0.01, stream.recv_line, stream)) end
+    local told = serving(handler, nil, function(listener, connect)
+      assert.is_nil(connect():recv())
+      kit.turn_until(function() return listener:stats().gone == 1 end)
+    end)
+    assert.same({}, told)
+    told = serving(handler, { when = "readable" }, function(listener, connect)
+      connect():send("part")
+      kit.turn_until(function() return listener:stats().gone == 1 end)
+    end)
+    assert.same({}, told)
+  end))
+
   it("does the same on a Unix listener", inside(function()
     local path = os.tmpname()
     os.remove(path)

@@ -10,7 +10,7 @@ local Listener = core.listener_methods
 -- The groups of running serve calls, by listener.
 local serving = setmetatable({}, { __mode = "k" })
 
--- By listener: how many of its handlers have failed only because the peer of their stream was gone or silent.
+-- By listener: how many of its handlers have failed only because their peer was gone or silent.
 local gone = setmetatable({}, { __mode = "k" })
 
 -- The codes that such failures have.
@@ -18,9 +18,10 @@ local peer_is_gone = {
   ECONNRESET = true, EPIPE = true, ETIMEDOUT = true, EOF = true, TIMEOUT = true, TRUNCATED = true,
 }
 
--- Returns whether a handler's error is such a failure of the handler's own stream. Counts the error if it is.
+-- Returns whether a handler's error is such a failure of the handler's own stream, or of no object: the end of a
+-- stream has none, and a time limit neither. Counts the error if it is.
 local function count_gone(listener, err, stream)
-  local is_gone = core.is_error(err) and peer_is_gone[err.code] and err.object == stream
+  local is_gone = core.is_error(err) and peer_is_gone[err.code] and (err.object == nil or err.object == stream)
   if is_gone then gone[listener] = (gone[listener] or 0) + 1 end
   return is_gone
 end
