@@ -89,8 +89,8 @@ end
 
 local function dump_to_stderr() dump.dump(io.stderr) end
 
----This function is called when SIGQUIT comes while `arsenal.run` runs. A program may replace it. It must not wait. If it
----is false before `run`, the signal keeps its usual effect. The default writes `arsenal.dump` to stderr.
+---This function is called when SIGQUIT comes while `arsenal.run` runs. A program may replace it. It must not wait. If
+---it is false before `run`, the signal keeps its usual effect. The default writes `arsenal.dump` to stderr.
 ---@type fun()|false
 arsenal.on_quit = arsenal.on_quit == nil and dump_to_stderr or arsenal.on_quit
 

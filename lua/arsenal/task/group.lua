@@ -13,8 +13,8 @@ local Group = core.group_methods
 local failures_of = setmetatable({}, { __mode = "k" })
 
 -- run(failed, body, ...) calls body(group, ...) in a new group, and waits for all its tasks. Each failure is passed to
--- failed(err, traceback, task, attachment); that of the body has no task. Returns whether a cancellation of the group has
--- ended it, and then true and the body's results, or false, its error and the error's traceback.
+-- failed(err, traceback, task, attachment); that of the body has no task. Returns whether a cancellation of the group
+-- has ended it, and then true and the body's results, or false, its error and the error's traceback.
 group.run = core.group_run
 
 local function words(value)
