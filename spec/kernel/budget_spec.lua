@@ -39,6 +39,30 @@ local calls <const> = {
     event:set()
     return function() event:wait() end
   end,
+  ["channels' try_send and try_recv"] = function()
+    local channel = arsenal.channel(1)
+    return function() channel:try_send(1) channel:try_recv() end
+  end,
+  ["a try_send that fails"] = function()
+    local channel = arsenal.channel()
+    return function() channel:try_send(1) end
+  end,
+  ["a try_recv that fails"] = function()
+    local channel = arsenal.channel()
+    return function() channel:try_recv() end
+  end,
+  ["a mutex's try_lock"] = function()
+    local mutex = arsenal.mutex()
+    return function() mutex:try_lock():unlock() end
+  end,
+  ["a semaphore's try_acquire that fails"] = function()
+    local semaphore = arsenal.semaphore(1)
+    semaphore:acquire()
+    return function() semaphore:try_acquire() end
+  end,
+  ["the lookup of a numeric address"] = function()
+    return function() arsenal.dns.resolve("127.0.0.1") end
+  end,
   ["a wait for a descriptor that is ready"] = function()
     local near, far = kit.tcp_pair()
     return function() arsenal.wait_writable(near:fd()) end, near, far
@@ -77,6 +101,44 @@ for name, prepare in pairs(calls) do
     end))
   end)
 end
+
+describe("a call that never waits", function()
+  it("may be made where Lua cannot yield, however often", inside(function()
+    local channel, mutex = arsenal.channel(1), arsenal.mutex()
+    table.sort({ 3, 2, 1 }, function(a, b)
+      for _ = 1, 1000 do
+        assert(channel:try_send(1))
+        assert.equal(1, channel:try_recv())
+        mutex:try_lock():unlock()
+      end
+      return a < b
+    end)
+    for _ = 1, 1000 do
+      assert(coroutine.wrap(function() return channel:try_send(1) and channel:try_recv() end)())
+    end
+    kit.mistake("cannot wait", table.sort, { 2, 1 }, function() return arsenal.dns.resolve("127.0.0.1") ~= nil end)
+  end))
+
+  it("may be made outside every task", kit.outside(function()
+    local channel, semaphore = arsenal.channel(1), arsenal.semaphore(1)
+    for _ = 1, 1000 do
+      assert(channel:try_send(1))
+      assert.equal(1, channel:try_recv())
+      semaphore:try_acquire():release()
+    end
+  end))
+
+  it("keeps its arguments and results when others had their turn", inside(function()
+    local channel = arsenal.channel(1)
+    for i = 1, 1000 do
+      assert.is_true(channel:try_send(i))
+      kit.fails("TIMEOUT", channel:try_send("too many"))
+      assert.equal(i, channel:try_recv())
+    end
+    channel:close()
+    for _ = 1, 1000 do kit.fails("CLOSED", channel:try_send(1)) end
+  end))
+end)
 
 describe("a shield in a cancelled task", function()
   it("runs its function however often it is called", inside(function()

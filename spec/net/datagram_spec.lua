@@ -361,6 +361,21 @@ describe("udp.connect", function()
     assert.equal("yes", client:recv())
   end))
 
+  it("hides no datagrams behind it (#case47)", inside(function()
+    local dead = bind()
+    local port = port_of(dead)
+    local client <close> = connect_to(dead)
+    dead:close()
+    kit.fails("TIMEOUT", arsenal.timeout(0.001, client.recv, client)) -- it is watched from now on
+    for round = 1, 20 do
+      assert.equal(1, client:send("x"))
+      local server <close> = assert(arsenal.udp.bind("127.0.0.1", port))
+      for i = 1, 3 do server:send_to(round .. "," .. i, client:local_address()) end
+      kit.fails("ECONNREFUSED", client:recv())
+      for i = 1, 3 do assert.equal(round .. "," .. i, arsenal.timeout(2, client.recv, client)) end
+    end
+  end))
+
   it("waits without spinning after such an error", inside(function()
     local dead = bind()
     local client <close> = connect_to(dead)

@@ -403,3 +403,51 @@ describe("listener:shutdown", function()
     assert.is_true(listener:shutdown(0))
   end))
 end)
+
+describe("a flood of handlers that always find room to send", function()
+  -- Each sends to a client in the same loop, which reads as fast as it can.
+  local function flooded(message, fn)
+    local told = serving(function(stream)
+      if stream:recv_line() == "ask" then return stream:send("answer\n") end
+      while stream:send(message) do end
+    end, nil, function(_, connect)
+      local floods = {}
+      for i = 1, 20 do
+        floods[i] = connect()
+        floods[i]:send("flood\n")
+        arsenal.go(function()
+          while floods[i]:recv() do end
+        end)
+      end
+      kit.turn_until(function() return floods[#floods]:stats().received > 0 end)
+      fn(connect)
+      for _, client in ipairs(floods) do client:close() end
+    end)
+    assert.same({}, told)
+  end
+
+  for name, message in pairs { short = "x", long = ("x"):rep(1 << 20) } do
+    it(("of %s messages leaves new connections and timers their turn"):format(name), inside(function()
+      flooded(message, function(connect)
+        local ticks, ticking = 0, true
+        local ticker = arsenal.go(function()
+          while ticking do
+            arsenal.sleep(0.005)
+            ticks = ticks + 1
+          end
+        end)
+        arsenal.stats()
+        for _ = 1, 5 do
+          local started = arsenal.now()
+          assert.equal("answer", ask(connect(), "ask"))
+          local took = arsenal.now() - started
+          assert(took < (kit.slow and 5 or 1), ("a new connection waited for %.2f s"):format(took))
+        end
+        assert(arsenal.stats().lag < (kit.slow and 2 or 0.3), arsenal.stats().lag)
+        ticking = false
+        ticker:join()
+        assert(ticks >= 5, ticks)
+      end)
+    end))
+  end
+end)

@@ -4,8 +4,9 @@
 ** edge-triggered and for Linux; poller_uv.c uses libuv and is for other systems.
 **
 ** `ready` says what is worth trying before waiting: a new descriptor is ready
-** for everything, an event sets it, and a call that would have blocked, or has
-** read less than was asked for, clears it.
+** for everything, an event sets it, and a call that would have blocked clears it.
+** So does one that has done less than it was asked to, unless something else may
+** have stopped it: then only the next call shows whether anything is left.
 */
 #ifndef ARSENAL_EVENT_POLLER_H
 #define ARSENAL_EVENT_POLLER_H
@@ -22,7 +23,9 @@ enum { POLLER_SEES_HANGUP = 0 };
 enum {
     POLL_READ = 1,
     POLL_WRITE = 2,
-    POLL_HANGUP = 4 /* no more to come: what is there stays ready */
+    POLL_HANGUP = 4, /* no more to come: what is there stays ready */
+    POLL_URGENT =
+        8 /* of a stream: urgent data has come, where a read stops although more is there */
 };
 
 typedef struct Poller {
@@ -44,12 +47,25 @@ void poller_init(Poller *poller, Loop *loop, int fd);
 /* Lets the waiter wait for `events`. Returns 0 or a status. */
 int poller_wait(Poller *poller, Waiter *waiter, unsigned events);
 
-/* A read or write of `events` would block, or did less than it was asked to. */
+/* A call of `events` would block: POLL_READ, and there is no urgent data any more; or POLL_WRITE. */
 static inline void poller_exhausted(Poller *poller, unsigned events) {
+    if (events & POLL_READ) events |= POLL_URGENT;
     if (!(poller->ready & POLL_HANGUP)) poller->ready &= (uint8_t)~events;
 }
 
+<<<<<<< HEAD
 /* Wakes all waiting tasks with `status`, and stops watching the descriptor, which stays open. */
+=======
+/*
+** A read or write has done less than it was asked to. What comes later is an event:
+** so this is right if nothing that came before the last event has stopped it.
+*/
+static inline void poller_fell_short(Poller *poller, unsigned events) {
+    if (!(poller->ready & (POLL_HANGUP | POLL_URGENT))) poller->ready &= (uint8_t)~events;
+}
+
+/* Wakes all who wait with `status`, and takes the descriptor from the kernel's care; it stays open. */
+>>>>>>> nettrust
 void poller_close(Poller *poller, int status);
 
 void poller_forget(Poller *poller); /* an implementation's part of poller_close */

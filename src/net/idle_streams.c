@@ -67,7 +67,7 @@ static void idle_stream_woken(CallbackWaiter *callback_waiter) {
 /* After a call of its handler, or before the first: false if there will be no other one. */
 static bool idle_stream_goes_on(Stream *stream) {
     if (!stream->socket.handle.open) return false;
-    bool was_read = stream->socket.poller.watched || stream->transport != &transport_plain;
+    bool was_read = stream->socket.poller.watched || !transport_is_plain(stream->transport);
     bool may_have_more = was_read && (stream->socket.poller.ready & POLL_READ);
     return may_have_more || stream->read_end != 0 ? stream_probe(stream) : true;
 }

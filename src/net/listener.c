@@ -1,7 +1,7 @@
 /*
 ** Owns accepting: a task takes the connection itself, so that none is accepted
-** before a task wants it. Failures that pass by themselves are waited out: no
-** descriptors are left, or a connection was aborted in the queue.
+** before a task wants it. Failures that pass by themselves are waited out: the
+** system has no descriptors or watches left, or a connection was aborted in the queue.
 */
 #include "net/listener.h"
 
@@ -11,7 +11,7 @@
 #include "system/socket.h"
 #include "system/socket_name.h"
 
-static const uint64_t PAUSE = UINT64_C(100000000); /* nanoseconds without descriptors or memory */
+static const uint64_t PAUSE = UINT64_C(100000000); /* nanoseconds without resources */
 
 enum { SELF = 1 };
 
@@ -74,10 +74,10 @@ void listener_wake(Listener *listener) {
 
 /* --- one connection --- */
 
-/* Whether descriptors or memory have run out: accepting is worth another try after a pause. */
+/* Whether descriptors, watches or memory have run out: accepting is worth another try after a pause. */
 static bool accept_is_short(int status) {
     return status == UV_EMFILE || status == UV_ENFILE || status == UV_ENOBUFS ||
-           status == UV_ENOMEM;
+           status == UV_ENOMEM || status == UV_ENOSPC;
 }
 
 /* Whether only one connection has failed, by its peer or by the network: the next one may be good. */
@@ -161,11 +161,21 @@ static bool accept_is_full(const Listener *listener) {
     return listener->filter != NULL && listener->filter->type->is_full(listener->filter);
 }
 
+/* A listener that cannot be watched is tried again after a pause, as if there had been an event. */
+static int accept_watch_descriptor(Listener *listener, Waiter *waiter) {
+    int status = poller_wait(&listener->socket.poller, waiter, POLL_READ);
+    if (!accept_is_short(status)) return status;
+    listener->socket.poller.ready |= POLL_READ;
+    status = accept_begin_pause(listener);
+    if (status == 0) waiter_join(waiter, &listener->pausing, NULL);
+    return status;
+}
+
 /* Lets the waiter wait for the next moment when accepting is worth a try. */
 static int accept_watch(void *object, Waiter *waiter) {
     Listener *listener = object;
     if (!timer_is_set(&listener->pause) && !accept_is_full(listener))
-        return poller_wait(&listener->socket.poller, waiter, POLL_READ);
+        return accept_watch_descriptor(listener, waiter);
     waiter_join(waiter, &listener->pausing, NULL);
     return 0;
 }
@@ -212,7 +222,7 @@ static int accept_attempt(lua_State *L) {
     return status == UV_EAGAIN ? 0 : accept_fail(L, listener, status);
 }
 
-/* listener_counts(listener): connections accepted, and times that descriptors or memory had run out. */
+/* listener_counts(listener): connections accepted, and times that accepting paused for want of resources. */
 static int listener_counts(lua_State *L) {
     const Listener *listener = listener_check(L, 1);
     lua_pushinteger(L, (lua_Integer)listener->accepted);

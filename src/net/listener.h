@@ -35,7 +35,7 @@ typedef struct AcceptFilter {
 typedef struct Listener {
     SocketHandle socket;
     WaitQueue pausing; /* tasks that would accept during a pause, or while the filter is full */
-    Timer pause;       /* set during a pause: accepting has failed for want of descriptors */
+    Timer pause;       /* set during a pause: accepting has failed for want of resources */
     int stream_family;
     UnixSocketFile *file; /* that it has made, or NULL */
     uint64_t accepted;

@@ -172,7 +172,9 @@ static ptrdiff_t copy_read_splice(Copy *copy) {
     return count;
 }
 
+/* Urgent data stops each splice, and is passed by a read. */
 static bool copy_can_splice(Copy *copy) {
+    if (copy->from->socket.poller.ready & POLL_URGENT) return false;
     if (copy->way == COPY_SPLICE && copy->splice.out < 0 && splice_open(&copy->splice) != 0)
         copy->way = COPY_ONLY_MEMORY;
     return copy->way == COPY_SPLICE;
@@ -238,7 +240,7 @@ static int copy_resume(lua_State *L) {
 /* --- the call --- */
 
 static Copy *copy_new(lua_State *L, Stream *from, Stream *to) {
-    bool is_plain = from->transport == &transport_plain && to->transport == &transport_plain;
+    bool is_plain = transport_is_plain(from->transport) && transport_is_plain(to->transport);
     Copy *copy = lua_newuserdatauv(L, sizeof *copy, 0);
     *copy = (Copy){.from = from,
                    .to = to,

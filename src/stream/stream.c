@@ -96,7 +96,7 @@ Stream *stream_new(lua_State *L, int family) {
     }
     lua_pop(L, 1);
     Stream *stream = socket_handle_new(L, &stream_types[family], sizeof *stream, 0);
-    stream->transport = &transport_plain;
+    stream->transport = family == STREAM_UNIX ? &transport_unix : &transport_plain;
     return stream;
 }
 

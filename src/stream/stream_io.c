@@ -70,7 +70,7 @@ ptrdiff_t stream_read(Stream *stream, char *data, size_t size) {
     if (count != 1) return count;
     count = stream->transport->read(stream->state, poller->fd, data, size);
     if (count <= 0) return stream_io_read_none(stream, count);
-    if ((size_t)count < size && stream_io_is_empty(stream)) poller_exhausted(poller, POLL_READ);
+    if ((size_t)count < size && stream_io_is_empty(stream)) poller_fell_short(poller, POLL_READ);
     return stream_io_has_read(stream, (size_t)count);
 }
 
@@ -87,13 +87,16 @@ ptrdiff_t stream_read_input(Stream *stream, size_t size) {
     return count;
 }
 
-/* A short splice does not show that nothing is left. */
+/*
+** A short splice does not show that nothing is left. Nor does one of no bytes show
+** the end: it stops at urgent data, which only a read passes.
+*/
 ptrdiff_t stream_read_splice(Stream *stream, Splice *splice, size_t size) {
     ptrdiff_t count = stream_io_may_read(stream);
     if (count != 1) return count;
     count = splice_fill(splice, stream->socket.poller.fd, size);
     if (count == UV_EAGAIN) count = TRANSPORT_WANTS_READ;
-    if (count <= 0) return stream_io_read_none(stream, count);
+    if (count < 0) return stream_io_read_none(stream, count);
     return stream_io_has_read(stream, (size_t)count);
 }
 
@@ -117,7 +120,7 @@ ptrdiff_t stream_write(Stream *stream, const uv_buf_t *parts, unsigned count, si
     ptrdiff_t written = stream->transport->write(stream->state, poller->fd, parts, count);
     if (written < 0) return stream_io_answer(stream, written);
     if ((size_t)written < size && stream->transport->short_is_empty)
-        poller_exhausted(poller, POLL_WRITE);
+        poller_fell_short(poller, POLL_WRITE);
     return stream_io_has_written(stream, (size_t)written);
 }
 

@@ -13,7 +13,8 @@
 /*
 ** Reads once, at most `size` bytes: into `data`, to the end of stream->input, or
 ** into a splice. Returns the count of bytes, TRANSPORT_WANTS_..., TRANSPORT_AGAIN,
-** or 0 if stream->read_end says why there are no more.
+** or 0 if stream->read_end says why there are no more. A splice may also return 0
+** when only a read can show whether there are more.
 */
 ptrdiff_t stream_read(Stream *stream, char *data, size_t size);
 ptrdiff_t stream_read_input(Stream *stream, size_t size);

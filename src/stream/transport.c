@@ -1,5 +1,5 @@
 /*
-** Owns the plain transport: bytes go to the descriptor and come from it as they are.
+** Owns the plain transports: bytes go to the descriptor and come from it as they are.
 */
 #include "stream/transport.h"
 
@@ -8,6 +8,12 @@
 static ptrdiff_t plain_read(void *state, int fd, char *data, size_t size) {
     (void)state;
     ptrdiff_t count = socket_read(fd, data, size);
+    return count == UV_EAGAIN ? TRANSPORT_WANTS_READ : count;
+}
+
+static ptrdiff_t plain_read_unix(void *state, int fd, char *data, size_t size) {
+    (void)state;
+    ptrdiff_t count = socket_read_unix(fd, data, size);
     return count == UV_EAGAIN ? TRANSPORT_WANTS_READ : count;
 }
 
@@ -37,12 +43,11 @@ static void plain_make_room(void *state, int fd) {
     socket_make_room(fd);
 }
 
-const Transport transport_plain = {
-    .read = plain_read,
-    .write = plain_write,
-    .end = plain_end,
-    .cut = plain_cut,
-    .close = plain_close,
-    .make_room = plain_make_room,
-    .short_is_empty = true,
-};
+#define PLAIN_TRANSPORT(read_function)                                                   \
+    {                                                                                    \
+        .read = read_function, .write = plain_write, .end = plain_end, .cut = plain_cut, \
+        .close = plain_close, .make_room = plain_make_room, .short_is_empty = true,      \
+    }
+
+const Transport transport_plain = PLAIN_TRANSPORT(plain_read);
+const Transport transport_unix = PLAIN_TRANSPORT(plain_read_unix);

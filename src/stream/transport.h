@@ -69,6 +69,11 @@ typedef struct TransportHead {
     const Transport *plain; /* set at the takeover: reads and writes the descriptor */
 } TransportHead;
 
-extern const Transport transport_plain;
+/* Bytes as they are, on any stream socket; on a Unix socket, whose messages may bring descriptors. */
+extern const Transport transport_plain, transport_unix;
+
+static inline bool transport_is_plain(const Transport *transport) {
+    return transport == &transport_plain || transport == &transport_unix;
+}
 
 #endif

@@ -52,7 +52,7 @@ static int recv_batch_fill(RecvBatch *batch, int fd, bool *drained) {
 
 static int recv_batch_fill(RecvBatch *batch, int fd, bool *drained) {
     ssize_t size = recvmsg(fd, &batch->headers[0].msg_hdr, 0);
-    *drained = size < 0;
+    *drained = false;
     batch->headers[0].msg_len = (unsigned)size;
     return size < 0 ? -1 : 1;
 }
@@ -65,7 +65,8 @@ int recv_batch_receive(RecvBatch *batch, int fd, bool *drained) {
     for (int i = 0; i < count; i++) /* the kernel has overwritten it with the address's length */
         batch->headers[i].msg_hdr.msg_namelen = sizeof batch->from[i];
     if (count >= 0) return count;
-    return errno == EWOULDBLOCK ? UV_EAGAIN : -errno;
+    *drained = errno == EWOULDBLOCK; /* another error, of a datagram that was sent, comes first in line */
+    return *drained ? UV_EAGAIN : -errno;
 }
 
 const char *recv_batch_datagram(const RecvBatch *batch, int i, size_t *size, Address *from) {

@@ -12,6 +12,7 @@
 #include <net/if.h>
 #include <netinet/tcp.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #ifdef __APPLE__
@@ -105,6 +106,32 @@ ptrdiff_t socket_read(int fd, char *data, size_t size) {
     ssize_t count;
     RETRY_ON_EINTR(count = recv(fd, data, size, 0));
     return socket_count(count);
+}
+
+/* One message at most if it brings anything besides bytes, such as descriptors: *stopped. */
+static ptrdiff_t socket_read_message(int fd, char *data, size_t size, bool *stopped) {
+    struct iovec part = {data, size};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1}; /* no room for descriptors */
+    ssize_t count;
+    RETRY_ON_EINTR(count = recvmsg(fd, &message, 0));
+    *stopped = (message.msg_flags & MSG_CTRUNC) != 0;
+    return socket_count(count);
+}
+
+static bool socket_has_unread(int fd) {
+    int unread = 0;
+    return ioctl(fd, FIONREAD, &unread) == 0 && unread > 0;
+}
+
+ptrdiff_t socket_read_unix(int fd, char *data, size_t size) {
+    size_t total = 0;
+    bool stopped;
+    do {
+        ptrdiff_t count = socket_read_message(fd, data + total, size - total, &stopped);
+        if (count <= 0) return total > 0 ? (ptrdiff_t)total : count;
+        total += (size_t)count;
+    } while (stopped && total < size && socket_has_unread(fd));
+    return (ptrdiff_t)total;
 }
 
 /* libuv's buffers are laid out as iovecs. send and recv are cheaper than write and read. */

@@ -28,7 +28,13 @@ int socket_accept(int fd, Address *peer); /* a descriptor */
 int socket_connect(int fd, const Address *address); /* UV_EAGAIN: it has ended once writable */
 int socket_connected(int fd);                       /* the status that it has ended with */
 
+/*
+** A read of less than was asked for has left nothing, unless urgent data has
+** stopped it. The second one is for Unix sockets: descriptors that come along, which
+** it closes, do not stop it.
+*/
 ptrdiff_t socket_read(int fd, char *data, size_t size);
+ptrdiff_t socket_read_unix(int fd, char *data, size_t size);
 ptrdiff_t socket_write(int fd, const uv_buf_t *parts, unsigned count);
 int socket_end(int fd); /* ends the sending direction */
 

@@ -168,7 +168,7 @@ end
 ---@class arsenal.ListenerStats
 ---@field accepted integer connections so far
 ---@field active integer running handlers of `serve`; with `when = "readable"`, its connections
----@field refused integer times that descriptors or memory had run out
+---@field refused integer times that accepting paused because descriptors, watches or memory had run out
 ---@field gone integer handlers of `serve` whose error said only that the peer was gone or silent
 ---@field handshaking? integer of a TLS listener: handshakes under way
 ---@field failed? integer of a TLS listener: handshakes that have failed

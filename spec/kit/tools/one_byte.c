@@ -98,6 +98,15 @@ static struct iovec first_byte(const struct iovec *vectors, size_t count) {
     return (struct iovec){NULL, 0};
 }
 
+/* For a message without room for descriptors, and with one vector. */
+ssize_t recvmsg(int fd, struct msghdr *message, int flags) {
+    bool is_plain = message->msg_iovlen == 1 && message->msg_iov->iov_len > 0;
+    if (!is_plain || !is_stream_socket(fd)) return REAL(recvmsg)(fd, message, flags);
+    if (put_off(fd, READING, flags)) return -1;
+    message->msg_iov->iov_len = 1;
+    return cut(fd, REAL(recvmsg)(fd, message, flags));
+}
+
 ssize_t readv(int fd, const struct iovec *vectors, int count) {
     struct iovec one = first_byte(vectors, (size_t)count);
     if (one.iov_len == 0 || !is_stream_socket(fd)) return REAL(readv)(fd, vectors, count);

@@ -2,6 +2,8 @@
 ** A Lua module for the specs: a few calls of the system that Lua lacks.
 */
 #include <lauxlib.h>
+#include <string.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -34,10 +36,55 @@ static int posix_close(lua_State *L) {
     return 1;
 }
 
+/* send_urgent(fd, data): sends it, with its last byte as urgent data; whether all of it went out. */
+static int posix_send_urgent(lua_State *L) {
+    size_t size;
+    const char *data = luaL_checklstring(L, 2, &size);
+    ssize_t sent = send((int)luaL_checkinteger(L, 1), data, size, MSG_OOB | MSG_NOSIGNAL);
+    lua_pushboolean(L, sent == (ssize_t)size);
+    return 1;
+}
+
+/* send_descriptor(fd, data, passed): sends the data on a Unix socket, and a descriptor along with it. */
+static int posix_send_descriptor(lua_State *L) {
+    union {
+        char memory[CMSG_SPACE(sizeof(int))];
+        struct cmsghdr header;
+    } control = {{0}};
+    struct iovec part;
+    part.iov_base = (char *)luaL_checklstring(L, 2, &part.iov_len);
+    struct msghdr message = {.msg_iov = &part,
+                             .msg_iovlen = 1,
+                             .msg_control = control.memory,
+                             .msg_controllen = sizeof control.memory};
+    int passed = (int)luaL_checkinteger(L, 3);
+    control.header.cmsg_level = SOL_SOCKET;
+    control.header.cmsg_type = SCM_RIGHTS;
+    control.header.cmsg_len = CMSG_LEN(sizeof passed);
+    memcpy(CMSG_DATA(&control.header), &passed, sizeof passed);
+    ssize_t sent = sendmsg((int)luaL_checkinteger(L, 1), &message, MSG_NOSIGNAL);
+    lua_pushboolean(L, sent == (ssize_t)part.iov_len);
+    return 1;
+}
+
+/* receive_credentials(fd): from now on each message on the Unix socket brings its sender's. */
+static int posix_receive_credentials(lua_State *L) {
+    int on = 1;
+    int fd = (int)luaL_checkinteger(L, 1);
+    lua_pushboolean(L, setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof on) == 0);
+    return 1;
+}
+
 int luaopen_posix(lua_State *L) {
-    static const luaL_Reg functions[] = {{"fork", posix_fork},   {"wait", posix_wait},
-                                         {"exit", posix_exit},   {"dup", posix_dup},
-                                         {"close", posix_close}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"fork", posix_fork},
+                                         {"wait", posix_wait},
+                                         {"exit", posix_exit},
+                                         {"dup", posix_dup},
+                                         {"close", posix_close},
+                                         {"send_urgent", posix_send_urgent},
+                                         {"send_descriptor", posix_send_descriptor},
+                                         {"receive_credentials", posix_receive_credentials},
+                                         {NULL, NULL}};
     luaL_newlib(L, functions);
     return 1;
 }
