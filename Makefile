@@ -409,9 +409,8 @@ lint-rockspec:
 
 ## lint-shell         check that the shell scripts have no syntax error
 lint-shell:
-	for script in tools/beside-busy-loops tools/find tools/setup tools/test-install; do sh -n $$script || exit; done
-
-	for script in tools/check-hardening tools/find tools/setup tools/test-install; do sh -n $$script || exit; done
+	for script in attack/fuzz/run tools/beside-busy-loops tools/check-hardening tools/find tools/setup tools/test-install; do \
+		sh -n $$script || exit; done
 	bash -n .ci/run
 
 ## lint-hardening     check that the flags for hardening arrived in the shared objects
