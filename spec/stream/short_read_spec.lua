@@ -91,7 +91,7 @@ describe("urgent data on a TCP stream", function()
     end)
   end))
 
-  it("hides no bytes behind it from a handler of serve that is called when there is something to read", inside(function()
+  it("hides no bytes behind it from a handler that serve calls when there is something to read", inside(function()
     local got, expected = "", "onebeforeafter"
     local listener = kit.server(function(stream)
       got = got .. assert(stream:recv())

@@ -53,12 +53,6 @@ static inline void poller_exhausted(Poller *poller, unsigned events) {
     if (!(poller->ready & POLL_HANGUP)) poller->ready &= (uint8_t)~events;
 }
 
-<<<<<<< HEAD
-=======
-<<<<<<< HEAD
-/* Wakes all waiting tasks with `status`, and stops watching the descriptor, which stays open. */
-=======
->>>>>>> fuzz
 /*
 ** A read or write has done less than it was asked to. What comes later is an event:
 ** so this is right if nothing that came before the last event has stopped it.
@@ -67,12 +61,7 @@ static inline void poller_fell_short(Poller *poller, unsigned events) {
     if (!(poller->ready & (POLL_HANGUP | POLL_URGENT))) poller->ready &= (uint8_t)~events;
 }
 
-<<<<<<< HEAD
 /* Wakes all waiting tasks with `status`, and stops watching the descriptor, which stays open. */
-=======
-/* Wakes all who wait with `status`, and takes the descriptor from the kernel's care; it stays open. */
->>>>>>> nettrust
->>>>>>> fuzz
 void poller_close(Poller *poller, int status);
 
 void poller_forget(Poller *poller); /* an implementation's part of poller_close */

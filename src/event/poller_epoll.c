@@ -134,18 +134,8 @@ static int poller_watch(Poller *poller, unsigned events) {
     bool is_new = poller->watched == 0;
     if (is_new && !poll_take_slot(poll, poller)) return UV_ENOMEM;
     events |= poller->watched | poller->watched_first;
-<<<<<<< HEAD
     struct epoll_event event = {.events = EPOLLPRI | EPOLLRDHUP | EPOLLET,
                                 .data.u64 = poll_tag(poll, poller->slot)};
-=======
-<<<<<<< HEAD
-    struct epoll_event event = {.events = EPOLLRDHUP | EPOLLET,
-                                .data.u64 = poll_tag(poll, poller->slot)};
-=======
-    struct epoll_event event = {.events = EPOLLPRI | EPOLLRDHUP | EPOLLET,
-                                .data.u64 = epoll_tag(poll, poller->slot)};
->>>>>>> nettrust
->>>>>>> fuzz
     if (events & POLL_READ) event.events |= EPOLLIN;
     if (events & POLL_WRITE) event.events |= EPOLLOUT;
     int operation = is_new ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
