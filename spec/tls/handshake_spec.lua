@@ -191,6 +191,64 @@ describe("a TLS listener", function()
     assert.equal("after all", server:recv_line())
   end, { limit = 2 * kit.limit }))
 
+  it("serves an honest client at once, however many silent ones there are (#case46)", inside(function()
+    local listener <close> = tls_kit.listen()
+    local serving = arsenal.go(listener.serve, listener, function(stream)
+      stream:send("hello ", stream:recv_line(), "\n")
+    end)
+    local silent, count = {}, kit.count(600)
+    for i = 1, count do silent[i] = kit.connect_to(listener, { timeout = 5 }) end
+    kit.takes(0, function()
+      local client <close> = assert(tls_kit.connect(listener))
+      client:send("world\n")
+      assert.equal("hello world", client:recv_line())
+    end)
+    local stats = listener:stats()
+    if count > 512 then
+      assert(stats.failed >= count - 512 and stats.failed < count, stats.failed)
+      assert.matches("^handshake with 127%.0%.0%.1:%d+: gave way to a newer connection", stats.last_failure)
+      assert.is_nil(silent[1]:recv())
+    end
+    for _, stream in ipairs(silent) do stream:close() end
+    listener:close()
+    serving:join()
+  end, { limit = 2 * kit.limit }))
+
+  it("takes max_handshakes as an option", inside(function()
+    local listener <close> = tls_kit.listen { max_handshakes = 2 }
+    local accepting = arsenal.go(listener.accept, listener)
+    local silent = {}
+    for i = 1, 3 do
+      silent[i] = kit.connect_to(listener)
+      kit.turn_until(function() return listener:stats().handshaking == math.min(i, 2) end)
+    end
+    assert.is_nil(silent[1]:recv())
+    assert.same({ 2, 1 }, { listener:stats().handshaking, listener:stats().failed })
+    local client <close> = assert(tls_kit.connect(listener))
+    assert(accepting:join()):close()
+    for _, stream in ipairs(silent) do stream:close() end
+    assert(client)
+    for _, wrong in ipairs { 0, -1, 1.5, "2" } do
+      kit.mistake("max_handshakes", tls_kit.listen, { max_handshakes = wrong })
+    end
+    kit.mistake("max_handshakes", listener.set_tls, listener, tls_kit.server_options { max_handshakes = 2 })
+  end))
+
+  it("gives handshakes a quarter of their time while more than half of max_handshakes are unfinished", inside(function()
+    local listener <close> = tls_kit.listen { max_handshakes = 4, handshake_timeout = 4 }
+    local accepting = arsenal.go(listener.accept, listener)
+    local silent = {}
+    for i = 1, 3 do
+      silent[i] = kit.connect_to(listener)
+      kit.turn_until(function() return listener:stats().handshaking == i end)
+    end
+    kit.takes(0.9, function() assert.is_nil(silent[3]:recv()) end)
+    assert.same({ 2, 1 }, { listener:stats().handshaking, listener:stats().failed })
+    for _, stream in ipairs(silent) do stream:close() end
+    listener:close()
+    kit.fails("CLOSED", accepting:join())
+  end))
+
   it("accepts nothing before anybody wants it", inside(function()
     local listener <close> = tls_kit.listen()
     local client <close> = kit.connect_to(listener)

@@ -1,7 +1,8 @@
 /*
 ** Owns what a listener has accepted and not given out yet. A Lua function makes
 ** each stream ready, in a task of the filter's own; streams that are ready wait
-** in order for accept.
+** in order for accept. When `most` are being made ready, the oldest of them gives
+** way to a new one: silent clients hold up nobody.
 */
 #include "base/openers.h"
 
@@ -16,15 +17,19 @@ enum { FILTER_FUNCTION = 1, FILTER_STREAMS /* the ready ones, by address */, FIL
 typedef struct Filter {
     AcceptFilter accept_filter;
     TaskOwner owner;
-    Scope scope; /* of its tasks: in the tree while there are any */
+    TaskOwner past_owner; /* of the tasks that have given way */
+    Scope scope;          /* of its tasks, oldest first: in the tree while there are any */
     Loop *loop;
     Listener *listener; /* NULL once it is closed */
     uint64_t failed;
-    unsigned most; /* streams in its care at a time */
-    unsigned active;
+    unsigned most;   /* streams that are being made ready at a time */
+    unsigned active; /* of those: now */
+    unsigned tasks;  /* that have not ended, the ones that have given way included */
     unsigned first, count;
     Stream *ready[]; /* a ring of `most` */
 } Filter;
+
+enum { MOST_LEAVING = 64 }; /* tasks that have given way, and not ended yet */
 
 static const ScopeType filter_scope_type = {false, NULL};
 
@@ -34,6 +39,10 @@ static Filter *filter_of(AcceptFilter *accept_filter) {
 
 static Filter *filter_of_task(const Task *task) {
     return container_of(task->owner, Filter, owner);
+}
+
+static bool filter_is_active(const Filter *filter, const Task *task) {
+    return task->owner == &filter->owner;
 }
 
 /* --- the task of a stream --- */
@@ -66,6 +75,7 @@ static int filter_ran(lua_State *L, int status, lua_KContext context) {
     Filter *filter = (Filter *)context;
     (void)status;
     bool is_ready = lua_toboolean(L, RUN_RESULT);
+    if (!filter_is_active(filter, filter->loop->running)) return 0;
     if (is_ready && !lua_rawequal(L, RUN_RESULT, RUN_STREAM))
         return luaL_error(L, "an accept filter returns its stream, or nil and a message");
     if (!is_ready || filter->listener == NULL) {
@@ -94,6 +104,15 @@ static void filter_report(lua_State *L, int object) {
     task_report(L);
 }
 
+static void filter_drop_task(lua_State *L, Filter *filter) {
+    if (--filter->tasks == 0) {
+        scope_detach(&filter->scope);
+        lua_pushnil(L);
+        lua_rawsetp(L, LUA_REGISTRYINDEX, filter);
+    }
+    if (filter->listener != NULL) listener_wake(filter->listener);
+}
+
 /* The function's own answer has been dealt with; what else can end a task has not. */
 static void filter_task_ended(lua_State *L, Task *task, int object, int stream) {
     Filter *filter = filter_of_task(task);
@@ -103,12 +122,45 @@ static void filter_task_ended(lua_State *L, Task *task, int object, int stream) 
         lua_pushnil(L);
         filter_add_failure(L, filter);
     }
-    if (--filter->active == 0) {
-        scope_detach(&filter->scope);
+    filter->active--;
+    filter_drop_task(L, filter);
+}
+
+/* --- giving way --- */
+
+static void filter_past_task_ended(lua_State *L, Task *task, int object, int index) {
+    Filter *filter = container_of(task->owner, Filter, past_owner);
+    Stream *stream = index != 0 ? lua_touserdata(L, index) : NULL;
+    if (task->state == TASK_FAILED && object != 0) filter_report(L, object);
+    if (stream != NULL) {
+        handle_close(&stream->socket.handle);
+        address_push(L, &stream->remote);
+        lua_pushfstring(
+            L, "handshake with %s: gave way to a newer connection, since %d were unfinished",
+            lua_tostring(L, -1), (int)filter->most);
+        lua_replace(L, -2);
+    } else {
         lua_pushnil(L);
-        lua_rawsetp(L, LUA_REGISTRYINDEX, filter);
     }
-    if (filter->listener != NULL) listener_wake(filter->listener);
+    filter_add_failure(L, filter);
+    filter_drop_task(L, filter);
+}
+
+static Task *filter_oldest(const Filter *filter) {
+    const List *scopes = &filter->scope.children;
+    for (ListNode *node = scopes->first; node != NULL; node = list_next(scopes, node)) {
+        Task *task = container_of(container_of(node, Scope, sibling), Task, root);
+        if (filter_is_active(filter, task)) return task;
+    }
+    return NULL;
+}
+
+static void filter_give_way(Filter *filter) {
+    Task *oldest = filter_oldest(filter);
+    if (oldest == NULL) return;
+    oldest->owner = &filter->past_owner;
+    filter->active--;
+    scope_cancel(&oldest->root);
 }
 
 /* --- what the listener knows --- */
@@ -132,6 +184,7 @@ static bool filter_take(lua_State *L, AcceptFilter *accept_filter, int listener)
 static void filter_start(lua_State *L, AcceptFilter *accept_filter, int listener) {
     Filter *filter = filter_of(accept_filter);
     int stream = lua_gettop(L);
+    if (filter->active == filter->most) filter_give_way(filter);
     lua_getiuservalue(L, listener, 1);
     lua_pushvalue(L, -1);
     lua_rawsetp(L, LUA_REGISTRYINDEX, filter);
@@ -141,13 +194,14 @@ static void filter_start(lua_State *L, AcceptFilter *accept_filter, int listener
     lua_getiuservalue(L, stream + 1, FILTER_FUNCTION);
     Task *task = task_spawn(L, filter->loop, &filter->scope, 3, stream);
     task->owner = &filter->owner;
-    if (filter->active++ == 0) scope_attach(&filter->scope, &filter->loop->root);
+    filter->active++;
+    if (filter->tasks++ == 0) scope_attach(&filter->scope, &filter->loop->root);
     lua_settop(L, stream - 1);
 }
 
 static bool filter_is_full(AcceptFilter *accept_filter) {
     const Filter *filter = filter_of(accept_filter);
-    return filter->active + filter->count >= filter->most;
+    return filter->tasks - filter->active >= MOST_LEAVING;
 }
 
 static void filter_end(AcceptFilter *accept_filter) {
@@ -156,7 +210,7 @@ static void filter_end(AcceptFilter *accept_filter) {
     for (; filter->count > 0; filter->count--)
         handle_close(
             &filter->ready[(filter->first + filter->count - 1) % filter->most]->socket.handle);
-    if (!filter->loop->closed && filter->active > 0) scope_cancel(&filter->scope);
+    if (!filter->loop->closed && filter->tasks > 0) scope_cancel(&filter->scope);
 }
 
 static const AcceptFilterType filter_type = {filter_take, filter_start, filter_is_full, filter_end};
@@ -165,10 +219,11 @@ static const AcceptFilterType filter_type = {filter_take, filter_start, filter_i
 
 /*
 ** listener_filter(listener, fn, most): from now on fn(stream, listener) is
-** called, in a task, for each connection, at most `most` at a time. It returns the
-** stream when accept may give it out, or nil and why not; an error goes to
-** on_error. The stream is closed then, and when the listener is closed first. The
-** listener becomes a TLS listener.
+** called, in a task, for each connection; the oldest of `most` calls that have not
+** returned is cancelled when one more is needed. It returns the stream when accept
+** may give it out, or nil and why not; an error goes to on_error. The stream is
+** closed then, and when the listener is closed first. The listener becomes a TLS
+** listener.
 */
 static int listener_filter(lua_State *L) {
     Listener *listener = listener_check(L, 1);
@@ -178,6 +233,7 @@ static int listener_filter(lua_State *L) {
     *filter = (Filter){
         .accept_filter.type = &filter_type,
         .owner = {filter_task_ended},
+        .past_owner = {filter_past_task_ended},
         .scope.type = &filter_scope_type,
         .loop = listener->socket.handle.loop,
         .listener = listener,
@@ -206,8 +262,17 @@ static int listener_filtering(lua_State *L) {
     return 3;
 }
 
+/* listener_is_crowded(listener): whether more than half of the streams that may be in a task are. */
+static int listener_is_crowded(lua_State *L) {
+    const Listener *listener = listener_check(L, 1);
+    const Filter *filter = listener->filter != NULL ? filter_of(listener->filter) : NULL;
+    lua_pushboolean(L, filter != NULL && filter->active > filter->most / 2);
+    return 1;
+}
+
 static const luaL_Reg functions[] = {
     {"listener_filter", listener_filter},
+    {"listener_is_crowded", listener_is_crowded},
     {"listener_filtering", listener_filtering},
     {NULL, NULL},
 };

@@ -17,7 +17,7 @@ typedef struct AcceptFilterType {
     bool (*take)(lua_State *L, struct AcceptFilter *filter, int listener);
     /* [-1, +0] starts on the stream on top, which the listener at that index has accepted. */
     void (*start)(lua_State *L, struct AcceptFilter *filter, int listener);
-    /* Whether it holds so many streams that no more should be accepted. */
+    /* Whether it is so busy ending streams that no more should be accepted for now. */
     bool (*is_full)(struct AcceptFilter *filter);
     /* The listener is closed: closes every stream that it holds. */
     void (*end)(struct AcceptFilter *filter);

@@ -30,6 +30,7 @@
 ---@class arsenal.TLSConnectOptions: arsenal.ConnectOptions, arsenal.TLSClientOptions
 
 ---@class arsenal.TLSListenOptions: arsenal.ListenOptions, arsenal.TLSServerOptions
+---@field max_handshakes? integer most unfinished handshakes; the oldest gives way to one more; default 512
 
 ---@class arsenal.TLSCertificate
 ---@field subject string

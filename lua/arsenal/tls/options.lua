@@ -80,7 +80,7 @@ end
 options.server = union(per_name, { sni = sni_table_or_function, handshake_timeout = "seconds" })
 
 options.connect = union(tcp_options.connect, options.client)
-options.listen = union(tcp_options.listen, options.server)
+options.listen = union(tcp_options.listen, options.server, { max_handshakes = "count" })
 
 -- Returns those of the given options that are among `kinds`.
 function options.only(kinds, given)

@@ -12,7 +12,8 @@ local tls_options = require("arsenal.tls.options")
 
 local server = {}
 
-local MOST_FILTERED <const> = 512 -- connections of a listener that are in their handshake, or done and not accepted
+local MAX_HANDSHAKES <const>, MOST_HANDSHAKES <const> = 512, 1 << 20 -- of a listener; and the most that C takes
+local CROWDED <const> = 0.25 -- of the time limit is left for a handshake while more than half of these are unfinished
 
 -- Identities --------------------------------------------------------------------------------------
 
@@ -75,14 +76,14 @@ end
 
 -- Makes the stream TLS; or returns nil, message, code. A failed handshake, and an error in an sni function, closes the
 -- stream.
-local function shake_hands(stream, identity)
+local function shake_hands(stream, identity, seconds)
   local session = openssl.session(identity.context)
   local done, message, code = core.stream_upgrade(stream, session)
   if not done then return nil, message, code end
-  if not identity.sni then return core.stream_handshake(stream, identity.timeout) end
+  if not identity.sni then return core.stream_handshake(stream, seconds) end
   local guard <close> = setmetatable({ stream = stream }, Guard)
   guard.done, message, code =
-    time_limit.within(identity.timeout, "handshake %s", tostring(stream), answer, stream, session, identity.sni)
+    time_limit.within(seconds, "handshake %s", tostring(stream), answer, stream, session, identity.sni)
   return guard.done, message, code
 end
 
@@ -94,7 +95,9 @@ local identities <const> = core.tls_servers
 
 -- The listener's filter: returns the stream once its handshake is done. An error comes from an sni function.
 local function secure(stream, listener)
-  local done, message, code = shake_hands(stream, identities[listener])
+  local identity = identities[listener]
+  local seconds = identity.timeout * (core.listener_is_crowded(listener) and CROWDED or 1)
+  local done, message, code = shake_hands(stream, identity, seconds)
   if done then return stream end
   return nil, message, code
 end
@@ -124,7 +127,7 @@ function server.listen(host, port, options)
   listener, message, code = tcp.listen(host, port, tls_options.only(tcp_options.listen, options))
   if not listener then return nil, message, code end
   identities[listener] = identity
-  core.listener_filter(listener, secure, MOST_FILTERED)
+  core.listener_filter(listener, secure, math.min(options.max_handshakes or MAX_HANDSHAKES, MOST_HANDSHAKES))
   return listener
 end
 
@@ -147,7 +150,7 @@ end
 function server.start(stream, options)
   local identity, message, code = new_identity(options)
   if not identity then return nil, ("start_tls %s: %s"):format(stream, message), code end
-  return shake_hands(stream, identity)
+  return shake_hands(stream, identity, identity.timeout)
 end
 
 return server
