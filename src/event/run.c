@@ -147,6 +147,8 @@ static int run_in_task(lua_State *L) {
 }
 
 int run_outside(lua_State *L) {
+    Task *task = loop_of(L)->running;
+    if (task != NULL) return task_pause_before(L, task);
     lua_Debug here;
     lua_getstack(L, 0, &here);
     lua_getinfo(L, "f", &here);

@@ -132,32 +132,59 @@ void task_init_wait(Task *task) {
 
 /* --- waiting --- */
 
-Task *task_enter(lua_State *L, Loop *loop) {
-    Task *task = loop->running;
-    if (loop->closed) loop_check_open(L, loop, "cannot wait");
-    if (task == NULL) {
-        if (loop->turning)
-            luaL_error(L, "cannot wait in a function that the event loop calls; "
-                          "start a task with arsenal.go instead");
-        return NULL;
-    }
-    if (task->top != L)
+/* Raises what is wrong with waiting here. */
+static void wait_refuse(lua_State *L, const Loop *loop) {
+    loop_check_open(L, loop, "cannot wait");
+    if (loop->running == NULL)
+        luaL_error(L, "cannot wait in a function that the event loop calls; "
+                      "start a task with arsenal.go instead");
+    if (loop->running->top != L)
         luaL_error(L, "cannot wait in a coroutine made by Lua's coroutine library inside a task; "
                       "make it with arsenal.coroutine instead");
-    if (!lua_isyieldable(L))
-        luaL_error(L, "cannot wait here: Lua cannot yield inside a function called from C, such as "
-                      "a comparison of table.sort, a replacement of string.gsub, a finalizer or "
-                      "require; wait before it, or start a task with arsenal.go");
+    luaL_error(L, "cannot wait here: Lua cannot yield inside a function called from C, such as "
+                  "a comparison of table.sort, a replacement of string.gsub, a finalizer or "
+                  "require; wait before it, or start a task with arsenal.go");
+}
+
+static inline Task *wait_enter(lua_State *L, Loop *loop) {
+    Task *task = loop->running;
+    if (task == NULL && !loop->turning && !loop->closed) return NULL;
+    if (task == NULL || loop->closed || task->top != L || !lua_isyieldable(L)) wait_refuse(L, loop);
     task_clear_timeout(task);
     task->progress = 0;
     task->status = 0;
     return task;
 }
 
+Task *task_enter_now(lua_State *L, Loop *loop) {
+    return wait_enter(L, loop);
+}
+
+Task *task_enter(lua_State *L, Loop *loop) {
+    Task *task = wait_enter(L, loop);
+    return task != NULL && task_spent(loop) ? NULL : task;
+}
+
+/* The function that runs is the one whose call was put off. */
+static int wait_call_again(lua_State *L) {
+    lua_Debug here;
+    lua_getstack(L, 0, &here);
+    lua_getinfo(L, "f", &here);
+    lua_CFunction function = lua_tocfunction(L, -1);
+    lua_pop(L, 1);
+    return function(L);
+}
+
+static const WaitKind pause_before = {wait_call_again, NULL, task_describe_pause};
+
+int task_pause_before(lua_State *L, Task *task) {
+    return task_pause(L, task, &pause_before, NULL);
+}
+
 Task *task_spent_anywhere(lua_State *L, Loop *loop) {
     Task *task = loop->running;
     if (!task_spent(loop) || task == NULL || task->top != L || !lua_isyieldable(L)) return NULL;
-    return task_enter(L, loop);
+    return task_enter_now(L, loop);
 }
 
 void task_describe_pause(lua_State *L, Task *task) {

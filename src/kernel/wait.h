@@ -8,8 +8,8 @@
 #include "kernel/loop.h"
 #include "kernel/wait_queue.h"
 
-/* The calls that a task may make without waiting before others have their turn. */
-enum { BUDGET = 128 };
+/* What a task may spend before others have their turn: a call that finds its result at once costs two. */
+enum { BUDGET = 256 };
 
 typedef struct Task Task;
 typedef struct TaskObject TaskObject;
@@ -60,11 +60,19 @@ struct Task {
 };
 
 /*
-** The first line of each call that may wait. Returns the running task; or NULL
-** outside of tasks, where `return run_outside(L)` makes the call in a task of its
-** own. Raises an error if Lua cannot yield.
+** The first line of each call that may wait: the running task, or NULL. Then
+** `return run_outside(L)` follows: it makes the call in a task of its own where
+** there is none, or lets other tasks run first if this one has had its share,
+** and makes the call again from its beginning; so the stack must still hold
+** the arguments. Raises an error where Lua can't yield.
 */
 Task *task_enter(lua_State *L, Loop *loop);
+
+/* The same checks for a call that must not be put off: NULL only where there is no task. */
+Task *task_enter_now(lua_State *L, Loop *loop);
+
+/* Lets other tasks run, and makes the running function's call from its beginning. */
+int task_pause_before(lua_State *L, Task *task);
 
 /* The last line of each: waits, then returns what kind->step returns, or raises a cancellation. */
 int task_wait(lua_State *L, Task *task, const WaitKind *kind, void *object);

@@ -315,7 +315,6 @@ static int resolve_numeric(lua_State *L, const Address *address, int family) {
 ** (seconds). A numeric address is answered at once.
 */
 static int dns_resolve(lua_State *L) {
-    static const WaitKind pause = {dns_resolve, NULL, task_describe_pause};
     static const char *const names[] = {"family", "timeout", NULL};
     Address address;
     size_t length;
@@ -327,7 +326,6 @@ static int dns_resolve(lua_State *L) {
     Task *task = task_enter(L, loop_of(L));
     if (task == NULL) return run_outside(L);
     lua_settop(L, OPTIONS);
-    if (task_spent(task->loop)) return task_pause(L, task, &pause, NULL);
     if (strlen(host) == length && address_parse(&address, host, 0))
         return resolve_numeric(L, &address, family);
     const char *wrong = address_refuse(host, length);

@@ -256,10 +256,9 @@ static int channel_would_wait(lua_State *L, const Channel *channel, const char *
 
 /* channel:try_send(value) like send; "TIMEOUT" where send would wait. */
 static int channel_try_send(lua_State *L) {
-    static const WaitKind pause = {channel_try_send, NULL, task_describe_pause};
     Channel *channel = channel_check_send(L);
     Task *task = task_spent_anywhere(L, channel->handle.loop);
-    if (task != NULL) return task_pause(L, task, &pause, NULL);
+    if (task != NULL) return task_pause_before(L, task);
     int results = channel_send_now(L, channel);
     return results > 0 ? results
                        : channel_would_wait(L, channel, "send",
@@ -268,11 +267,10 @@ static int channel_try_send(lua_State *L) {
 
 /* channel:try_recv() like recv; "TIMEOUT" where recv would wait. */
 static int channel_try_recv(lua_State *L) {
-    static const WaitKind pause = {channel_try_recv, NULL, task_describe_pause};
     Channel *channel = channel_check(L);
     lua_settop(L, SELF);
     Task *task = task_spent_anywhere(L, channel->handle.loop);
-    if (task != NULL) return task_pause(L, task, &pause, NULL);
+    if (task != NULL) return task_pause_before(L, task);
     int results = channel_recv_now(L, channel);
     return results > 0
                ? results

@@ -153,10 +153,10 @@ static int lock_acquire(lua_State *L, int type) {
     return lock_take_or_wait(L, lock, task);
 }
 
-static int lock_try(lua_State *L, int type, const WaitKind *pause) {
+static int lock_try(lua_State *L, int type) {
     Lock *lock = handle_check(L, SELF, &lock_types[type], 1);
     Task *task = task_spent_anywhere(L, lock->handle.loop);
-    if (task != NULL) return task_pause(L, task, pause, NULL);
+    if (task != NULL) return task_pause_before(L, task);
     if (!lock->handle.open) return lock_fail(L, lock, ARSENAL_CLOSED);
     if (lock_take(lock, permit_new(L, type))) return 1;
     const char *reason = type == MUTEX ? "already locked" : "no permit is free";
@@ -170,8 +170,7 @@ static int mutex_lock(lua_State *L) {
 
 /* mutex:try_lock() a guard, or "TIMEOUT" where lock would wait. */
 static int mutex_try_lock(lua_State *L) {
-    static const WaitKind pause = {mutex_try_lock, NULL, task_describe_pause};
-    return lock_try(L, MUTEX, &pause);
+    return lock_try(L, MUTEX);
 }
 
 /* semaphore:acquire() a permit, once one is free. */
@@ -181,8 +180,7 @@ static int semaphore_acquire(lua_State *L) {
 
 /* semaphore:try_acquire() a permit, or "TIMEOUT" where acquire would wait. */
 static int semaphore_try_acquire(lua_State *L) {
-    static const WaitKind pause = {semaphore_try_acquire, NULL, task_describe_pause};
-    return lock_try(L, SEMAPHORE, &pause);
+    return lock_try(L, SEMAPHORE);
 }
 
 static int lock_new(lua_State *L, int type, lua_Integer permits) {

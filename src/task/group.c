@@ -136,8 +136,7 @@ static int group_wait(lua_State *L) {
     unsigned enough = (unsigned)luaL_optinteger(L, 2, 0);
     Task *task = task_enter(L, group->loop);
     if (task == NULL) return run_outside(L);
-    if (group->active <= enough)
-        return task_spent(task->loop) ? task_pause(L, task, &group_wait_kind, group) : 0;
+    if (group->active <= enough) return 0;
     task->waiter.threshold = enough;
     waiter_join(&task->waiter, &group->waiters, NULL);
     return task_wait(L, task, &group_wait_kind, group);
@@ -242,12 +241,12 @@ static int group_body_done(lua_State *L, int status, lua_KContext context) {
     return group_waited(L, status, context);
 }
 
-static int group_begin_run(lua_State *L, const WaitKind *pause, bool must_report) {
+static int group_begin_run(lua_State *L, bool must_report) {
     luaL_checktype(L, 1, LUA_TFUNCTION);
     luaL_checktype(L, 2, LUA_TFUNCTION);
-    Task *task = task_enter(L, loop_of(L));
+    Task *task = task_enter_now(L, loop_of(L));
     if (task == NULL) return luaL_error(L, "a group is opened inside a task");
-    if (task_spent(task->loop)) return task_pause(L, task, pause, NULL);
+    if (task_spent(task->loop)) return task_pause_before(L, task);
     Group *group = group_make(L, 1);
     group->must_report = must_report;
     lua_replace(L, RUN_GROUP);
@@ -274,8 +273,7 @@ static int group_begin_run(lua_State *L, const WaitKind *pause, bool must_report
 ** error and traceback. If failed raises an error, that goes to on_error.
 */
 static int group_run(lua_State *L) {
-    static const WaitKind pause = {group_run, NULL, task_describe_pause};
-    return group_begin_run(L, &pause, false);
+    return group_begin_run(L, false);
 }
 
 /*
@@ -284,8 +282,7 @@ static int group_run(lua_State *L) {
 ** reports a failure even if fn has succeeded.
 */
 static int group_run_strictly(lua_State *L) {
-    static const WaitKind pause = {group_run_strictly, NULL, task_describe_pause};
-    return group_begin_run(L, &pause, true);
+    return group_begin_run(L, true);
 }
 
 /* --- starting tasks, and the rest --- */

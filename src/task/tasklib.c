@@ -84,9 +84,7 @@ static int tasklib_join(lua_State *L) {
     TaskObject *joined = task_object_check(L, 1);
     Task *task = task_enter(L, loop_upvalue(L));
     if (task == NULL) return run_outside(L);
-    if (joined->task == NULL)
-        return task_spent(task->loop) ? task_pause(L, task, &join_wait, joined)
-                                      : task_push_result(L, 1);
+    if (joined->task == NULL) return task_push_result(L, 1);
     if (joined->task == task) return luaL_error(L, "a task cannot join itself");
     waiter_join(&task->waiter, &joined->task->joiners, NULL);
     return task_wait(L, task, &join_wait, joined);
@@ -137,7 +135,7 @@ static int tasklib_tostring(lua_State *L) {
 
 /* can_wait(): true inside a task, false outside of any; an error where Lua can't yield. */
 static int tasklib_can_wait(lua_State *L) {
-    lua_pushboolean(L, task_enter(L, loop_upvalue(L)) != NULL);
+    lua_pushboolean(L, task_enter_now(L, loop_upvalue(L)) != NULL);
     return 1;
 }
 

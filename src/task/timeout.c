@@ -181,12 +181,11 @@ static int timeout_shield_done(lua_State *L, int status, lua_KContext context) {
 }
 
 /* (seconds, fn, ...) */
-static int timeout_begin(lua_State *L, const WaitKind *pause, lua_KFunction done) {
+static int timeout_begin(lua_State *L, lua_KFunction done) {
     uint64_t duration = args_duration(L, 1);
     task_check_function(L, 2);
     Task *task = task_enter(L, timeout_part(L)->loop);
     if (task == NULL) return run_outside(L);
-    if (task_spent(task->loop)) return task_pause(L, task, pause, NULL);
     return timeout_call(L, task, &timeout_type, duration, done);
 }
 
@@ -196,8 +195,7 @@ static int timeout_begin(lua_State *L, const WaitKind *pause, lua_KFunction done
 ** wait; an inner limit never outlives an outer one.
 */
 static int timeout_function(lua_State *L) {
-    static const WaitKind pause = {timeout_function, NULL, task_describe_pause};
-    return timeout_begin(L, &pause, timeout_done);
+    return timeout_begin(L, timeout_done);
 }
 
 /*
@@ -206,8 +204,7 @@ static int timeout_function(lua_State *L) {
 ** distinguish that from a "TIMEOUT" which fn returns.
 */
 static int timeout_within(lua_State *L) {
-    static const WaitKind pause = {timeout_within, NULL, task_describe_pause};
-    return timeout_begin(L, &pause, timeout_within_done);
+    return timeout_begin(L, timeout_within_done);
 }
 
 /*
@@ -215,12 +212,11 @@ static int timeout_within(lua_State *L) {
 ** cancelled. So it raises no cancellation before fn runs.
 */
 static int timeout_shield(lua_State *L) {
-    static const WaitKind pause = {timeout_shield, NULL, task_describe_pause};
     task_check_function(L, 1);
-    Task *task = task_enter(L, timeout_part(L)->loop);
+    Task *task = task_enter_now(L, timeout_part(L)->loop);
     if (task == NULL) return run_outside(L);
     if (!task->scopes.innermost->doomed && task_spent(task->loop))
-        return task_pause(L, task, &pause, NULL);
+        return task_pause_before(L, task);
     lua_pushnil(L);
     lua_insert(L, CALL_SECONDS);
     return timeout_call(L, task, &shield_type, FOREVER, timeout_shield_done);
