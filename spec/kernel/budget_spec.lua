@@ -69,6 +69,108 @@ local calls <const> = {
   end,
 }
 
+-- Calls that fail or succeed at once. Each function gets a connected pair, and returns the call.
+local paired <const> = {}
+
+-- A call of a method on a stream that was prepared.
+local function on_stream(prepare, method, ...)
+  local arguments = table.pack(...)
+  return function(near, far)
+    prepare(near, far)
+    return function() near[method](near, table.unpack(arguments, 1, arguments.n)) end
+  end
+end
+
+local function nothing() end
+local function close_near(near) near:close() end
+local function shut_down(near) near:shutdown() end
+
+paired.recv_closed = on_stream(close_near, "recv")
+paired.recv_line_closed = on_stream(close_near, "recv_line")
+paired.recv_exactly_0 = on_stream(nothing, "recv_exactly", 0)
+paired.send_closed = on_stream(close_near, "send", "x")
+paired.send_empty = on_stream(nothing, "send", "")
+paired.send_after_shutdown = on_stream(shut_down, "send", "x")
+paired.shutdown_again = on_stream(shut_down, "shutdown")
+paired.start_tls_closed = on_stream(close_near, "start_tls", { verify = false })
+
+function paired.copy_closed(near, far)
+  near:close()
+  return function() arsenal.copy(near, far) end
+end
+
+function paired.copy_at_end(near, far)
+  far:shutdown()
+  return function() arsenal.copy(near, near) end
+end
+
+function paired.copy_0(near, far)
+  return function() arsenal.copy(near, far, { max = 0 }) end
+end
+
+-- A call of a method on an object that is closed.
+local function on_closed(open, method, ...)
+  local arguments = table.pack(...)
+  return function()
+    local object = open()
+    object:close()
+    return function() object[method](object, table.unpack(arguments, 1, arguments.n)) end
+  end
+end
+
+local function bind()
+  return arsenal.udp.bind("127.0.0.1", 0)
+end
+
+paired.accept_closed = on_closed(kit.listen, "accept")
+paired.recv_from_closed = on_closed(bind, "recv_from")
+paired.send_to_closed = on_closed(bind, "send_to", "x", "127.0.0.1", 9)
+paired.signal_closed = on_closed(function() return arsenal.signal("SIGUSR1") end, "wait")
+paired.pool_closed = on_closed(function() return arsenal.pool { connect = nothing } end, "with", nothing)
+
+-- A call of a function with these arguments.
+local function plain(fn, ...)
+  local arguments = table.pack(...)
+  return function()
+    return function() fn(table.unpack(arguments, 1, arguments.n)) end
+  end
+end
+
+paired.wait_readable_bad = plain(arsenal.wait_readable, 999)
+paired.wait_writable_file = plain(function() arsenal.wait_writable(1) end)
+paired.resolve_numeric = plain(arsenal.dns.resolve, "127.0.0.1")
+paired.resolve_invalid = plain(arsenal.dns.resolve, "")
+paired.reverse_invalid = plain(arsenal.dns.reverse, "x")
+paired.connect_invalid = plain(arsenal.tcp.connect, "", 1)
+paired.connect_unix_missing = plain(arsenal.unix.connect, "/nonexistent/path")
+
+-- These never wait, but loops of them keep the others from running, too.
+paired.listen = plain(function() kit.listen():close() end)
+paired.bind = plain(function() bind():close() end)
+
+function paired.try_recv()
+  local channel = arsenal.channel()
+  return function() channel:try_recv() end
+end
+
+function paired.try_send()
+  local channel = arsenal.channel()
+  return function() channel:try_send(1) end
+end
+
+function paired.try_lock()
+  local mutex = arsenal.mutex()
+  local held = mutex:lock()
+  return function() return mutex:try_lock(), held end
+end
+
+for name, prepare in pairs(paired) do
+  calls[name] = function()
+    local near, far = kit.tcp_pair()
+    return prepare(near, far), near, far
+  end
+end
+
 for name, prepare in pairs(calls) do
   describe(name .. ", in a loop", function()
     it("lets others run", inside(function()

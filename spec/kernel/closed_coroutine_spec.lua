@@ -156,3 +156,51 @@ describe("a coroutine that is closed while its task waits in it, and collected",
     end))
   end
 end)
+
+-- An object wakes a task; before the task runs, its coroutine is closed and the object is collected. Each kind
+-- returns the wait and what wakes it.
+local wakes <const> = {
+  event = function(share)
+    share.object = arsenal.event()
+    return function() share.object:wait() end, function() share.object:set() end
+  end,
+  channel = function(share)
+    share.object = arsenal.channel()
+    return function() share.object:recv() end, function() share.object:try_send(1) end
+  end,
+  ["closed channel"] = function(share)
+    share.object = arsenal.channel()
+    return function() share.object:recv() end, function() share.object:close() end
+  end,
+  mutex = function(share)
+    share.object = arsenal.mutex()
+    share.guard = share.object:lock()
+    return function() share.object:lock() end, function() share.guard:unlock() end
+  end,
+  ["closed stream"] = function(share)
+    share.object, share.far = kit.tcp_pair()
+    return function() share.object:recv() end, function() share.object:close() end
+  end,
+}
+
+describe("an object that has woken a task whose coroutine is then closed", function()
+  for name, kind in pairs(wakes) do
+    it(("may be collected before the task runs: %s (#case41)"):format(name), kit.inside(function()
+      local function woken_and_closed()
+        local share = {}
+        local wait, wake = kind(share)
+        local co = arsenal.coroutine.create(wait)
+        local task = arsenal.go(arsenal.coroutine.resume, co)
+        arsenal.yield()
+        wake()
+        coroutine.close(co)
+        return task
+      end
+      for _ = 1, 20 do
+        local task = woken_and_closed()
+        for _ = 1, 3 do collectgarbage() end
+        task:join()
+      end
+    end))
+  end
+end)

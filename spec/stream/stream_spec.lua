@@ -138,6 +138,27 @@ describe("a TCP stream", function()
   end))
 end)
 
+describe("a reset that a send has reported", function()
+  it("is no clean end of stream for the receives after it", inside(function()
+    local near, far = kit.tcp_pair()
+    kit.small_buffers(near)
+    kit.small_buffers(far)
+    local sending = kit.stuck_sender(near)
+    near:reset()
+    local code
+    repeat code = select(3, far:send("x")) until code
+    assert.equal("ECONNRESET", code)
+    local last
+    repeat
+      local data, message, failure = far:recv()
+      last = { data, message, failure }
+    until not data
+    assert.equal("ECONNRESET", last[3])
+    sending:join()
+    far:close()
+  end))
+end)
+
 describe("a stream under load", function()
   it("holds the memory flat while nobody receives (#case18)", inside(function()
     kit.with_pair(function(a, b)

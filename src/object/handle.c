@@ -16,9 +16,12 @@ static const char mark_key;  /* in a metatable: its userdata are handles */
 typedef struct HandleCounts {
     LoopPart part;
     unsigned open[HANDLE_KINDS];
+    int buried;         /* objects in the list at buried_key */
+    uint64_t buried_at; /* the turn in which the last came there */
 } HandleCounts;
 
 static const char counts_key;
+static const char buried_key; /* registry: list of finalized objects */
 
 static HandleCounts *handle_counts(const Loop *loop) {
     return loop_part(loop, &counts_key);
@@ -58,8 +61,29 @@ static int handle_close_method(lua_State *L) {
     return 1;
 }
 
+/*
+** A task that has been woken and has not run yet may still have its object: where
+** user code has closed the coroutine that kept the object, the object's memory is
+** kept here until the task has run, which is in the next turn at the latest.
+*/
+static void handle_bury(lua_State *L, const Loop *loop) {
+    HandleCounts *part = handle_counts(loop);
+    if (part->buried == 0 || loop->turns > part->buried_at + 1) {
+        lua_newtable(L);
+        lua_rawsetp(L, LUA_REGISTRYINDEX, &buried_key);
+        part->buried = 0;
+    }
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &buried_key);
+    lua_pushvalue(L, 1);
+    lua_rawseti(L, -2, ++part->buried);
+    part->buried_at = loop->turns;
+    lua_pop(L, 1);
+}
+
 static int handle_finalize(lua_State *L) {
-    handle_close(handle_check_any(L));
+    Handle *handle = handle_check_any(L);
+    handle_close(handle);
+    if (!handle->loop->closed && handle->loop->ready > 0) handle_bury(L, handle->loop);
     return 0;
 }
 

@@ -29,12 +29,21 @@ static void stream_io_charge(const Stream *stream, size_t count) {
     stream->socket.handle.loop->budget -= (int)(count / READ_SIZE);
 }
 
-/* A read has returned no bytes. */
+/* A read has returned no bytes. After a lost connection that is no end of the stream: bytes may be missing. */
 static ptrdiff_t stream_io_read_none(Stream *stream, ptrdiff_t answer) {
     if (transport_wants(answer) || answer == TRANSPORT_AGAIN)
         return stream_io_answer(stream, answer);
-    stream->read_end = answer == 0 ? 1 : (int)answer;
+    if (answer == 0) answer = stream->lost != 0 ? stream->lost : 1;
+    stream->read_end = (int)answer;
     return 0;
+}
+
+/* A write has returned no count. The kernel reports a lost connection only once, to a send as well as to a receive. */
+static ptrdiff_t stream_io_written_none(Stream *stream, ptrdiff_t answer) {
+    bool is_lost = answer == UV_ECONNRESET || answer == UV_ETIMEDOUT || answer == UV_EHOSTUNREACH ||
+                   answer == UV_ENETUNREACH || answer == UV_ENETDOWN;
+    if (is_lost) stream->lost = (int)answer;
+    return stream_io_answer(stream, answer);
 }
 
 static ptrdiff_t stream_io_has_read(Stream *stream, size_t count) {
@@ -118,7 +127,7 @@ ptrdiff_t stream_write(Stream *stream, const uv_buf_t *parts, unsigned count, si
     Poller *poller = &stream->socket.poller;
     if (!(poller->ready & POLL_WRITE)) return TRANSPORT_WANTS_WRITE;
     ptrdiff_t written = stream->transport->write(stream->state, poller->fd, parts, count);
-    if (written < 0) return stream_io_answer(stream, written);
+    if (written < 0) return stream_io_written_none(stream, written);
     if ((size_t)written < size && stream->transport->short_is_empty)
         poller_fell_short(poller, POLL_WRITE);
     return stream_io_has_written(stream, (size_t)written);
@@ -129,7 +138,7 @@ ptrdiff_t stream_write_splice(Stream *stream, Splice *splice) {
     if (!(poller->ready & POLL_WRITE)) return TRANSPORT_WANTS_WRITE;
     ptrdiff_t written = splice_drain(splice, poller->fd);
     if (written == UV_EAGAIN) written = TRANSPORT_WANTS_WRITE;
-    if (written < 0) return stream_io_answer(stream, written);
+    if (written < 0) return stream_io_written_none(stream, written);
     return stream_io_has_written(stream, (size_t)written);
 }
 

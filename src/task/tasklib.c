@@ -133,9 +133,16 @@ static int tasklib_tostring(lua_State *L) {
     return 1;
 }
 
-/* can_wait(): true inside a task, false outside of any; an error where Lua can't yield. */
+/*
+** can_wait(): true inside a task, false outside of any; an error where Lua can't
+** yield. Functions written in Lua begin with it, so a task that has had its share
+** pauses here.
+*/
 static int tasklib_can_wait(lua_State *L) {
-    lua_pushboolean(L, task_enter_now(L, loop_upvalue(L)) != NULL);
+    Loop *loop = loop_upvalue(L);
+    bool can_wait = task_enter(L, loop) != NULL;
+    if (!can_wait && loop->running != NULL) return task_pause_before(L, loop->running);
+    lua_pushboolean(L, can_wait);
     return 1;
 }
 
