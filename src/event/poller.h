@@ -15,17 +15,16 @@
 
 #if defined(__linux__) && !defined(ARSENAL_POLLER_UV)
 #define POLLER_IS_EPOLL
-enum { POLLER_SEES_HANGUP = 1 }; /* POLL_HANGUP comes with the event */
+enum { POLLER_SEES_ALL = 1 }; /* POLL_HANGUP and POLL_URGENT come with the event */
 #else
-enum { POLLER_SEES_HANGUP = 0 };
+enum { POLLER_SEES_ALL = 0 };
 #endif
 
 enum {
     POLL_READ = 1,
     POLL_WRITE = 2,
     POLL_HANGUP = 4, /* no more to come: what is there stays ready */
-    POLL_URGENT =
-        8 /* of a stream: urgent data has come, where a read stops although more is there */
+    POLL_URGENT = 8  /* urgent data has come: a read stops in front of it */
 };
 
 typedef struct Poller {

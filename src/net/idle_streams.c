@@ -75,7 +75,7 @@ static bool idle_stream_goes_on(Stream *stream) {
 /* False if the stream is closed or at its end: the handler is not called. */
 static bool idle_stream_is_worth_a_call(Stream *stream) {
     if (!stream->socket.handle.open) return false;
-    bool may_have_ended = !POLLER_SEES_HANGUP || (stream->socket.poller.ready & POLL_HANGUP);
+    bool may_have_ended = !POLLER_SEES_ALL || (stream->socket.poller.ready & POLL_HANGUP);
     return may_have_ended || stream->read_end != 0 ? stream_probe(stream) : true;
 }
 

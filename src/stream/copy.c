@@ -168,7 +168,8 @@ static ptrdiff_t copy_write_splice(Copy *copy) {
 static ptrdiff_t copy_read_splice(Copy *copy) {
     size_t size = copy_at_most(copy, SPLICE_SIZE);
     ptrdiff_t count = stream_read_splice(copy->from, &copy->splice, size);
-    if (count >= 0 && count < COPY_LITTLE) copy->way = COPY_MEMORY;
+    bool may_be_urgent = count == TRANSPORT_WANTS_READ && !POLLER_SEES_ALL;
+    if (may_be_urgent || (count >= 0 && count < COPY_LITTLE)) copy->way = COPY_MEMORY;
     return count;
 }
 
