@@ -319,13 +319,17 @@ POINTS ?= $(if $(FULL),0,$(if $(SANITIZE),8,40))
 ATTACKS := $(BUILD)/attack
 ATTACK_LIBS = $(shell pkg-config --libs lua5.4 libuv)
 
-test-oom: PRELOAD = $(CURDIR)/$(ATTACKS)/fail_malloc.so
-test-oom: $(ATTACKS)/fail_malloc.so
+define run_attack
+LD_PRELOAD='$(2)' ASAN_OPTIONS=verify_asan_link_order=0:detect_leaks=1 POINTS=$(POINTS) \
+	ATTACK_CERTIFICATE=$(ATTACKS)/certificate.pem $(ATTACKS)/$(1) $(RUN_ONLY)
+endef
 
 .PHONY: test-oom test-hook
-test-oom test-hook: test-%: all $(ATTACKS)/% $(ATTACKS)/certificate.pem
-	LD_PRELOAD='$(PRELOAD)' ASAN_OPTIONS=verify_asan_link_order=0:detect_leaks=1 POINTS=$(POINTS) \
-		ATTACK_CERTIFICATE=$(ATTACKS)/certificate.pem $(ATTACKS)/$* $(RUN_ONLY)
+test-oom: all $(ATTACKS)/oom $(ATTACKS)/fail_malloc.so $(ATTACKS)/certificate.pem
+	$(call run_attack,oom,$(CURDIR)/$(ATTACKS)/fail_malloc.so)
+
+test-hook: all $(ATTACKS)/hook $(ATTACKS)/certificate.pem
+	$(call run_attack,hook)
 
 # The program exports Lua's functions to the modules.
 ATTACK_FILES := $(wildcard attack/kit/*.[ch] attack/oom/fail_malloc.h)

@@ -104,15 +104,43 @@ void task_check_function(lua_State *L, int index) {
 
 /* --- ending without the coroutine --- */
 
+/* Finds the frame of the coroutine's first function; false: it has none, as it has not begun or was closed. */
+static bool task_find_first_frame(lua_State *co, lua_Debug *first) {
+    lua_Debug frame;
+    int level = 0;
+    for (; lua_getstack(co, level, &frame); level++)
+        *first = frame;
+    return level > 0;
+}
+
+/*
+** [-0, +1 or 0] what the owner of a task whose coroutine can't go on looks after:
+** its index, or 0 if user code has closed the coroutine. Needs no memory.
+*/
+static int task_push_attachment(lua_State *L, const Task *task) {
+    lua_State *co = task->L;
+    lua_Debug first;
+    if (task->owner == NULL) return 0;
+    if (task_find_first_frame(co, &first)) {
+        if (lua_getlocal(co, &first, BODY_ATTACHMENT) == NULL) return 0;
+    } else {
+        if (lua_gettop(co) <= BODY_ATTACHMENT) return 0;
+        lua_pushvalue(co, BODY_ATTACHMENT + 1); /* behind the function that was to begin */
+    }
+    lua_xmove(co, L, 1);
+    return lua_gettop(L);
+}
+
 /* (task, message, error): ends a task whose coroutine cannot go on. */
 static int task_end_dead(lua_State *L) {
     Task *task = lua_touserdata(L, 1);
+    int attachment = task_push_attachment(L, task);
     if (lua_touserdata(L, 2) != NULL)
         lua_pushstring(L, lua_touserdata(L, 2));
     else
         lua_pushvalue(L, 3);
     luaL_traceback(L, task->L, NULL, 0);
-    task_end(L, task, TASK_FAILED, 2, 0);
+    task_end(L, task, TASK_FAILED, 2, attachment);
     return 0;
 }
 
@@ -131,7 +159,9 @@ static void task_died(lua_State *L, Task *task, const char *message) {
     }
     if (lua_pcall(L, 3, 0, 0) != LUA_OK) {
         lua_pop(L, 1);
-        task_end(L, task, TASK_FAILED, 0, 0);
+        int top = lua_gettop(L), attachment = task_push_attachment(L, task);
+        task_end(L, task, TASK_FAILED, 0, attachment);
+        lua_settop(L, top);
     }
     if (lua_status(task->L) != LUA_OK) lua_resetthread(task->L);
     task_pool_return(L, task);
