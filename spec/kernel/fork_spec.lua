@@ -78,7 +78,10 @@ describe("in a forked child", function()
   it("the end of the state is clean", inside(function()
     kit.with_pair(function(near, far)
       local pid = posix.fork()
-      if pid == 0 then os.exit(0, true) end
+      if pid == 0 then
+        posix.skip_exit_handlers() -- the sanitizer's search for leaks: the child keeps the parent's memory
+        os.exit(0, true)
+      end
       assert.equal(0, posix.wait(pid))
       assert.equal(1, near:send("x"))
       assert.equal("x", far:recv())

@@ -133,7 +133,7 @@ void task_init_wait(Task *task) {
 /* --- waiting --- */
 
 /* Raises what is wrong with waiting here. */
-static void wait_refuse(lua_State *L, const Loop *loop) {
+static Task *wait_refuse(lua_State *L, const Loop *loop) {
     loop_check_open(L, loop, "cannot wait");
     if (loop->running == NULL)
         luaL_error(L, "cannot wait in a function that the event loop calls; "
@@ -144,12 +144,14 @@ static void wait_refuse(lua_State *L, const Loop *loop) {
     luaL_error(L, "cannot wait here: Lua cannot yield inside a function called from C, such as "
                   "a comparison of table.sort, a replacement of string.gsub, a finalizer or "
                   "require; wait before it, or start a task with arsenal.go");
+    return NULL;
 }
 
 static inline Task *wait_enter(lua_State *L, Loop *loop) {
     Task *task = loop->running;
     if (task == NULL && !loop->turning && !loop->closed) return NULL;
-    if (task == NULL || loop->closed || task->top != L || !lua_isyieldable(L)) wait_refuse(L, loop);
+    if (task == NULL || loop->closed || task->top != L || !lua_isyieldable(L))
+        return wait_refuse(L, loop);
     task_clear_timeout(task);
     task->progress = 0;
     task->status = 0;

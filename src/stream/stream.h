@@ -29,7 +29,7 @@ typedef struct Stream {
     void *state;    /* the transport's */
     Address remote; /* of no inet family: the kernel is asked */
     int read_end;   /* 0, 1 at the end of the stream, or the status why no more can be read */
-    int lost;       /* the status of a lost connection, which the kernel has given to a send; or 0 */
+    int lost; /* the status of a lost connection, which the kernel has given to a send; or 0 */
 
     Buffer input;      /* read, and not yet received */
     size_t searched;   /* bytes of it that do not contain the end of the item being received */

@@ -2,6 +2,7 @@
 ** A Lua module for the specs: a few calls of the system that Lua lacks.
 */
 #include <lauxlib.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -24,6 +25,16 @@ static int posix_wait(lua_State *L) {
 /* exit(status): ends the process at once, without closing the Lua state. */
 static int posix_exit(lua_State *L) {
     _exit((int)luaL_checkinteger(L, 1));
+}
+
+static void posix_exit_now(void) {
+    _exit(0);
+}
+
+/* skip_exit_handlers(): exit ends the process at once, without those that were installed before. */
+static int posix_skip_exit_handlers(lua_State *L) {
+    lua_pushboolean(L, atexit(posix_exit_now) == 0);
+    return 1;
 }
 
 static int posix_dup(lua_State *L) {
@@ -79,6 +90,7 @@ int luaopen_posix(lua_State *L) {
     static const luaL_Reg functions[] = {{"fork", posix_fork},
                                          {"wait", posix_wait},
                                          {"exit", posix_exit},
+                                         {"skip_exit_handlers", posix_skip_exit_handlers},
                                          {"dup", posix_dup},
                                          {"close", posix_close},
                                          {"send_urgent", posix_send_urgent},
