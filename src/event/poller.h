@@ -46,15 +46,15 @@ void poller_init(Poller *poller, Loop *loop, int fd);
 /* Lets the waiter wait for `events`. Returns 0 or a status. */
 int poller_wait(Poller *poller, Waiter *waiter, unsigned events);
 
-/* A call of `events` would block: POLL_READ, and there is no urgent data any more; or POLL_WRITE. */
+/* A read (POLL_READ) or write (POLL_WRITE) would block. So no urgent data is left to read, either. */
 static inline void poller_exhausted(Poller *poller, unsigned events) {
     if (events & POLL_READ) events |= POLL_URGENT;
     if (!(poller->ready & POLL_HANGUP)) poller->ready &= (uint8_t)~events;
 }
 
 /*
-** A read or write has done less than it was asked to. What comes later is an event:
-** so this is right if nothing that came before the last event has stopped it.
+** A read or write has done less than it was asked to. Then it is not worth trying
+** again before the next event, except that a read may have stopped at urgent data.
 */
 static inline void poller_fell_short(Poller *poller, unsigned events) {
     if (!(poller->ready & (POLL_HANGUP | POLL_URGENT))) poller->ready &= (uint8_t)~events;

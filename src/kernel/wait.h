@@ -90,8 +90,8 @@ static inline bool task_spent(Loop *loop) {
 }
 
 /*
-** The same for a call that never waits, and may be made from anywhere: the
-** running task if it should pause and can, otherwise NULL.
+** The same for a call that never waits and may be made from anywhere. Returns the
+** running task if it should pause and can; otherwise NULL.
 */
 Task *task_spent_anywhere(lua_State *L, Loop *loop);
 

@@ -65,8 +65,8 @@ int recv_batch_receive(RecvBatch *batch, int fd, bool *drained) {
     for (int i = 0; i < count; i++) /* the kernel has overwritten it with the address's length */
         batch->headers[i].msg_hdr.msg_namelen = sizeof batch->from[i];
     if (count >= 0) return count;
-    *drained =
-        errno == EWOULDBLOCK; /* another error, of a datagram that was sent, comes first in line */
+    /* Any other error is about a datagram that was sent: datagrams may have arrived behind it. */
+    *drained = errno == EWOULDBLOCK;
     return *drained ? UV_EAGAIN : -errno;
 }
 
