@@ -60,15 +60,15 @@ struct Task {
 };
 
 /*
-** The first line of each call that may wait: the running task, or NULL. Then
-** `return run_outside(L)` follows: it makes the call in a task of its own where
-** there is none, or lets other tasks run first if this one has had its share,
-** and makes the call again from its beginning; so the stack must still hold
-** the arguments. Raises an error where Lua can't yield.
+** The first line of each call that may wait. Returns the running task, or NULL:
+** then `return run_outside(L)` must follow. Outside of tasks that makes the call in
+** a task of its own. In a task whose budget is used up it lets other tasks run, and
+** makes the call again from its beginning, so the stack must still hold the
+** arguments. Raises an error if Lua cannot yield.
 */
 Task *task_enter(lua_State *L, Loop *loop);
 
-/* The same checks for a call that must not be put off: NULL only where there is no task. */
+/* The same for a call that must not be put off: NULL only outside of tasks. */
 Task *task_enter_now(lua_State *L, Loop *loop);
 
 /* Lets other tasks run, and makes the running function's call from its beginning. */
