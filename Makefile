@@ -369,7 +369,7 @@ FORMATTED = $(shell git ls-files --cached --others --exclude-standard '*.[ch]')
 SYNTAX_ONLY = $(COMPILE) $(UV_CFLAGS) -Werror -fsyntax-only
 
 LINTS := lint-format lint-warnings lint-c lint-layers lint-architecture lint-lua lint-annotations \
-	lint-rockspec lint-shell lint-hardening
+	lint-rockspec lint-shell lint-markers lint-hardening
 
 .PHONY: lint format lint-analyze $(LINTS)
 ## lint               set up what is missing, and run all of these checks
@@ -416,6 +416,10 @@ lint-shell:
 	for script in attack/fuzz/run tools/beside-busy-loops tools/check-hardening tools/find tools/setup tools/test-install; do \
 		sh -n $$script || exit; done
 	bash -n .ci/run
+
+## lint-markers       check that no merge has left its marks
+lint-markers:
+	! git grep -nE '^(<<<<<<<|>>>>>>>) '
 
 ## lint-hardening     check that the flags for hardening arrived in the shared objects
 lint-hardening: all

@@ -53,10 +53,10 @@ static int datagram_watch(void *object, Waiter *waiter) {
     return poller_wait(&((DatagramSocket *)object)->socket.poller, waiter, POLL_READ);
 }
 
-static const Selectable datagram_source = {datagram_attempt, datagram_watch, NULL, NULL};
+static const Selectable datagram_selectable = {datagram_attempt, datagram_watch, NULL, NULL};
 
 const HandleType datagram_type = {"udp socket",   "datagram socket", KIND_DATAGRAM,
-                                  datagram_close, datagram_describe, &datagram_source};
+                                  datagram_close, datagram_describe, &datagram_selectable};
 
 DatagramSocket *datagram_new(lua_State *L, int family) {
     DatagramSocket *udp = socket_handle_new(L, &datagram_type, sizeof *udp, 1);

@@ -37,10 +37,10 @@ static void listener_close(Handle *handle) {
 
 static int accept_attempt(lua_State *L);
 static int accept_watch(void *object, Waiter *waiter);
-static const Selectable accept_source = {accept_attempt, accept_watch, NULL, NULL};
+static const Selectable accept_selectable = {accept_attempt, accept_watch, NULL, NULL};
 
 #define LISTENER_TYPE(name, kind) \
-    { name, "listener", kind, listener_close, listener_describe, &accept_source }
+    { name, "listener", kind, listener_close, listener_describe, &accept_selectable }
 
 const HandleType listener_types[LISTENER_FAMILIES] = {
     [LISTENER_TCP] = LISTENER_TYPE("tcp listener", KIND_TCP_LISTENER),

@@ -5,8 +5,8 @@
 #define ARSENAL_NET_LISTENER_H
 
 #include "object/socket_handle.h"
-#include "system/unix_socket_file.h"
 #include "stream/stream.h"
+#include "system/unix_socket_file.h"
 
 enum { LISTENER_TCP, LISTENER_UNIX, LISTENER_TLS, LISTENER_FAMILIES };
 

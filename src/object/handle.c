@@ -107,7 +107,7 @@ void handle_define(lua_State *L, const HandleType *type) {
     lua_setfield(L, -2, "__name");
     lua_pushvalue(L, -2);
     lua_setfield(L, -2, "__index");
-    if (type->source != NULL) selectable_attach(L, type->source);
+    if (type->selectable != NULL) selectable_attach(L, type->selectable);
     lua_pushboolean(L, true);
     lua_rawsetp(L, -2, &mark_key);
     lua_rawsetp(L, LUA_REGISTRYINDEX, type);
@@ -117,9 +117,9 @@ void handle_define(lua_State *L, const HandleType *type) {
     lua_pop(L, 1);
 }
 
-void handle_attach_source(lua_State *L, const HandleType *type, const Selectable *source) {
+void handle_attach_source(lua_State *L, const HandleType *type, const Selectable *selectable) {
     lua_rawgetp(L, LUA_REGISTRYINDEX, type);
-    selectable_attach(L, source);
+    selectable_attach(L, selectable);
     lua_pop(L, 1);
 }
 

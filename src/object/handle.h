@@ -32,7 +32,7 @@ typedef struct HandleType {
     unsigned kind;                 /* what open ones are counted as */
     void (*close)(Handle *handle); /* frees what an open one holds; never waits */
     void (*describe)(lua_State *L, const Handle *handle); /* [-0, +1] what comes after the name */
-    const Selectable *source;                             /* what it is in a select, or NULL */
+    const Selectable *selectable;                         /* what it is in a select, or NULL */
 } HandleType;
 
 struct Handle {
@@ -44,8 +44,8 @@ struct Handle {
 /* Makes the type's metatable, once for a Lua state; the table on top holds its methods. [-0, +0] */
 void handle_define(lua_State *L, const HandleType *type);
 
-/* [-0, +0] does what `source` in the type does, for a file above the one that defines the type. */
-void handle_attach_source(lua_State *L, const HandleType *type, const Selectable *source);
+/* [-0, +0] does what `selectable` in the type does, for a file above the one that defines the type. */
+void handle_attach_source(lua_State *L, const HandleType *type, const Selectable *selectable);
 
 /*
 ** [-0, +1] a new object of `size` bytes, all 0 behind the Handle, with room for

@@ -6,17 +6,17 @@
 static const char source_key;  /* in a metatable: its objects' selectable */
 static const char nothing_key; /* stands for the results of a call that has none */
 
-void selectable_attach(lua_State *L, const Selectable *source) {
-    lua_pushlightuserdata(L, (void *)source);
+void selectable_attach(lua_State *L, const Selectable *selectable) {
+    lua_pushlightuserdata(L, (void *)selectable);
     lua_rawsetp(L, -2, &source_key);
 }
 
 const Selectable *selectable_of(lua_State *L, int index) {
     if (lua_type(L, index) != LUA_TUSERDATA || !lua_getmetatable(L, index)) return NULL;
     lua_rawgetp(L, -1, &source_key);
-    const Selectable *source = lua_touserdata(L, -1);
+    const Selectable *selectable = lua_touserdata(L, -1);
     lua_pop(L, 2);
-    return source;
+    return selectable;
 }
 
 int selectable_no_results(lua_State *L) {

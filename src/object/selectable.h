@@ -24,7 +24,7 @@ typedef struct Selectable {
 } Selectable;
 
 /* [-0, +0] attaches it to the objects with the metatable on top. */
-void selectable_attach(lua_State *L, const Selectable *source);
+void selectable_attach(lua_State *L, const Selectable *selectable);
 
 const Selectable *selectable_of(lua_State *L, int index); /* NULL for a value that has none */
 

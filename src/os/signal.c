@@ -192,10 +192,10 @@ static int signal_watch(void *object, Waiter *waiter) {
     return 0;
 }
 
-static const Selectable signal_source = {signal_attempt, signal_watch, NULL, NULL};
+static const Selectable signal_selectable = {signal_attempt, signal_watch, NULL, NULL};
 
 static const HandleType signal_type = {"signal",     "signal",        KIND_SIGNAL,
-                                       signal_close, signal_describe, &signal_source};
+                                       signal_close, signal_describe, &signal_selectable};
 
 static Signal *signal_check(lua_State *L) {
     return handle_check(L, SELF, &signal_type, 1);

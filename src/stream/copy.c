@@ -51,8 +51,7 @@ static void copy_release(Copy *copy, Task *task) {
     splice_close(&copy->splice);
     if (copy->from->receiver == task) copy->from->receiver = NULL;
     if (copy->to->senders.sender == task)
-        stream_abandon_turn(copy->to,
-                            0); /* each write is a message, but for what the transport holds */
+        stream_abandon_turn(copy->to, 0); /* the bytes of earlier writes are no part of a message */
 }
 
 static int copy_done(lua_State *L, Copy *copy, Task *task) {
@@ -159,7 +158,7 @@ static ptrdiff_t copy_read(Copy *copy) {
     return count;
 }
 
-/* --- moving through the kernel, where there is much --- */
+/* --- moving through the kernel, for much data --- */
 
 static ptrdiff_t copy_write_splice(Copy *copy) {
     return copy_count(copy, stream_write_splice(copy->to, &copy->splice));

@@ -378,7 +378,7 @@ static int recv_watch(void *object, Waiter *waiter) {
     return poller_wait(&((Stream *)object)->socket.poller, waiter, POLL_READ);
 }
 
-static const Selectable recv_source = {recv_attempt, recv_watch, NULL, NULL};
+static const Selectable recv_selectable = {recv_attempt, recv_watch, NULL, NULL};
 
 static const luaL_Reg methods[] = {
     {"recv", recv_method},
@@ -397,7 +397,7 @@ void receive_open(lua_State *L) {
     luaL_setfuncs(L, methods, 0);
     lua_pop(L, 1);
     for (int family = 0; family < STREAM_FAMILIES; family++)
-        handle_attach_source(L, &stream_types[family], &recv_source);
+        handle_attach_source(L, &stream_types[family], &recv_selectable);
     lua_pushcfunction(L, recv_is_quiet);
     lua_setfield(L, -2, "stream_is_quiet");
 }

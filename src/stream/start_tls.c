@@ -30,7 +30,8 @@ static int start_tls_refuse(lua_State *L, const Stream *stream) {
     if (start_tls_in_use(stream))
         return start_tls_fail(L, stream, ARSENAL_BUSY, "a task is sending or receiving there");
     if (buffer_length(&stream->input) > 0)
-        return start_tls_fail(L, stream, ARSENAL_TLS, "bytes came in before it, unprotected");
+        return start_tls_fail(L, stream, ARSENAL_TLS,
+                              "unencrypted bytes are waiting to be received");
     if (stream->read_end != 0 || stream->sending != STREAM_SENDS)
         return start_tls_fail(L, stream, UV_EPIPE, "one of its directions has ended");
     return 0;

@@ -4,9 +4,9 @@
 */
 #include "stream/stream.h"
 
-#include "system/socket_name.h"
 #include "base/error.h"
 #include "system/socket.h"
+#include "system/socket_name.h"
 
 #include <limits.h>
 
@@ -148,7 +148,7 @@ int stream_refuse_receiver(lua_State *L, const Stream *stream, const char *verb)
 
 int stream_refuse_sender(lua_State *L, const Stream *stream) {
     if (stream->sending == STREAM_TORN) {
-        const char *reason = lua_pushfstring(L, "an earlier message was cut off after %I bytes",
+        const char *reason = lua_pushfstring(L, "an earlier message was truncated after %I bytes",
                                              (LUAI_UACINT)stream->torn_at);
         handle_fail_reason(L, &stream->socket.handle, "send", UV_EPIPE, reason);
     } else {

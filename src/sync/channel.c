@@ -41,10 +41,10 @@ static void channel_close(Handle *handle) {
     wait_queue_dismiss(&channel->senders, ARSENAL_CLOSED);
 }
 
-static const Selectable recv_source;
+static const Selectable recv_selectable;
 
 static const HandleType channel_type = {
-    "channel", "channel", 0, channel_close, channel_describe, &recv_source,
+    "channel", "channel", 0, channel_close, channel_describe, &recv_selectable,
 };
 
 static Channel *channel_check(lua_State *L) {
@@ -221,9 +221,9 @@ static int channel_attempt_send(lua_State *L) {
     return channel_send_now(L, channel_check(L));
 }
 
-static const Selectable send_source = {channel_attempt_send, channel_watch_send, NULL, NULL};
-static const Selectable recv_source = {channel_attempt_recv, channel_watch_recv, NULL,
-                                       &send_source};
+static const Selectable send_selectable = {channel_attempt_send, channel_watch_send, NULL, NULL};
+static const Selectable recv_selectable = {channel_attempt_recv, channel_watch_recv, NULL,
+                                           &send_selectable};
 
 /* --- the methods --- */
 

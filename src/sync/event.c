@@ -23,7 +23,7 @@ static Event *event_of(Handle *handle) {
     return container_of(handle, Event, handle);
 }
 
-static const Selectable event_source;
+static const Selectable event_selectable;
 
 static void event_describe(lua_State *L, const Handle *handle) {
     const Event *event = event_of((Handle *)handle);
@@ -39,8 +39,8 @@ static void event_close(Handle *handle) {
 enum { TYPE_EVENT, TYPE_TIMER, TYPES };
 
 static const HandleType event_types[TYPES] = {
-    [TYPE_EVENT] = {"event", "event", 0, event_close, event_describe, &event_source},
-    [TYPE_TIMER] = {"timer", "timer", 0, event_close, event_describe, &event_source},
+    [TYPE_EVENT] = {"event", "event", 0, event_close, event_describe, &event_selectable},
+    [TYPE_TIMER] = {"timer", "timer", 0, event_close, event_describe, &event_selectable},
 };
 
 static Event *event_check(lua_State *L, int type) {
@@ -87,7 +87,7 @@ static void event_unwatch(void *object) {
         timer_heap_clear(&event->handle.loop->timers, &event->timer);
 }
 
-static const Selectable event_source = {event_attempt, event_watch, event_unwatch, NULL};
+static const Selectable event_selectable = {event_attempt, event_watch, event_unwatch, NULL};
 
 static void event_forget(Task *task) {
     event_unwatch(task->object);

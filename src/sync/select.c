@@ -15,14 +15,14 @@
 #include <stdlib.h>
 
 /* The stack: from FIRST on, for each case, its object, its value or nil, and its selectable. */
-enum { CASES = 1, TIMEOUT, SELECT, FIRST, OBJECT = 0, VALUE, SOURCE, SLOTS };
+enum { CASES = 1, TIMEOUT, SELECT, FIRST, OBJECT = 0, VALUE, SELECTABLE, SLOTS };
 
 enum { USUAL_ROOM = 4, MOST_SPARES = 64, MOST_DESCRIBED = 4, MOST_CASES = 100000 };
 
 typedef struct SelectCase {
     Waiter waiter;
     void *object;
-    const Selectable *source;
+    const Selectable *selectable;
 } SelectCase;
 
 typedef struct Select {
@@ -60,7 +60,7 @@ static int select_count(lua_State *L) {
 static void select_unwatch(SelectCase *each) {
     if (each->waiter.queue == NULL) return;
     waiter_leave(&each->waiter);
-    if (each->source->unwatch != NULL) each->source->unwatch(each->object);
+    if (each->selectable->unwatch != NULL) each->selectable->unwatch(each->object);
 }
 
 static void select_unwatch_all(Select *select) {
@@ -123,7 +123,7 @@ static void select_init_case(lua_State *L, SelectCase *each, Task *task, int ind
     *each = (SelectCase){.waiter.task = task,
                          .waiter.value = select_slot(index, VALUE),
                          .object = lua_touserdata(L, select_slot(index, OBJECT)),
-                         .source = lua_touserdata(L, select_slot(index, SOURCE))};
+                         .selectable = lua_touserdata(L, select_slot(index, SELECTABLE))};
 }
 
 static void select_describe(lua_State *L, Task *task);
@@ -139,7 +139,7 @@ static int select_wait_for_any(lua_State *L, Task *task) {
     for (int i = 0; i < n; i++) {
         SelectCase *each = &select->cases[i];
         select_init_case(L, each, task, i);
-        int status = each->source->watch(each->object, &each->waiter);
+        int status = each->selectable->watch(each->object, &each->waiter);
         if (status != 0) {
             select_unwatch_all(select);
             return select_fail(L, i, status);
@@ -154,8 +154,8 @@ static int select_wait_for_any(lua_State *L, Task *task) {
 /* [-0, +results] the results of a case's call, or -1 where it would wait. */
 static int select_attempt(lua_State *L, int index) {
     int top = lua_gettop(L);
-    const Selectable *source = lua_touserdata(L, select_slot(index, SOURCE));
-    lua_pushcfunction(L, source->attempt);
+    const Selectable *selectable = lua_touserdata(L, select_slot(index, SELECTABLE));
+    lua_pushcfunction(L, selectable->attempt);
     lua_pushvalue(L, select_slot(index, OBJECT));
     lua_pushvalue(L, select_slot(index, VALUE));
     lua_call(L, 2, LUA_MULTRET);
@@ -265,21 +265,21 @@ static int select_refuse_value(lua_State *L, int index) {
 
 /* [-1, +3] replaces the case on top by its object, value and selectable. */
 static void select_push_case(lua_State *L, int index) {
-    const Selectable *source = selectable_of(L, -1);
-    if (source != NULL) {
+    const Selectable *selectable = selectable_of(L, -1);
+    if (selectable != NULL) {
         lua_pushnil(L);
     } else if (lua_istable(L, -1)) {
         lua_rawgeti(L, -1, 1);
         lua_rawgeti(L, -2, 2);
         lua_remove(L, -3);
-        source = selectable_of(L, -2);
-        if (source != NULL) source = source->sending;
-        if (source == NULL) select_refuse_case(L, index, "nothing can be sent to its object");
+        selectable = selectable_of(L, -2);
+        if (selectable != NULL) selectable = selectable->sending;
+        if (selectable == NULL) select_refuse_case(L, index, "nothing can be sent to its object");
         if (lua_isnil(L, -1)) select_refuse_case(L, index, "its value is nil");
     } else {
         select_refuse_value(L, index);
     }
-    lua_pushlightuserdata(L, (void *)source);
+    lua_pushlightuserdata(L, (void *)selectable);
 }
 
 /* [cases, timeout] becomes the stack of a call. */

@@ -71,10 +71,11 @@ local function call_handlers(idle_streams, opened, handler, listener)
 end
 
 -- Starts a task each time a connection is readable. In between the connection has no task.
-local function serve_readable(opened, listener, handler, max_connections)
+local function serve_readable(opened, listener, handler, max_connections, needed)
   local idle_streams <close> = core.idle_streams_new()
   remember(listener, opened, function() return idle_streams:count() end)
   local caller = opened:go(call_handlers, idle_streams, opened, handler, listener)
+  needed.task = caller
   accept_all(listener, function(stream)
     idle_streams:add(stream)
     if max_connections then idle_streams:wait(max_connections - 1) end
@@ -113,14 +114,19 @@ function Listener:serve(handler, options)
   if not core.can_wait() then return core.outside(Listener.serve, self, handler, options) end
   local serve = options.when == "readable" and serve_readable or serve_tasks
   local opened
+  local needed = {} -- the task without which serve cannot go on, and its error
   local function body(new)
     opened = new
-    return serve(new, self, handler, options.max_connections)
+    return serve(new, self, handler, options.max_connections, needed)
   end
   local function failed(err, traceback, task, stream)
-    if task and not (stream and count_gone(self, err, stream)) then core.module().on_error(err, traceback, task) end
+    if task and task == needed.task then
+      needed.failure = table.pack(err, traceback)
+      core.group_cancel(opened)
+    elseif task and not (stream and count_gone(self, err, stream)) then core.module().on_error(err, traceback, task) end
   end
   local cancelled, ok, err, traceback = group.run(failed, body)
+  if needed.failure then cancelled, ok, err, traceback = false, false, table.unpack(needed.failure, 1, 2) end
   return finish(serving[self], opened, cancelled, ok, err, traceback)
 end
 

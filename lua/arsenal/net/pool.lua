@@ -126,8 +126,8 @@ end
 
 local function give_back(self, connection, permit)
   if self._closed or not is_quiet(connection) then return close_connection(connection, permit) end
+  permit:release() -- first: the next borrower runs later, and a lack of memory loses no permit
   self._idle[#self._idle + 1] = { connection = connection, since = core.now() }
-  permit:release()
   close_old(self)
 end
 
@@ -154,7 +154,7 @@ end
 local Loan = {}
 
 function Loan:__close()
-  if self.pool._lent[self.connection] ~= self.permit then return end
+  if not self.connection or self.pool._lent[self.connection] ~= self.permit then return end
   take_back(self.pool, self.connection, "with")
   if self.succeeded then
     give_back(self.pool, self.connection, self.permit)
@@ -180,9 +180,11 @@ function Pool:with(fn, ...)
   check_self(self, "with")
   arguments.callable(fn, 1, "with")
   if not core.can_wait() then return core.outside(Pool.with, self, fn, ...) end
+  -- It is complete before it gets the connection: no lack of memory comes between.
+  local loan <close> = setmetatable({ pool = self, connection = false, permit = false, succeeded = false }, Loan)
   local connection, message, code = self:acquire()
   if not connection then return nil, message, code end
-  local loan <close> = setmetatable({ pool = self, connection = connection, permit = self._lent[connection] }, Loan)
+  loan.connection, loan.permit = connection, self._lent[connection]
   return conclude(loan, fn(connection, ...))
 end
 
