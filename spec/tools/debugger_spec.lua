@@ -50,6 +50,7 @@ end
 
 -- Why gdb cannot run a program here; nil where it can.
 local function gdb_problem()
+  if package.cpath:find("build-asan", 1, true) then return "the address sanitizer's memory fits in no core" end
   if not child.has("gdb") then return "gdb is not installed" end
   local output = gdb({ "run" }, "--args", "true")
   if not output:find("exited normally", 1, true) then return "ptrace is not allowed here" end

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "event/run.h"
+#include "kernel/traceback.h"
 #include "stream/stream_io.h"
 
 #include <stdlib.h>
@@ -102,6 +103,12 @@ static Stream *idle_stream_end(Waiter *waiter) {
     return stream;
 }
 
+/* Looks after a stream that it has, for the next call of its handler, or drops it. */
+static void idle_streams_go_on(lua_State *L, IdleStreams *all, Stream *stream) {
+    if (!idle_stream_goes_on(stream) || idle_stream_begin(all, stream) != 0)
+        idle_streams_drop(L, all, stream);
+}
+
 /*
 ** idle_streams:add(stream) looks after the stream: it is idle until it can be
 ** read. One that is closed or at its end is dropped at once.
@@ -114,9 +121,63 @@ static int idle_streams_add(lua_State *L) {
         idle_streams_set(L, stream);
         all->count++;
     }
-    if (!idle_stream_goes_on(stream) || idle_stream_begin(all, stream) != 0)
-        idle_streams_drop(L, all, stream);
+    idle_streams_go_on(L, all, stream);
     return 0;
+}
+
+/* --- calling the handler --- */
+
+/* The stack of such a call. */
+enum {
+    SERVE_STREAMS = 1,
+    SERVE_STREAM,
+    SERVE_COUNT,
+    SERVE_LISTENER,
+    SERVE_FUNCTION,
+    SERVE_HANDLER,
+    SERVE_RESULT,
+    SERVE_TRACEBACK,
+};
+
+/* [-0, +0] whether count(listener, err, stream) returns true for the error at SERVE_RESULT. */
+static bool idle_streams_is_counted(lua_State *L) {
+    lua_pushvalue(L, SERVE_COUNT);
+    lua_pushvalue(L, SERVE_LISTENER);
+    lua_pushvalue(L, SERVE_RESULT);
+    lua_pushvalue(L, SERVE_STREAM);
+    bool is = lua_pcall(L, 3, 1, 0) == LUA_OK && lua_toboolean(L, -1);
+    lua_pop(L, 1);
+    return is;
+}
+
+static int idle_streams_served(lua_State *L, int status, lua_KContext context) {
+    Stream *stream = lua_touserdata(L, SERVE_STREAM);
+    bool is_success = status == LUA_OK || status == LUA_YIELD;
+    bool is_refused = lua_isboolean(L, SERVE_RESULT) && !lua_toboolean(L, SERVE_RESULT);
+    if (!is_success || is_refused) handle_close(&stream->socket.handle);
+    idle_streams_go_on(L, (IdleStreams *)context, stream);
+    if (is_success) return 0;
+    traceback_push(L);
+    return idle_streams_is_counted(L) ? 0 : traceback_rethrow(L);
+}
+
+/*
+** idle_streams:serve(stream, count, listener, handler): handler(stream, listener),
+** in a task for it; then the stream is idle again, or, if the handler has failed or
+** returned false, closed. An error for which count(listener, err, stream) returns
+** true is not raised. All in C, so that no error comes between and loses the stream.
+*/
+static int idle_streams_serve(lua_State *L) {
+    IdleStreams *all = idle_streams_check(L);
+    stream_check(L, SERVE_STREAM);
+    lua_settop(L, SERVE_FUNCTION);
+    lua_pushcfunction(L, traceback_handler);
+    lua_pushvalue(L, SERVE_FUNCTION);
+    lua_pushvalue(L, SERVE_STREAM);
+    lua_pushvalue(L, SERVE_LISTENER);
+    lua_KContext context = (lua_KContext)all;
+    int status = lua_pcallk(L, 2, 1, SERVE_HANDLER, context, idle_streams_served);
+    return idle_streams_served(L, status, context);
 }
 
 /* --- taking ready ones --- */
@@ -211,8 +272,13 @@ static int idle_streams_new(lua_State *L) {
 }
 
 static const luaL_Reg methods[] = {
-    {"add", idle_streams_add},     {"take", idle_streams_take},   {"wait", idle_streams_wait},
-    {"close", idle_streams_close}, {"count", idle_streams_count}, {NULL, NULL},
+    {"add", idle_streams_add},
+    {"take", idle_streams_take},
+    {"wait", idle_streams_wait},
+    {"close", idle_streams_close},
+    {"count", idle_streams_count},
+    {"serve", idle_streams_serve},
+    {NULL, NULL},
 };
 
 static const luaL_Reg metamethods[] = {

@@ -20,10 +20,8 @@ typedef struct Group {
     Scope drain; /* the shield in which the last tasks are waited for */
     Loop *loop;
     unsigned active;
-    bool is_open;    /* its scope is on the stack of the task that opened it */
-    bool has_failed; /* its function has */
-    bool
-        must_report; /* a failure that `failed` cannot be called for cancels it, in place of on_error */
+    bool is_open;      /* its scope is on the stack of the task that opened it */
+    bool has_failed;   /* its function has */
     bool has_lost;     /* it was cancelled because of such a failure of a task */
     bool was_cut;      /* a cancellation has ended the wait for its tasks */
     WaitQueue waiters; /* each waits until no more tasks are active than its threshold */
@@ -63,14 +61,8 @@ static bool group_call_failed(lua_State *L, const Group *group, int object, int 
 
 static void group_report_failure(lua_State *L, Group *group, int object, int attachment) {
     if (group_call_failed(L, group, object, attachment)) return;
-    if (group->must_report) {
-        group->has_lost = true;
-        scope_cancel(&group->scope);
-        return;
-    }
-    lua_pushnil(L);
-    object != 0 ? lua_pushvalue(L, object) : lua_pushnil(L);
-    task_report(L);
+    group->has_lost = true;
+    scope_cancel(&group->scope);
 }
 
 /* No error may leave this: the end of the task would not be counted. */
@@ -241,14 +233,21 @@ static int group_body_done(lua_State *L, int status, lua_KContext context) {
     return group_waited(L, status, context);
 }
 
-static int group_begin_run(lua_State *L, bool must_report) {
+/*
+** group_run(failed, fn, ...): calls fn(group, ...) in a new group inside the
+** running task, and waits for all its tasks; failed(err, traceback, task,
+** attachment) is called for each failure, that of fn without a task. Returns
+** whether a cancellation of the group ended it, and true and fn's results, or
+** false, its error and traceback. If failed raises an error, for example for lack
+** of memory, the group is cancelled, and its result is a failure.
+*/
+static int group_run(lua_State *L) {
     luaL_checktype(L, 1, LUA_TFUNCTION);
     luaL_checktype(L, 2, LUA_TFUNCTION);
     Task *task = task_enter_now(L, loop_of(L));
     if (task == NULL) return luaL_error(L, "a group is opened inside a task");
     if (task_spent(task->loop)) return task_pause_before(L, task);
     Group *group = group_make(L, 1);
-    group->must_report = must_report;
     lua_replace(L, RUN_GROUP);
     scope_guard_push(L, task);
     lua_pushcfunction(L, traceback_handler);
@@ -263,26 +262,6 @@ static int group_begin_run(lua_State *L, bool must_report) {
     int n = lua_gettop(L) - RUN_FUNCTION;
     int status = lua_pcallk(L, n, LUA_MULTRET, RUN_HANDLER, context, group_body_done);
     return group_body_done(L, status, context);
-}
-
-/*
-** run(failed, fn, ...): calls fn(group, ...) in a new group inside the running
-** task, and waits for all its tasks; failed(err, traceback, task, attachment) is
-** called for each failure, that of fn without a task. Returns whether a
-** cancellation of the group ended it, and true and fn's results, or false, its
-** error and traceback. If failed raises an error, that goes to on_error.
-*/
-static int group_run(lua_State *L) {
-    return group_begin_run(L, false);
-}
-
-/*
-** The same for a caller that must know of each failure: if failed raises an error,
-** for example for lack of memory, the group is cancelled, and group_run_strictly
-** reports a failure even if fn has succeeded.
-*/
-static int group_run_strictly(lua_State *L) {
-    return group_begin_run(L, true);
 }
 
 /* --- starting tasks, and the rest --- */
@@ -348,13 +327,8 @@ static const luaL_Reg group_methods[] = {
 };
 
 static const luaL_Reg group_functions[] = {
-    {"group_run_strictly", group_run_strictly},
-    {"group_run", group_run},
-    {"group_start", group_start},
-    {"group_wait", group_wait},
-    {"group_cancel", group_cancel},
-    {"group_active", group_active},
-    {NULL, NULL},
+    {"group_run", group_run},       {"group_start", group_start},   {"group_wait", group_wait},
+    {"group_cancel", group_cancel}, {"group_active", group_active}, {NULL, NULL},
 };
 
 void group_open(lua_State *L) {

@@ -154,12 +154,20 @@ static int tasklib_check_cancelled(lua_State *L) {
                : 0;
 }
 
+/* report(err, traceback, task) calls on_error; an error in that is printed. */
+static int tasklib_report(lua_State *L) {
+    lua_settop(L, 3);
+    task_report(L);
+    return 0;
+}
+
 static const luaL_Reg functions[] = {
     {"go", tasklib_go},
     {"current", tasklib_current},
     {"yield", tasklib_yield},
     {"sleep", tasklib_sleep},
     {"can_wait", tasklib_can_wait},
+    {"report", tasklib_report},
     {"check_cancelled", tasklib_check_cancelled},
     {NULL, NULL},
 };

@@ -2,7 +2,6 @@
 
 local core = require("arsenal.core")
 local arguments = require("arsenal.internal.arguments")
-local group = require("arsenal.task.group")
 
 ---@class (partial) arsenal.Listener
 local Listener = core.listener_methods
@@ -56,17 +55,9 @@ local function serve_tasks(opened, listener, handler, max_connections)
   end)
 end
 
--- Calls the handler of a readable connection once.
-local function call_once(idle_streams, stream, handler, listener)
-  local ok, result, traceback = core.pcall(handler, stream, listener)
-  if not ok or result == false then stream:close() end
-  idle_streams:add(stream)
-  if not ok and not count_gone(listener, result, stream) then return core.rethrow(result, traceback) end
-end
-
 local function call_handlers(idle_streams, opened, handler, listener)
   while true do
-    opened:go(call_once, idle_streams, idle_streams:take(), handler, listener)
+    opened:go(idle_streams.serve, idle_streams, idle_streams:take(), count_gone, listener, handler)
   end
 end
 
@@ -123,9 +114,11 @@ function Listener:serve(handler, options)
     if task and task == needed.task then
       needed.failure = table.pack(err, traceback)
       core.group_cancel(opened)
-    elseif task and not (stream and count_gone(self, err, stream)) then core.module().on_error(err, traceback, task) end
+    elseif task and not (stream and count_gone(self, err, stream)) then
+      core.report(err, traceback, task)
+    end
   end
-  local cancelled, ok, err, traceback = group.run(failed, body)
+  local cancelled, ok, err, traceback = core.group_run(failed, body)
   if needed.failure then cancelled, ok, err, traceback = false, false, table.unpack(needed.failure, 1, 2) end
   return finish(serving[self], opened, cancelled, ok, err, traceback)
 end

@@ -12,11 +12,6 @@ local Group = core.group_methods
 -- For each group made by arsenal.group, its failures, the first one first.
 local failures_of = setmetatable({}, { __mode = "k" })
 
--- run(failed, body, ...) calls body(group, ...) in a new group, and waits for all its tasks. Each failure is passed to
--- failed(err, traceback, task, attachment); that of the body has no task. Returns whether a cancellation of the group
--- has ended it, and then true and the body's results, or false, its error and the error's traceback.
-group.run = core.group_run
-
 local function words(value)
   local ok, text = pcall(tostring, value)
   return ok and text or "(an error whose __tostring fails)"
@@ -34,7 +29,7 @@ local function describe(failures)
   return table.concat(lines, "\n")
 end
 
--- The results of arsenal.group, from the failures and what core.group_run_strictly returned.
+-- The results of arsenal.group, from the failures and what core.group_run returned.
 local function conclude(failures, cancelled, ok, ...)
   if failures[1] then return core.rethrow(failures[1].error, describe(failures)) end
   if ok then return ... end
@@ -64,7 +59,7 @@ function group.group(fn, ...)
     failures_of[self] = failures
     return fn(self, ...)
   end
-  return conclude(failures, core.group_run_strictly(failed, body, ...))
+  return conclude(failures, core.group_run(failed, body, ...))
 end
 
 ---@class arsenal.GroupError
