@@ -43,15 +43,17 @@ describe("without resources for a watch", function()
       arsenal.run(function()
         local listener = arsenal.tcp.listen("127.0.0.1", 0)
         shortage()
+        local has_failed = arsenal.event()
         local serving = arsenal.go(listener.serve, listener, function(stream)
           local line = stream:recv_line()
+          if not line then has_failed:set() end
           stream:send(line or "short", "\n")
           if line == "quit" then listener:close() end
         end)
         print(select(2, listener:local_address()))
         while listener:stats().refused < 3 do arsenal.sleep(0.01) end
         print("paused")
-        while listener:stats().accepted < 1 do arsenal.sleep(0.01) end
+        has_failed:wait()
         plenty()
         print("plenty")
         serving:join()
