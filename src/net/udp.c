@@ -93,7 +93,7 @@ static int udp_set_member(lua_State *L, const char *verb, bool member) {
     if (is_named) luaL_checktype(L, 3, LUA_TSTRING);
     unsigned interface_index = is_named ? socket_interface_index(lua_tostring(L, 3)) : 0;
     int status = UV_EINVAL;
-    if (!udp->socket.handle.open)
+    if (!handle_is_ours(&udp->socket.handle))
         status = ARSENAL_CLOSED;
     else if (is_named && interface_index == 0)
         status = UV_ENODEV;
@@ -147,7 +147,7 @@ static int udp_option_value(lua_State *L, const UdpOption *option) {
 
 static int udp_apply_option(const DatagramSocket *udp, const UdpOption *option, int value) {
     int fd = udp->socket.poller.fd;
-    if (!udp->socket.handle.open) return ARSENAL_CLOSED;
+    if (!handle_is_ours(&udp->socket.handle)) return ARSENAL_CLOSED;
     if (option->kind == OPTION_INTERFACE && value == 0) return UV_ENODEV;
     if (!option->datagram) return socket_set(fd, (SocketOption)option->which, value);
     return socket_set_datagram(fd, udp->family, (DatagramOption)option->which, value);

@@ -41,6 +41,11 @@ struct Handle {
     bool open;
 };
 
+/* Whether its descriptor may be changed: it is open, and this process is no fork of the one that it belongs to. */
+static inline bool handle_is_ours(const Handle *handle) {
+    return handle->open && !handle->loop->forked;
+}
+
 /* Makes the type's metatable, once for a Lua state; the table on top holds its methods. [-0, +0] */
 void handle_define(lua_State *L, const HandleType *type);
 

@@ -186,7 +186,8 @@ static int stream_set_option(lua_State *L) {
         bool is_keepalive = options[which] == SOCKET_KEEPALIVE;
         value = (int)args_integer(L, 3, 1, is_keepalive ? SOCKET_LONGEST_KEEPALIVE : INT_MAX);
     }
-    if (!stream->socket.handle.open) return stream_fail(L, stream, "set_option", ARSENAL_CLOSED);
+    if (!handle_is_ours(&stream->socket.handle))
+        return stream_fail(L, stream, "set_option", ARSENAL_CLOSED);
     int status = socket_set(stream->socket.poller.fd, options[which], value);
     if (status != 0) return stream_fail(L, stream, "set_option", status);
     lua_pushboolean(L, true);
