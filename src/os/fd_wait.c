@@ -19,6 +19,8 @@
 /* The kernel does not report that a descriptor was closed: each is checked at this interval. */
 static const uint64_t CHECK_INTERVAL = UINT64_C(1000000000); /* nanoseconds */
 
+enum { COST = 16 }; /* a call makes some eight system calls, and counts as so many that make one */
+
 typedef struct WatchedFd {
     uv_poll_t handle; /* first: loop_close_handle frees all of it */
     Loop *loop;
@@ -266,6 +268,7 @@ static int fd_wait_begin(lua_State *L, unsigned events) {
     uint64_t limit = args_duration(L, TIMEOUT);
     Task *task = task_enter(L, loop);
     if (task == NULL) return run_outside(L);
+    loop->budget -= COST;
     task_set_timeout(task, limit);
     return fd_wait_now_or_wait(L, task, events);
 }
