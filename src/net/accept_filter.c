@@ -181,22 +181,37 @@ static bool filter_take(lua_State *L, AcceptFilter *accept_filter, int listener)
     return true;
 }
 
-static void filter_start(lua_State *L, AcceptFilter *accept_filter, int listener) {
-    Filter *filter = filter_of(accept_filter);
-    int stream = lua_gettop(L);
-    if (filter->active == filter->most) filter_give_way(filter);
-    lua_getiuservalue(L, listener, 1);
+/* (filter, stream, listener): starts the task. */
+static int filter_spawn(lua_State *L) {
+    Filter *filter = lua_touserdata(L, 1);
+    lua_getiuservalue(L, 3, 1);
     lua_pushvalue(L, -1);
     lua_rawsetp(L, LUA_REGISTRYINDEX, filter);
     lua_pushcfunction(L, filter_run);
-    lua_pushvalue(L, stream);
-    lua_pushvalue(L, listener);
-    lua_getiuservalue(L, stream + 1, FILTER_FUNCTION);
-    Task *task = task_spawn(L, filter->loop, &filter->scope, 3, stream);
+    lua_pushvalue(L, 2);
+    lua_pushvalue(L, 3);
+    lua_getiuservalue(L, 4, FILTER_FUNCTION);
+    Task *task = task_spawn(L, filter->loop, &filter->scope, 3, 2);
     task->owner = &filter->owner;
     filter->active++;
     if (filter->tasks++ == 0) scope_attach(&filter->scope, &filter->loop->root);
-    lua_settop(L, stream - 1);
+    return 0;
+}
+
+/* Without memory for the task, the connection has failed. */
+static void filter_start(lua_State *L, AcceptFilter *accept_filter, int listener) {
+    Filter *filter = filter_of(accept_filter);
+    Stream *stream = lua_touserdata(L, -1);
+    if (filter->active == filter->most) filter_give_way(filter);
+    lua_pushcfunction(L, filter_spawn);
+    lua_insert(L, -2);
+    lua_pushlightuserdata(L, filter);
+    lua_insert(L, -2);
+    lua_pushvalue(L, listener);
+    if (lua_pcall(L, 3, 0, 0) == LUA_OK) return;
+    lua_pop(L, 1);
+    handle_close(&stream->socket.handle);
+    filter->failed++;
 }
 
 static bool filter_is_full(AcceptFilter *accept_filter) {
