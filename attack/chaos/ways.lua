@@ -98,8 +98,9 @@ local function from_scope(enter)
         arsenal.sleep(0)
       end)
     end)
-    resumed(generator)
     local results, message, code = resumed(generator)
+    if co.status(generator) == "dead" then return results, message, code end -- the time was up before the first yield
+    results, message, code = resumed(generator)
     leave(random, generator)
     if not results then return nil, message, code end
     return table.unpack(results, 1, results.n)
