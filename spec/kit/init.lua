@@ -280,6 +280,9 @@ function kit.same_bytes(expected, got)
   error(("bytes differ at %d of %d; got %d bytes"):format(at, #expected, #got), 2)
 end
 
+-- How much longer than asked for a wait may take, in seconds.
+local LATEST <const> = 1
+
 -- fn takes at least `least` seconds, and not much longer. Returns what fn returns.
 function kit.takes(least, fn, ...)
   local started = arsenal.now()
@@ -287,7 +290,7 @@ function kit.takes(least, fn, ...)
   local took = arsenal.now() - started
   assert(took >= least, ("took %.4f s, less than %s"):format(took, least))
   if not SLOW and not ONE_BYTE then
-    assert(took < least + SOON, ("took %.4f s, much more than %s"):format(took, least))
+    assert(took < least + LATEST, ("took %.4f s, much more than %s"):format(took, least))
   end
   return table.unpack(results, 1, results.n)
 end
@@ -296,6 +299,12 @@ end
 -- `seconds` doubled each time, until fn returns true. The spec's limit ends it.
 function kit.doubling(seconds, fn)
   while not fn(seconds) do seconds = 2 * seconds end
+end
+
+-- For what a busy machine may delay: calls fn(), which returns how many seconds something took, until
+-- it is less than `most`. The spec's limit ends it.
+function kit.less_than(most, fn)
+  repeat until fn() < most
 end
 
 -- Data ------------------------------------------------------------------------------------------
