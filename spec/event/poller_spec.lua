@@ -21,7 +21,7 @@ describe("a descriptor that was closed elsewhere while a duplicate of it lives",
     for i = 1, 8 do others[i] = { kit.tcp_pair() } end
     for _ = 1, 3 do
       near:send("to a descriptor that nobody has any more")
-      arsenal.sleep(0.001)
+      kit.polls(1)
     end
     for _, pair in ipairs(others) do
       pair[1]:send("x")

@@ -67,7 +67,7 @@ local function close_while_waiting(wait, own, collect)
     co = arsenal.coroutine.create(wait)
     return arsenal.coroutine.resume(co)
   end)
-  for _ = 1, 4 do arsenal.sleep(0.0005) end
+  kit.polls(4)
   if not co then return end
   coroutine.close(co)
   co = nil

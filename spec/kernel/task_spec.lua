@@ -104,12 +104,13 @@ describe("task:join", function()
   end))
 
   it("wakes everyone who joins", inside(function()
+    local finish, joining = arsenal.event(), {}
     local task = arsenal.go(function()
-      arsenal.sleep(0.001)
+      finish:wait()
       return "result"
     end)
-    local joining = {}
-    for i = 1, 3 do joining[i] = arsenal.go(task.join, task) end
+    for i = 1, 3 do joining[i] = kit.waiting(task.join, task) end
+    finish:set()
     for i = 1, 3 do assert.equal("result", joining[i]:join()) end
   end))
 
@@ -483,7 +484,7 @@ describe("a waiting task's coroutine", function()
       b:send("late")
       task:cancel()
       task:join()
-      arsenal.sleep(0.001)
+      kit.polls(3)
       kit.expect(a, "late")
     end)
   end))

@@ -224,6 +224,26 @@ function kit.turn_until(predicate)
   while not predicate() do arsenal.yield() end
 end
 
+-- Lets the loop poll so many times, and run what each poll has woken. A yield alone need not poll: the
+-- loop may run some tasks first. A timer fires after a poll, and after its events.
+function kit.polls(count)
+  for _ = 1, count do arsenal.sleep(1e-9) end
+end
+
+-- Calls fn beside a task that is always ready; returns how many turns that one has had.
+function kit.turns_beside(fn)
+  local turns, done = 0, false
+  arsenal.go(function()
+    while not done do
+      turns = turns + 1
+      arsenal.yield()
+    end
+  end)
+  fn()
+  done = true
+  return turns
+end
+
 -- A value for a <close> variable, which calls fn(value, err).
 function kit.on_close(fn)
   return setmetatable({}, { __close = fn })

@@ -20,6 +20,18 @@ local function greet(stream)
   return nil, message, code
 end
 
+-- The same, one at a time, with a function that also goes on after it was cancelled, until finish is set; and how
+-- many connections it has been called for.
+local function filtered_stubbornly(finish)
+  local started = 0
+  local listener, connect = filtered(function(stream)
+    started = started + 1
+    arsenal.shield(finish.wait, finish)
+    return stream
+  end, 1)
+  return listener, connect, function() return started end
+end
+
 describe("a listener's filter", function()
   it("gives accept the streams in the order in which they became ready", inside(function()
     local listener <close>, connect = filtered(greet)
@@ -113,15 +125,12 @@ describe("a listener's filter", function()
 
   it("gives out no stream that has given way, even if its function succeeds after all", inside(function()
     local finish = arsenal.event()
-    local listener <close>, connect = filtered(function(stream)
-      arsenal.shield(finish.wait, finish)
-      return stream
-    end, 1)
+    local listener <close>, connect, started = filtered_stubbornly(finish)
     local accepting = arsenal.go(listener.accept, listener)
     local first <close> = connect()
-    kit.turn_until(function() return core.listener_filtering(listener) == 1 end)
+    kit.turn_until(function() return started() == 1 end)
     local second <close> = connect()
-    arsenal.sleep(0.005)
+    kit.turn_until(function() return started() == 2 end)
     finish:set()
     local accepted <close> = assert(accepting:join())
     assert.same({ second:local_address() }, { accepted:remote_address() })
@@ -131,14 +140,13 @@ describe("a listener's filter", function()
 
   it("accepts no more while very many that gave way have not ended", inside(function()
     local finish = arsenal.event()
-    local listener <close>, connect = filtered(function(stream)
-      arsenal.shield(finish.wait, finish)
-      return stream
-    end, 1)
+    local listener <close>, connect, started = filtered_stubbornly(finish)
     local accepting = arsenal.go(listener.accept, listener)
     local clients = {}
     for i = 1, 80 do clients[i] = connect() end
-    arsenal.sleep(0.01)
+    kit.turn_until(function() return started() >= 65 end)
+    kit.polls(3)
+    assert.equal(65, started())
     assert.equal(0, (select(2, core.listener_filtering(listener))))
     finish:set()
     local accepted <close> = assert(accepting:join())

@@ -347,7 +347,7 @@ describe("serve when readable", function()
       running = running + 1
       most = math.max(most, running)
       local line = stream:recv_line()
-      arsenal.sleep(0.002)
+      kit.polls(3)
       if line then stream:send(line, "\n") end
       running = running - 1
     end, READABLE, function(_, connect)

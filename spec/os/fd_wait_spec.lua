@@ -143,7 +143,7 @@ describe("wait_writable", function()
       local sending = kit.stuck_sender(a)
       local ready, _, code
       repeat
-        arsenal.sleep(0.005) -- in which the sender goes on, if it can
+        kit.polls(1) -- the sender goes on, if it can
         ready, _, code = arsenal.wait_writable(a:fd(), 0.05)
       until not ready
       assert.equal("TIMEOUT", code)

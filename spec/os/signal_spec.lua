@@ -113,7 +113,7 @@ describe("a signal object", function()
     send("USR1")
     assert.equal("SIGUSR1", second:wait())
     kit.turn_until(function() return told > 0 end)
-    for _ = 1, 10 do arsenal.yield() end
+    kit.polls(3)
     assert.equal(1, told)
     send("USR1")
     for i = 1, 2 do waiting[i]:join() end

@@ -330,7 +330,7 @@ describe("proxy", function()
     with_proxy(function(client, server, joining)
       send_and_end(client, "question")
       assert.equal("question", server:recv_all())
-      for _ = 1, 10 do arsenal.yield() end
+      kit.polls(3)
       assert.equal("waiting", joining:status())
       send_and_end(server, "answer")
       assert.equal("answer", client:recv_all())

@@ -121,15 +121,20 @@ for _, kind in ipairs(kinds) do
       release(try(lock))
     end))
 
+    -- A lock that is held; then a task that waits for it first, the coroutine of that, and a task that waits second.
+    local function contended()
+      local lock, co = kind.make()
+      local held = acquire(lock)
+      local first = kit.waiting(function()
+        co = coroutine.running()
+        acquire(lock)
+      end)
+      return held, first, co, kit.waiting(acquire, lock)
+    end
+
     it("that came to a task whose coroutine is closed goes on to the next (#case8)", inside(function()
       kit.recording_errors(function()
-        local lock, co = kind.make()
-        local held = acquire(lock)
-        local closed = kit.waiting(function()
-          co = coroutine.running()
-          acquire(lock)
-        end)
-        local other = kit.waiting(acquire, lock)
+        local held, closed, co, other = contended()
         coroutine.close(co)
         release(held)
         release(other:join())
@@ -139,13 +144,7 @@ for _, kind in ipairs(kinds) do
 
     it("that came to a task which somebody else closed then is given back by the collector (#case8)", inside(function()
       kit.recording_errors(function()
-        local lock, co = kind.make()
-        local held = acquire(lock)
-        local closed = kit.waiting(function()
-          co = coroutine.running()
-          acquire(lock)
-        end)
-        local other = kit.waiting(acquire, lock)
+        local held, closed, co, other = contended()
         release(held)
         coroutine.close(co)
         kit.turn_until(function() return closed:status() == "failed" end)
@@ -182,15 +181,10 @@ for _, kind in ipairs(kinds) do
     end))
 
     it("lets others run although it is always free (#case38)", inside(function()
-      local lock, turns, done = kind.make(), 0, false
-      arsenal.go(function()
-        while not done do
-          turns = turns + 1
-          arsenal.yield()
-        end
+      local lock = kind.make()
+      local turns = kit.turns_beside(function()
+        for _ = 1, 1000 do release(acquire(lock)) end
       end)
-      for _ = 1, 1000 do release(acquire(lock)) end
-      done = true
       assert(turns > 3)
     end))
 

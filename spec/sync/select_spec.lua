@@ -49,11 +49,9 @@ describe("arsenal.select", function()
 
   it("waits for the first to become ready", inside(function()
     local first, second = arsenal.channel(), arsenal.channel()
-    arsenal.go(function()
-      arsenal.sleep(0.001)
-      second:send("value")
-    end)
-    assert.same({ second, "value" }, { arsenal.select { first, second } })
+    local selecting = kit.waiting(arsenal.select, { first, second })
+    second:send("value")
+    assert.same({ second, "value" }, { selecting:join() })
     local receiving = kit.waiting(first.recv, first)
     assert.same({ first, true }, { arsenal.select { { first, "value" }, second } })
     assert.equal("value", receiving:join())
@@ -225,15 +223,10 @@ describe("arsenal.select", function()
   end))
 
   it("lets others run although it never waits (#case38)", inside(function()
-    local channel, turns, done = arsenal.channel(1), 0, false
-    arsenal.go(function()
-      while not done do
-        turns = turns + 1
-        arsenal.yield()
-      end
+    local channel = arsenal.channel(1)
+    local turns = kit.turns_beside(function()
+      for i = 1, 1000 do arsenal.select { { channel, i }, channel } end
     end)
-    for i = 1, 1000 do arsenal.select { { channel, i }, channel } end
-    done = true
     assert(turns > 3)
   end))
 end)

@@ -181,7 +181,7 @@ describe("a TLS listener", function()
       most = math.max(most, listener:stats().handshaking)
       return most >= 512
     end)
-    for _ = 1, 100 do arsenal.yield() end
+    kit.polls(10)
     assert.equal(512, listener:stats().handshaking)
     local connecting = arsenal.go(tls_kit.connect, listener)
     for _, stream in ipairs(silent) do stream:close() end
@@ -253,7 +253,7 @@ describe("a TLS listener", function()
     local listener <close> = tls_kit.listen()
     local client <close> = kit.connect_to(listener)
     client:send("x")
-    for _ = 1, 20 do arsenal.yield() end
+    kit.polls(3)
     assert.same({ 0, 0 }, { listener:stats().handshaking, listener:stats().accepted })
   end))
 
