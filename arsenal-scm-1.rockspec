@@ -63,6 +63,7 @@ build = {
         "src/kernel/scope.c",
         "src/kernel/scope_guard.c",
         "src/kernel/task.c",
+        "src/kernel/task_body.c",
         "src/kernel/task_describe.c",
         "src/kernel/task_object.c",
         "src/kernel/task_pool.c",

@@ -7,39 +7,13 @@
 #include "kernel/task_body.h"
 #include "kernel/task_object.h"
 
-/* The outermost frame of a coroutine that runs something. */
-static void describe_find_bottom(lua_State *co, lua_Debug *frame) {
-    int there = 0, beyond = 1;
-    while (lua_getstack(co, beyond, frame)) {
-        there = beyond;
-        beyond *= 2;
-    }
-    while (beyond - there > 1) {
-        int middle = there + (beyond - there) / 2;
-        *(lua_getstack(co, middle, frame) ? &there : &beyond) = middle;
-    }
-    lua_getstack(co, there, frame);
-}
-
 /*
 ** Pushes the function that started the task and the line there onto the task's
-** own coroutine, from its bottom; false if they are not there any more.
+** own coroutine; false if they are not there any more.
 */
 static bool describe_find_starter(Task *task) {
-    lua_State *co = task->L;
-    lua_Debug bottom;
-    if (!lua_checkstack(co, 2)) return false;
-    if (!task->started) {
-        if (lua_gettop(co) < BODY_FUNCTION) return false;
-        lua_pushvalue(co, BODY_STARTER + 1); /* above the function that is to run */
-        lua_pushvalue(co, BODY_LINE + 1);
-        return true;
-    }
-    if (!lua_getstack(co, 0, &bottom)) return false;
-    describe_find_bottom(co, &bottom);
-    if (lua_getlocal(co, &bottom, BODY_STARTER) == NULL) return false;
-    lua_getlocal(co, &bottom, BODY_LINE);
-    return true;
+    return lua_checkstack(task->L, 2) && task_body_push(task, BODY_STARTER) &&
+           task_body_push(task, BODY_LINE);
 }
 
 void task_push_start(lua_State *L, Task *task) {

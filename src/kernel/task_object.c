@@ -56,10 +56,7 @@ void task_object_keep(lua_State *L, Task *task) {
     task_object_push(L, task);
     lua_insert(L, -2);
     lua_setiuservalue(L, -2, 1);
-    lua_rawgetp(L, LUA_REGISTRYINDEX, &objects_key);
-    lua_pushboolean(L, false);
-    lua_rawseti(L, -2, task->slot);
-    lua_pop(L, 1);
+    task_object_reserve(L, task->slot);
 }
 
 void task_object_end(Task *task, int state, int results) {
