@@ -84,30 +84,8 @@ static int traceback_rethrow_function(lua_State *L) {
     return traceback_rethrow(L);
 }
 
-enum { PCALL_HANDLER = 1 };
-
-static int traceback_pcall_done(lua_State *L, int status, lua_KContext context) {
-    (void)context;
-    bool is_success = status == LUA_OK || status == LUA_YIELD;
-    lua_pushboolean(L, is_success);
-    lua_replace(L, PCALL_HANDLER);
-    if (!is_success) traceback_push(L);
-    return lua_gettop(L);
-}
-
-/* pcall(fn, ...): true and fn's results; or false, its error, and the error's traceback. */
-static int traceback_pcall(lua_State *L) {
-    luaL_checkany(L, 1);
-    lua_pushcfunction(L, traceback_handler);
-    lua_insert(L, PCALL_HANDLER);
-    int n = lua_gettop(L) - 2;
-    int status = lua_pcallk(L, n, LUA_MULTRET, PCALL_HANDLER, 0, traceback_pcall_done);
-    return traceback_pcall_done(L, status, 0);
-}
-
 static const luaL_Reg traceback_functions[] = {
     {"rethrow", traceback_rethrow_function},
-    {"pcall", traceback_pcall},
     {NULL, NULL},
 };
 

@@ -8,6 +8,12 @@
 #define ARSENAL_KERNEL_TRACEBACK_H
 
 #include <lua.h>
+#include <stdbool.h>
+
+/* Whether the status that a protected call gives its continuation is that of a success. */
+static inline bool traceback_is_success(int status) {
+    return status == LUA_OK || status == LUA_YIELD;
+}
 
 /* The message handler: notes the traceback of an error, except of a cancellation. */
 int traceback_handler(lua_State *L);

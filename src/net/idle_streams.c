@@ -152,7 +152,7 @@ static bool idle_streams_is_counted(lua_State *L) {
 
 static int idle_streams_served(lua_State *L, int status, lua_KContext context) {
     Stream *stream = lua_touserdata(L, SERVE_STREAM);
-    bool is_success = status == LUA_OK || status == LUA_YIELD;
+    bool is_success = traceback_is_success(status);
     bool is_refused = lua_isboolean(L, SERVE_RESULT) && !lua_toboolean(L, SERVE_RESULT);
     if (!is_success || is_refused) handle_close(&stream->socket.handle);
     idle_streams_go_on(L, (IdleStreams *)context, stream);
