@@ -14,13 +14,6 @@ enum { RESUME_FAILED = -1, RESUME_SUSPENDED = -2 };
 /* The index of the coroutine: an argument of resume, the upvalue of a wrapped function. */
 enum { RESUMED = 1, WRAPPED = lua_upvalueindex(1) };
 
-/* Ends a wait whose continuation has not run, because user code has closed the coroutine that waited. */
-static void coroutine_forget_lost_wait(Task *task) {
-    if (!task->resuming) return;
-    task->resuming = false;
-    task_forget_wait(task);
-}
-
 /*
 ** Resumes the coroutine at `index` with the arguments on its stack. Returns the
 ** number of results that were moved to L, RESUME_FAILED with the error there, or
@@ -33,7 +26,7 @@ static int coroutine_resume_once(lua_State *L, Task *task, int index, int argume
     if (status == LUA_YIELD && task != NULL && task->state != TASK_RUNNING) return RESUME_SUSPENDED;
     if (task != NULL) {
         task->top = L;
-        coroutine_forget_lost_wait(task);
+        task_forget_lost_wait(task);
         if (task->scopes.innermost->coroutine == co) scope_guard_suspend(L, index, task);
     }
     if (status != LUA_OK && status != LUA_YIELD) {
@@ -50,10 +43,11 @@ static int coroutine_resume_once(lua_State *L, Task *task, int index, int argume
 }
 
 /*
-** Returns the task that L runs in, or NULL if a wait in `co` cannot suspend it:
-** L may be a coroutine that Lua's own library has resumed.
+** Makes `co` the innermost coroutine of the task that L runs in, which it returns.
+** Returns NULL if a wait in `co` cannot suspend a task: L may be a coroutine that
+** Lua's own library has resumed.
 */
-static Task *coroutine_find_task(lua_State *L, lua_State *co) {
+static Task *coroutine_enter_task(lua_State *L, lua_State *co) {
     Task *task = loop_of(L)->running;
     if (task == NULL || task->top != L || !lua_isyieldable(L)) return NULL;
     task->top = co;
@@ -69,7 +63,7 @@ static int coroutine_start(lua_State *L, int index, int first_argument, Task **t
         lua_pushliteral(L, "too many arguments to resume");
         return RESUME_FAILED;
     }
-    *task = coroutine_find_task(L, co);
+    *task = coroutine_enter_task(L, co);
     if (*task != NULL && (*task)->loop->has_suspended_scopes) scope_guard_continue(L, index, *task);
     lua_xmove(L, co, arguments);
     return coroutine_resume_once(L, *task, index, arguments);

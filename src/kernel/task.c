@@ -19,7 +19,7 @@ static const ScopeType task_scope_type = {false, NULL};
 
 static int task_body_done(lua_State *L, int status, lua_KContext context) {
     Task *task = (Task *)context;
-    if (status == LUA_OK || status == LUA_YIELD) {
+    if (traceback_is_success(status)) {
         task_end(L, task, TASK_DONE, lua_gettop(L) - BODY_HANDLER, BODY_ATTACHMENT);
     } else if (cancellation_is(L, -1) && task->root.doomed) {
         task_end(L, task, TASK_CANCELLED, 0, BODY_ATTACHMENT);
@@ -104,30 +104,13 @@ void task_check_function(lua_State *L, int index) {
 
 /* --- ending without the coroutine --- */
 
-/* Finds the frame of the coroutine's first function; false: it has none, as it has not begun or was closed. */
-static bool task_find_first_frame(lua_State *co, lua_Debug *first) {
-    lua_Debug frame;
-    int level = 0;
-    for (; lua_getstack(co, level, &frame); level++)
-        *first = frame;
-    return level > 0;
-}
-
 /*
 ** [-0, +1 or 0] what the owner of a task whose coroutine can't go on looks after:
 ** its index, or 0 if user code has closed the coroutine. Needs no memory.
 */
 static int task_push_attachment(lua_State *L, const Task *task) {
-    lua_State *co = task->L;
-    lua_Debug first;
-    if (task->owner == NULL) return 0;
-    if (task_find_first_frame(co, &first)) {
-        if (lua_getlocal(co, &first, BODY_ATTACHMENT) == NULL) return 0;
-    } else {
-        if (lua_gettop(co) <= BODY_ATTACHMENT) return 0;
-        lua_pushvalue(co, BODY_ATTACHMENT + 1); /* behind the function that was to begin */
-    }
-    lua_xmove(co, L, 1);
+    if (task->owner == NULL || !task_body_push(task, BODY_ATTACHMENT)) return 0;
+    lua_xmove(task->L, L, 1);
     return lua_gettop(L);
 }
 
@@ -191,6 +174,7 @@ static bool task_step(lua_State *L, Loop *loop, Task *task) {
     int status = lua_resume(co, L, n, &results);
     loop->running = NULL;
     if (status == LUA_YIELD && task->state != TASK_RUNNING) return true;
+    if (status != LUA_OK) task_forget_lost_wait(task);
     if (status == LUA_OK)
         task_pool_return(L, task);
     else if (status != LUA_YIELD)

@@ -88,6 +88,12 @@ void task_forget_wait(Task *task) {
     task->object = NULL;
 }
 
+void task_forget_lost_wait(Task *task) {
+    if (!task->resuming) return;
+    task->resuming = false;
+    task_forget_wait(task);
+}
+
 static void wait_interrupt(ScopeStack *scopes) {
     Task *task = container_of(scopes, Task, scopes);
     if (task->state != TASK_WAITING) return;

@@ -117,6 +117,12 @@ void task_make_ready(Task *task, int status);
 /* Ends a wait without waking the task: undoes it, and takes the waiter out of its queue. */
 void task_forget_wait(Task *task);
 
+/*
+** After a resume: ends a wait whose continuation has not run, because user code has
+** closed the coroutine that waited, or Lua has refused to resume it.
+*/
+void task_forget_lost_wait(Task *task);
+
 void task_init_wait(Task *task); /* for the memory of a new task */
 
 static inline bool task_has_ended(const Task *task) {
