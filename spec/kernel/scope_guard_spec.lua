@@ -231,3 +231,40 @@ describe("a coroutine that was closed while its task waited in it", function()
     near:close()
   end))
 end)
+
+describe("a generator that was suspended in a scope", function()
+  local calls <const> = {
+    ["a shield"] = arsenal.shield,
+    ["a limit"] = function(fn) return arsenal.timeout(60, fn) end,
+    ["a group"] = arsenal.group,
+  }
+  for name, call in pairs(calls) do
+    it("goes on outside of tasks by Lua's own resume: " .. name, kit.outside(function()
+      local co
+      arsenal.run(function()
+        co = arsenal.coroutine.create(function()
+          return call(function() return arsenal.coroutine.yield("inside") end)
+        end)
+        assert.same({ true, "inside" }, { arsenal.coroutine.resume(co) })
+      end)
+      assert.same({ true, "value" }, { coroutine.resume(co, "value") })
+    end))
+  end
+
+  it("gives a group's error outside of its task, whose tasks still end", kit.outside(function()
+    local co
+    arsenal.run(function()
+      co = arsenal.coroutine.create(function()
+        return arsenal.group(function(group)
+          group:go(arsenal.sleep, 60)
+          arsenal.coroutine.yield("inside")
+          error("from inside", 0)
+        end)
+      end)
+      arsenal.coroutine.resume(co)
+      local ok, err = coroutine.resume(co)
+      assert.is_false(ok)
+      assert.matches("from inside", err)
+    end)
+  end))
+end)

@@ -79,6 +79,8 @@ Timer *timer_heap_take_due(TimerHeap *timers, uint64_t now) {
 }
 
 void timer_heap_free(TimerHeap *timers) {
+    for (uint32_t index = 1; index <= timers->count; index++)
+        timers->heap[index]->place = 0;
     free(timers->heap);
     *timers = (TimerHeap){0};
 }

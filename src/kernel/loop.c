@@ -109,11 +109,11 @@ static int loop_gc(lua_State *L) {
     if (loop->closed) return 0;
     loop_remove_open(loop);
     loop->closed = true;
+    timer_heap_free(&loop->timers); /* first: its timers are in the parts' memory */
     loop_close_parts(loop);
     uv_walk(&loop->uv, loop_close_left_over, loop);
     uv_run(&loop->uv, UV_RUN_DEFAULT);
     uv_loop_close(&loop->uv);
-    timer_heap_free(&loop->timers);
     free(loop->scratch);
     return 0;
 }

@@ -72,10 +72,14 @@ void scope_guard_continue(lua_State *L, int index, Task *task) {
     scope_continue(innermost, &task->scopes, &task->loop->root);
 }
 
-/* If Lua's own resume has continued the coroutine, the scope is still among the suspended ones. */
+/*
+** If Lua's own resume has continued the coroutine, the scope is still among the
+** suspended ones. At the end of the Lua state, a finalizer may continue it after
+** the guard was finalized.
+*/
 void scope_guard_end(lua_State *L, int index) {
     ScopeGuard *guard = lua_touserdata(L, index);
-    if (guard == NULL) return;
+    if (guard == NULL || guard->scope == NULL) return;
     if (guard->scope->stack == NULL) {
         Scope *outer = guard->scope->parent;
         lua_pushthread(L);

@@ -95,17 +95,13 @@ static void group_leave(Group *group) {
     group->is_open = false;
 }
 
-static void group_abandon(Scope *scope) {
-    group_leave(container_of(scope, Group, scope));
-}
-
 /* Leaves a group whose call has ended or will never go on. */
 static void group_lost(Scope *scope) {
     Group *group = container_of(scope, Group, scope);
     if (group->is_open) group_leave(group);
 }
 
-static const ScopeType group_type = {false, group_abandon};
+static const ScopeType group_type = {false, group_lost};
 static const ScopeType drain_type = {true, scope_leave};
 
 /* --- waiting --- */
@@ -149,10 +145,6 @@ static Group *group_make(lua_State *L, int failed) {
 /* The stack of a run. Its function is followed by the arguments; their place is later the results'. */
 enum { RUN_GROUP = 1, RUN_GUARD, RUN_HANDLER, RUN_FUNCTION };
 
-static bool group_is_success(int status) {
-    return status == LUA_OK || status == LUA_YIELD;
-}
-
 /* [-1, +0] the error on top, and its traceback, take the place of all results. */
 static void group_fail(lua_State *L, Group *group) {
     group->has_failed = true;
@@ -168,7 +160,8 @@ static void group_fail(lua_State *L, Group *group) {
 
 /* Returns whether a cancellation of the group has ended it, whether its function has succeeded, and the rest. */
 static int group_end_run(lua_State *L, Group *group) {
-    const Scope *around = group->loop->running->scopes.innermost;
+    const Task *task = group->loop->running;
+    const Scope *around = task == NULL ? &group->loop->root : task->scopes.innermost;
     if (group->has_lost) {
         group->has_failed = true;
         lua_settop(L, RUN_HANDLER);
@@ -189,17 +182,21 @@ static int group_end_run(lua_State *L, Group *group) {
 /* All tasks have ended, unless an error has cut the wait for them short. */
 static int group_drained(lua_State *L, int status, lua_KContext context) {
     Group *group = (Group *)context;
-    if (!group_is_success(status)) group_fail(L, group);
+    if (!traceback_is_success(status)) group_fail(L, group);
     scope_guard_end(L, RUN_GUARD);
     group_lost(&group->scope);
     return group_end_run(L, group);
 }
 
-/* The tasks have ended, or the wait for them was cut off: then they are cancelled. */
+/*
+** The tasks have ended, or the wait for them was cut off: then they are cancelled.
+** There is no stack if Lua's own resume goes on with a suspended generator: nothing
+** can wait there.
+*/
 static int group_waited(lua_State *L, int status, lua_KContext context) {
     Group *group = (Group *)context;
-    Task *task = group->loop->running;
-    if (!group_is_success(status)) {
+    ScopeStack *stack = group->scope.stack;
+    if (!traceback_is_success(status)) {
         group->was_cut = cancellation_is(L, -1);
         group->was_cut ? lua_pop(L, 1) : group_fail(L, group);
     }
@@ -207,7 +204,7 @@ static int group_waited(lua_State *L, int status, lua_KContext context) {
     status = LUA_OK;
     if (group->is_open && group->active > 0) {
         scope_abandon_inner(&group->scope);
-        scope_enter(&group->drain, &group->scope, &task->scopes, &drain_type, L);
+        if (stack != NULL) scope_enter(&group->drain, &group->scope, stack, &drain_type, L);
         lua_pushcfunction(L, group_wait);
         lua_pushvalue(L, RUN_GROUP);
         status = lua_pcallk(L, 1, 0, RUN_HANDLER, context, group_drained);
@@ -223,7 +220,7 @@ static int group_body_done(lua_State *L, int status, lua_KContext context) {
         lua_pushliteral(L, "too many results of a group's function");
         status = LUA_ERRRUN;
     }
-    if (!group_is_success(status)) group_fail(L, group);
+    if (!traceback_is_success(status)) group_fail(L, group);
     status = LUA_OK;
     if (!group->has_failed && group->active > 0) {
         lua_pushcfunction(L, group_wait);

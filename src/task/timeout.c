@@ -1,7 +1,8 @@
 /*
 ** Owns time limits and shields: calls that run a function in a scope of its
-** own. Their memory is the loop's, so that a coroutine closed by user code
-** leaves nothing behind that points into its stack.
+** own. Their memory is Lua's and kept until the state's end: so a coroutine closed
+** by user code leaves nothing behind that points into its stack, and a finalizer
+** may let a generator go on after the loop was closed.
 */
 #include "task/timeout.h"
 
@@ -14,73 +15,58 @@
 #include "kernel/traceback.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 typedef struct TimeoutScope {
     Scope scope;
-    struct TimeoutPart *owner;
+    struct TimeoutPool *pool;
     Timer timer;
     bool is_entered; /* otherwise it was abandoned */
     bool is_guarded; /* its call may go on after that, and needs the memory until it ends */
-    struct TimeoutScope *next_free, *next;
+    struct TimeoutScope *next_free;
 } TimeoutScope;
 
-/* All scopes ever made; those that no call uses are in a list of their own. */
-typedef struct TimeoutPart {
-    LoopPart part;
+/* The scopes that no call uses. The pool's user value refers to the one that was made last, and so on. */
+typedef struct TimeoutPool {
     Loop *loop;
-    TimeoutScope *all, *free;
-} TimeoutPart;
+    TimeoutScope *free;
+} TimeoutPool;
 
-static const char part_key;
+static const char pool_key; /* registry: the pool */
 
-/* The functions have the loop's part as their upvalue. */
-static TimeoutPart *timeout_part(lua_State *L) {
+/* The functions have the pool as their upvalue. */
+static TimeoutPool *timeout_pool(lua_State *L) {
     return lua_touserdata(L, lua_upvalueindex(1));
 }
 
 /* --- the scopes --- */
-
-static void timeout_close(LoopPart *loop_part, Loop *loop) {
-    TimeoutPart *part = container_of(loop_part, TimeoutPart, part);
-    (void)loop;
-    while (part->all != NULL) {
-        TimeoutScope *scope = part->all;
-        part->all = scope->next;
-        free(scope);
-    }
-    free(part);
-}
 
 static void timeout_passed(Timer *timer) {
     scope_cancel(&container_of(timer, TimeoutScope, timer)->scope);
 }
 
 static TimeoutScope *timeout_new(lua_State *L) {
-    TimeoutPart *part = timeout_part(L);
-    TimeoutScope *timeout = part->free;
+    TimeoutPool *pool = timeout_pool(L);
+    TimeoutScope *timeout = pool->free;
     if (timeout != NULL) {
-        part->free = timeout->next_free;
+        pool->free = timeout->next_free;
         return timeout;
     }
-    timeout = calloc(1, sizeof *timeout);
-    if (timeout == NULL) luaL_error(L, "not enough memory");
-    timeout->owner = part;
-    timeout->timer.fired = timeout_passed;
-    timeout->next = part->all;
-    part->all = timeout;
+    timeout = lua_newuserdatauv(L, sizeof *timeout, 1);
+    *timeout = (TimeoutScope){.pool = pool, .timer.fired = timeout_passed};
+    lua_getiuservalue(L, lua_upvalueindex(1), 1);
+    lua_setiuservalue(L, -2, 1);
+    lua_setiuservalue(L, lua_upvalueindex(1), 1);
     return timeout;
 }
 
 static void timeout_give_back(TimeoutScope *timeout) {
-    TimeoutPart *part = timeout->owner;
-    timeout->next_free = part->free;
-    part->free = timeout;
+    timeout->next_free = timeout->pool->free;
+    timeout->pool->free = timeout;
 }
 
 static void timeout_exit(TimeoutScope *timeout) {
     timeout->is_entered = false;
-    timer_heap_clear(&timeout->owner->loop->timers, &timeout->timer);
+    timer_heap_clear(&timeout->pool->loop->timers, &timeout->timer);
     scope_leave(&timeout->scope);
 }
 
@@ -127,10 +113,6 @@ static int timeout_call(lua_State *L, Task *task, const ScopeType *type, uint64_
     return done(L, status, (lua_KContext)timeout);
 }
 
-static bool timeout_has_results(int status) {
-    return status == LUA_OK || status == LUA_YIELD;
-}
-
 static void timeout_end_call(lua_State *L, TimeoutScope *timeout) {
     scope_guard_end(L, CALL_GUARD);
     timeout_leave(&timeout->scope);
@@ -138,10 +120,10 @@ static void timeout_end_call(lua_State *L, TimeoutScope *timeout) {
 
 /* Ends the call. Returns whether the error on top is there because this very scope's time ran out. */
 static bool timeout_has_expired(lua_State *L, TimeoutScope *timeout, int status) {
-    const Task *task = timeout->owner->loop->running;
+    const Task *task = timeout->pool->loop->running;
     bool was_cancelled = timeout->is_entered && timeout->scope.cancelled;
     timeout_end_call(L, timeout);
-    return !timeout_has_results(status) && was_cancelled && task != NULL &&
+    return !traceback_is_success(status) && was_cancelled && task != NULL &&
            !task->scopes.innermost->doomed && cancellation_is(L, -1);
 }
 
@@ -153,12 +135,12 @@ static int timeout_push_failure(lua_State *L) {
 
 static int timeout_done(lua_State *L, int status, lua_KContext context) {
     if (timeout_has_expired(L, (TimeoutScope *)context, status)) return timeout_push_failure(L);
-    return timeout_has_results(status) ? lua_gettop(L) - CALL_HANDLER : traceback_pass_on(L);
+    return traceback_is_success(status) ? lua_gettop(L) - CALL_HANDLER : traceback_pass_on(L);
 }
 
 static int timeout_within_done(lua_State *L, int status, lua_KContext context) {
     bool has_expired = timeout_has_expired(L, (TimeoutScope *)context, status);
-    if (!has_expired && !timeout_has_results(status)) return traceback_pass_on(L);
+    if (!has_expired && !traceback_is_success(status)) return traceback_pass_on(L);
     lua_pushboolean(L, has_expired);
     lua_replace(L, CALL_HANDLER);
     if (!has_expired) return lua_gettop(L) - CALL_GUARD;
@@ -169,14 +151,16 @@ static int timeout_within_done(lua_State *L, int status, lua_KContext context) {
 /*
 ** If the task is cancelled and its budget is used up, the cancellation is raised
 ** here: otherwise a loop around shielded functions that never wait would not end.
+** Lua's own resume may let a generator go on outside of tasks.
 */
 static int timeout_shield_done(lua_State *L, int status, lua_KContext context) {
     TimeoutScope *timeout = (TimeoutScope *)context;
-    Loop *loop = timeout->owner->loop;
+    Loop *loop = timeout->pool->loop;
+    const Task *task = loop->running;
     timeout_end_call(L, timeout);
-    if (!timeout_has_results(status)) return traceback_pass_on(L);
-    const Scope *around = loop->running->scopes.innermost;
-    if (task_spent(loop) && around->doomed) return cancellation_raise(L, around);
+    if (!traceback_is_success(status)) return traceback_pass_on(L);
+    if (task != NULL && task_spent(loop) && task->scopes.innermost->doomed)
+        return cancellation_raise(L, task->scopes.innermost);
     return lua_gettop(L) - CALL_HANDLER;
 }
 
@@ -184,7 +168,7 @@ static int timeout_shield_done(lua_State *L, int status, lua_KContext context) {
 static int timeout_begin(lua_State *L, lua_KFunction done) {
     uint64_t duration = args_duration(L, 1);
     task_check_function(L, 2);
-    Task *task = task_enter(L, timeout_part(L)->loop);
+    Task *task = task_enter(L, timeout_pool(L)->loop);
     if (task == NULL) return run_outside(L);
     return timeout_call(L, task, &timeout_type, duration, done);
 }
@@ -213,7 +197,7 @@ static int timeout_within(lua_State *L) {
 */
 static int timeout_shield(lua_State *L) {
     task_check_function(L, 1);
-    Task *task = task_enter_now(L, timeout_part(L)->loop);
+    Task *task = task_enter_now(L, timeout_pool(L)->loop);
     if (task == NULL) return run_outside(L);
     if (!task->scopes.innermost->doomed && task_spent(task->loop))
         return task_pause_before(L, task);
@@ -229,10 +213,15 @@ static const luaL_Reg timeout_functions[] = {
     {NULL, NULL},
 };
 
+static void timeout_make_pool(lua_State *L) {
+    TimeoutPool *pool = lua_newuserdatauv(L, sizeof *pool, 1);
+    *pool = (TimeoutPool){.loop = loop_of(L)};
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &pool_key);
+}
+
 void timeout_open(lua_State *L) {
-    TimeoutPart *part = loop_need_part(loop_of(L), &part_key, sizeof *part, timeout_close);
-    if (part == NULL) luaL_error(L, "not enough memory");
-    part->loop = loop_of(L);
-    lua_pushlightuserdata(L, part);
+    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &pool_key) == LUA_TNIL) timeout_make_pool(L);
+    lua_pop(L, 1);
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &pool_key);
     luaL_setfuncs(L, timeout_functions, 1);
 }
