@@ -1,6 +1,7 @@
 -- The end of the process and of the Lua state, with things pending. Each program is a child.
 
 local child = require("spec.kit.child")
+local lfs = require("lfs")
 
 -- Everything that can be pending, started before the program ends. None of it may go on:
 -- `never` would tell.
@@ -149,6 +150,52 @@ describe("a final collection of everything", function()
         print("finalized")
       end })]])
     assert_clean(result, 0, "finalized\n")
+  end)
+
+  -- `early` is made before arsenal, so that its finalizer runs after the loop was closed.
+  local function finalized_late(calls)
+    return child.run_lua(([[
+      early = setmetatable({}, { __gc = function() %s end })
+      arsenal = require("arsenal")]]):format(calls), { bare = true })
+  end
+
+  it("refuses what needs the loop to finalizers that run after it was closed", function()
+    local calls = {
+      "stats", "backend_fd", "slow_task, 1, print", "slow_task, 1", "signal, 'SIGUSR1'", "event", "channel", "after, 1",
+      "timeout, 1, print", "shield, print", "group, print", "tcp.listen, '127.0.0.1', 0", "udp.bind, '127.0.0.1', 0",
+      "run, print", "run_once, 0", "wait_readable, 0", "mutex", "semaphore, 1",
+    }
+    for i, call in ipairs(calls) do
+      calls[i] = ("print(select(2, pcall(arsenal.%s)))"):format(call)
+    end
+    local result = finalized_late(table.concat(calls, "\n"))
+    assert.same({ 0, "" }, { result.status, result.err })
+    local refusals = select(2, result.out:gsub("[^\n]+: the Lua state is being closed\n", ""))
+    assert.equal(#calls, refusals, result.out)
+  end)
+
+  it("makes no Unix socket in a finalizer that runs after the loop was closed", function()
+    local path = os.tmpname()
+    os.remove(path)
+    local result = finalized_late(("print(pcall(arsenal.unix.listen, %q))"):format(path))
+    assert.matches("the Lua state is being closed", result.out)
+    assert.same({ 0, "" }, { result.status, result.err })
+    assert.is_nil(lfs.attributes(path))
+  end)
+
+  it("lets a generator go on that was suspended in a limit, a shield or a group", function()
+    for _, scope in ipairs { "timeout, 60", "shield", "group" } do
+      local result = child.run_lua(([[
+        early = setmetatable({}, { __gc = function() print(coroutine.resume(generator)) end })
+        arsenal = require("arsenal")
+        arsenal.run(function()
+          generator = arsenal.coroutine.create(function()
+            return arsenal.%s(%s function() coroutine.yield() return "end" end)
+          end)
+          arsenal.coroutine.resume(generator)
+        end)]]):format(scope:match("%a+"), scope:match(", .*") and scope:match(", (.*)") .. "," or ""), { bare = true })
+      assert_clean(result, 0, "true\tend\n")
+    end
   end)
 end)
 

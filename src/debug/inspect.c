@@ -23,6 +23,7 @@ static void inspect_set_count(lua_State *L, const char *name, lua_Integer count)
 */
 static int inspect_stats(lua_State *L) {
     Loop *loop = loop_of(L);
+    loop_check_open(L, loop, "arsenal.stats");
     lua_createtable(L, 0, 8);
     inspect_set_count(L, "tasks", loop->tasks);
     inspect_set_count(L, "ready", loop->ready);

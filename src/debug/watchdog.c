@@ -89,6 +89,7 @@ static void watchdog_close(LoopPart *part, Loop *loop) {
 static int watchdog_slow_task(lua_State *L) {
     Loop *loop = loop_of(L);
     uint64_t limit = args_duration(L, 1);
+    loop_check_open(L, loop, "arsenal.slow_task");
     Watchdog *watchdog = loop_need_part(loop, &watchdog_key, sizeof *watchdog, watchdog_close);
     if (watchdog == NULL) return luaL_error(L, "not enough memory");
     lua_settop(L, 2);

@@ -79,7 +79,9 @@ static int turn_backend_timeout(lua_State *L) {
 
 /* backend_fd(): a descriptor that is readable when run_once has something to do. */
 static int turn_backend_fd(lua_State *L) {
-    lua_pushinteger(L, poll_backend_fd(loop_of(L)));
+    const Loop *loop = loop_of(L);
+    loop_check_open(L, loop, "arsenal.backend_fd");
+    lua_pushinteger(L, poll_backend_fd(loop));
     return 1;
 }
 

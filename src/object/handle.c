@@ -125,6 +125,7 @@ void handle_attach_source(lua_State *L, const HandleType *type, const Selectable
 
 void *handle_new(lua_State *L, const HandleType *type, size_t size, int values) {
     Loop *loop = loop_of(L);
+    if (loop->closed) loop_check_open(L, loop, lua_pushfstring(L, "new %s", type->name));
     Handle *handle = lua_newuserdatauv(L, size, values);
     memset(handle, 0, size);
     handle->type = type;
