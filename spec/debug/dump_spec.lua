@@ -189,6 +189,26 @@ describe("SIGQUIT", function()
     program:finish()
   end))
 
+  it("refuses to wait in on_quit and to run the loop there, and the program goes on", inside(function()
+    local program <close> = started([[
+      arsenal.on_quit = function()
+        print(pcall(arsenal.sleep, 0))
+        print(pcall(arsenal.run, print))
+        print(pcall(arsenal.run_once, 0))
+        print("asked")
+      end ]])
+    program:expect("runs")
+    for _ = 1, 2 do
+      program:signal("QUIT")
+      program:expect("false.*cannot wait in a function that the event loop calls")
+      program:expect("false.*arsenal.run called in a function that the event loop calls")
+      program:expect("false.*arsenal.run_once called in a function that the event loop calls")
+      program:expect("asked")
+    end
+    program:signal("TERM")
+    assert.is_nil(program:finish().err:find("arsenal"))
+  end))
+
   it("ends a program whose on_quit is false", inside(function()
     local program <close> = started("arsenal.on_quit = false ")
     program:expect("runs")

@@ -67,10 +67,14 @@ static bool run_wants_quit(lua_State *L) {
     return wants;
 }
 
-static void run_call_on_quit(lua_State *L) {
+/* The function is called as in a turn: it cannot wait, and cannot run the loop. */
+static void run_call_on_quit(lua_State *L, Loop *loop) {
     if (!run_wants_quit(L)) return;
     public_push(L, "on_quit");
-    if (lua_pcall(L, 0, 0, 0) != LUA_OK) public_report_failure(L, "on_quit");
+    loop->turning = true;
+    int status = lua_pcall(L, 0, 0, 0);
+    loop->turning = false;
+    if (status != LUA_OK) public_report_failure(L, "on_quit");
 }
 
 /* --- running until something ends --- */
@@ -118,7 +122,7 @@ static void run_until_over(lua_State *L, Loop *loop, bool all) {
     interrupt_watch(loop);
     if (all && run_wants_quit(L)) quit_watch(loop);
     while (!run_is_over(&run, loop)) {
-        if (quit_taken(loop)) run_call_on_quit(L);
+        if (quit_taken(loop)) run_call_on_quit(L, loop);
         StopReason reason = run_find_reason(&run, loop);
         if (reason != STOP_NONE)
             run_stop(L, loop, &run, reason);
@@ -133,8 +137,13 @@ static void run_until_over(lua_State *L, Loop *loop, bool all) {
 
 static void run_refuse_inside(lua_State *L, Loop *loop, const char *name) {
     if (loop->closed) loop_check_open(L, loop, lua_pushfstring(L, "arsenal.%s", name));
-    if (loop->running != NULL || loop->turning)
+    if (loop->running != NULL)
         luaL_error(L, "arsenal.%s called inside a task: start another one with arsenal.go", name);
+    if (loop->turning)
+        luaL_error(L,
+                   "arsenal.%s called in a function that the event loop calls; "
+                   "start a task with arsenal.go instead",
+                   name);
 }
 
 /* [fn, ...] -> fn's results, from a task of its own */
