@@ -1,6 +1,7 @@
 -- src/sync/channel.c: channels, and src/object/handoff.c below them.
 
 local arsenal = require("arsenal")
+local child = require("spec.kit.child")
 local kit = require("spec.kit")
 
 local inside <const> = kit.inside
@@ -459,4 +460,34 @@ describe("somebody else's hands on a waiting coroutine", function()
     assert.equal("value", other:join())
     task:join()
   end))
+end)
+
+describe("a finalizer that sends while a channel's memory grows", function()
+  -- A program of its own: its heap is so small that each allocation may end a cycle of the collector.
+  it("neither overfills the channel nor takes the place of a value", function()
+    local result = child.run_lua([[
+      local channel, sent
+      local function send(value)
+        if channel:try_send(value) then sent = sent + 1 end
+      end
+      local garbage = {}
+      function garbage.__gc()
+        setmetatable({}, garbage)
+        if channel then send("by the finalizer") end
+      end
+      setmetatable({}, garbage)
+      collectgarbage("setpause", 0)
+      collectgarbage("setstepmul", 1000)
+      for _ = 1, 3000 do
+        local filled = arsenal.channel(1)
+        channel, sent = filled, 0
+        send("by the task")
+        channel = nil
+        assert(sent == 1 and #filled == 1, sent .. " sent")
+        assert(filled:try_recv():find("^by the"))
+        assert(#filled == 0 and not filled:try_recv())
+      end
+      print("the end")]])
+    assert.same({ 0, "", "the end\n" }, { result.status, result.err, result.out })
+  end)
 end)

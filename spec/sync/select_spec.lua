@@ -1,6 +1,7 @@
 -- src/sync/select.c: waiting on several things at once.
 
 local arsenal = require("arsenal")
+local child = require("spec.kit.child")
 local kit = require("spec.kit")
 
 local inside <const> = kit.inside
@@ -475,4 +476,68 @@ describe("arsenal.after", function()
     kit.fails("CLOSED", waiting:join())
     kit.fails("CLOSED", timer:wait())
   end))
+end)
+
+describe("a finalizer that makes a case ready while select takes memory", function()
+  -- A program of its own: its heap is so small that each allocation may end a cycle of the collector.
+  for name, make_ready in pairs { ["by a send"] = "channel:try_send(1)", ["by a close"] = "channel:close()",
+    ["by an event"] = "event:set()" } do
+    it(name .. " is seen", function()
+      local result = child.run_lua(([[
+        local make_ready, made_at
+        local garbage = {}
+        function garbage.__gc()
+          setmetatable({}, garbage)
+          if not make_ready then return end
+          make_ready()
+          make_ready, made_at = nil, arsenal.now()
+        end
+        setmetatable({}, garbage)
+        collectgarbage("setpause", 0)
+        collectgarbage("setstepmul", 1000)
+        arsenal.run(function()
+          for _ = 1, 200 do
+            local event, cases = arsenal.event(), {}
+            for i = 1, 6 do cases[i] = arsenal.channel(1) end
+            cases[7] = event
+            local channel, deadline = cases[1], arsenal.now() + 0.005
+            made_at = math.huge
+            function make_ready() %s end
+            assert(arsenal.select(cases, 0.005) or made_at >= deadline)
+            make_ready = nil
+          end
+        end)
+        print("the end")]]):format(make_ready))
+      assert.same({ 0, "", "the end\n" }, { result.status, result.err, result.out })
+    end)
+  end
+end)
+
+describe("a select whose task Lua refuses to resume", function()
+  -- The handler of an error at the end of Lua's C stack runs the loop.
+  it("waits no more, so that it takes no later value", function()
+    local result = child.run_lua([[
+      arsenal.on_error = function(err) print(err) end
+      local channels = { arsenal.channel(), arsenal.channel() }
+      arsenal.go(arsenal.select, channels)
+      arsenal.run_once(0)
+      arsenal.go(channels[1].send, channels[1], "value")
+      arsenal.run_once(0)
+      local tried = false
+      local function deep()
+        return xpcall(string.gsub, function()
+          if not tried then
+            tried = true
+            arsenal.run_once(0)
+          end
+        end, "a", "a", deep)
+      end
+      deep()
+      for _ = 1, 40 do arsenal.go(arsenal.sleep, 0.01) end
+      arsenal.run_once(0)
+      print((channels[2]:try_send("lost")))
+      arsenal.run(print, "the sleepers end")]])
+    assert.same({ 0, "" }, { result.status, result.err })
+    assert.equal("C stack overflow\nnil\nthe sleepers end\n", result.out)
+  end)
 end)

@@ -58,11 +58,20 @@ static int channel_ring_place(const Channel *channel, unsigned index) {
     return (int)(place < channel->room ? place : place - channel->room) + 1;
 }
 
-/* Moves the values to a table of twice the size, at most the capacity. */
+/*
+** Moves the values to a table of twice the size, at most the capacity. Making the
+** table may run finalizers that use the channel: if they have changed the table, it
+** stays as it is.
+*/
 static void channel_ring_grow(lua_State *L, Channel *channel) {
-    unsigned room = channel->room == 0 ? FIRST_ROOM : 2 * channel->room;
+    unsigned old_room = channel->room;
+    unsigned room = old_room == 0 ? FIRST_ROOM : 2 * old_room;
     if (room > channel->capacity) room = channel->capacity;
     lua_createtable(L, (int)room, 0);
+    if (channel->room != old_room) {
+        lua_pop(L, 1);
+        return;
+    }
     lua_getiuservalue(L, SELF, 1);
     for (unsigned i = 0; i < channel->count; i++) {
         lua_rawgeti(L, -1, channel_ring_place(channel, i));
@@ -74,9 +83,8 @@ static void channel_ring_grow(lua_State *L, Channel *channel) {
     channel->head = 0;
 }
 
-/* [-1, +0] appends the value on top, for which there is room. */
+/* [-1, +0] appends the value on top, for which there is a place. */
 static void channel_ring_put(lua_State *L, Channel *channel) {
-    if (channel->count == channel->room) channel_ring_grow(L, channel);
     lua_getiuservalue(L, SELF, 1);
     lua_pushvalue(L, -2);
     lua_rawseti(L, -2, channel_ring_place(channel, channel->count));
@@ -125,18 +133,29 @@ static bool channel_take(lua_State *L, Channel *channel) {
     return has_values || sender != NULL;
 }
 
-/* Sends the value at VALUE; false if no task waits for it and there is no room. */
-static bool channel_give(lua_State *L, Channel *channel) {
+/* Sends the value at VALUE to the task that has waited longest; false if none waits. */
+static bool channel_give_to_waiting(lua_State *L, Channel *channel) {
     Waiter *receiver = handoff_next(&channel->receivers);
+    if (receiver == NULL) return false;
     lua_pushvalue(L, VALUE);
-    if (receiver != NULL) {
-        lua_xmove(L, receiver->task->top, 1);
-        handoff_done(receiver, 1);
-    } else if (channel->count < channel->capacity) {
-        channel_ring_put(L, channel);
-    } else {
-        lua_pop(L, 1);
-        return false;
+    lua_xmove(L, receiver->task->top, 1);
+    handoff_done(receiver, 1);
+    return true;
+}
+
+/*
+** Sends the value at VALUE; false if no task waits for it and there is no room.
+** After the ring has grown everything may be different: see channel_ring_grow.
+*/
+static bool channel_give(lua_State *L, Channel *channel) {
+    while (!channel_give_to_waiting(L, channel)) {
+        if (channel->count == channel->capacity) return false;
+        if (channel->count < channel->room) {
+            lua_pushvalue(L, VALUE);
+            channel_ring_put(L, channel);
+            return true;
+        }
+        channel_ring_grow(L, channel);
     }
     return true;
 }

@@ -26,7 +26,7 @@ typedef struct SelectCase {
 } SelectCase;
 
 typedef struct Select {
-    Task *task;
+    Task *task;      /* NULL: it waits on nothing */
     int count, room; /* the cases that it waits on */
     SelectCase cases[];
 } Select;
@@ -67,6 +67,7 @@ static void select_unwatch_all(Select *select) {
     for (int i = 0; i < select->count; i++)
         select_unwatch(&select->cases[i]);
     select->count = 0;
+    select->task = NULL;
 }
 
 static void select_forget(Task *task) {
@@ -76,29 +77,34 @@ static void select_forget(Task *task) {
 /* It still waits only if user code has closed its coroutine: so the task is woken, and ends. */
 static int select_gc(lua_State *L) {
     Select *select = lua_touserdata(L, 1);
-    if (select->count == 0) return 0;
-    if (select->task->loop->closed) return 0;
+    Task *task = select->task;
+    if (task == NULL || task->loop->closed) return 0;
     select_unwatch_all(select);
-    waiter_wake(&select->task->waiter, ARSENAL_CLOSED);
-    select->task->object = NULL;
+    waiter_wake(&task->waiter, ARSENAL_CLOSED);
+    task->object = NULL;
     return 0;
 }
 
-/* [-0, +1] a select for n cases: a spare one, or a new one. */
-static Select *select_take_spare_or_new(lua_State *L, Loop *loop, int n) {
+/* Puts a select that no call uses at SELECT; false: there is none. */
+static bool select_take_spare(lua_State *L, Loop *loop) {
     SelectPart *part = loop_part(loop, &select_key);
-    if (n <= USUAL_ROOM && part->spares > 0) {
-        lua_rawgetp(L, LUA_REGISTRYINDEX, &spares_key);
-        lua_rawgeti(L, -1, part->spares--);
-        lua_remove(L, -2);
-        return lua_touserdata(L, -1);
-    }
-    int room = n <= USUAL_ROOM ? USUAL_ROOM : n;
+    if (select_count(L) > USUAL_ROOM || part->spares == 0) return false;
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &spares_key);
+    lua_rawgeti(L, -1, part->spares--);
+    lua_replace(L, SELECT);
+    lua_pop(L, 1);
+    return true;
+}
+
+/* Puts a new select at SELECT. Finalizers may run. */
+static void select_make(lua_State *L) {
+    int n = select_count(L), room = n <= USUAL_ROOM ? USUAL_ROOM : n;
     Select *select = lua_newuserdatauv(L, sizeof *select + (size_t)room * sizeof(SelectCase), 0);
+    select->task = NULL;
     select->count = 0;
     select->room = room;
     luaL_setmetatable(L, select_name);
-    return select;
+    lua_replace(L, SELECT);
 }
 
 /* The select at SELECT is not used any more: it becomes a spare one if it is of the usual size. */
@@ -133,8 +139,7 @@ static const WaitKind select_wait = {select_step, select_forget, select_describe
 
 static int select_wait_for_any(lua_State *L, Task *task) {
     int n = select_count(L);
-    Select *select = select_take_spare_or_new(L, task->loop, n);
-    lua_replace(L, SELECT);
+    Select *select = lua_touserdata(L, SELECT);
     select->task = task;
     for (int i = 0; i < n; i++) {
         SelectCase *each = &select->cases[i];
@@ -179,16 +184,32 @@ static int select_first_case(Loop *loop, int n) {
     return (int)order_choose(loop, (unsigned)n);
 }
 
-/* Performs the first case that is ready; waits if none is. */
-static int select_try_all(lua_State *L, Task *task, int first) {
+/* Performs the first case that is ready. Returns the call's results, or 0 if none is ready. */
+static int select_try_all(lua_State *L, int first) {
     int n = select_count(L);
     for (int i = 0; i < n; i++) {
         int index = first + i < n ? first + i : first + i - n;
         int results = select_attempt(L, index);
         if (results >= 0) return select_finish(L, index, results);
     }
-    if (lua_toboolean(L, TIMEOUT)) return select_wait_for_any(L, task);
-    return error_push_reason(L, ARSENAL_TIMEOUT, "select: no case is ready");
+    return 0;
+}
+
+/*
+** Performs the first case that is ready; waits if none is. Between the last
+** attempt and the wait no finalizer may run: it could make a case ready.
+*/
+static int select_try_or_wait(lua_State *L, Task *task, int first) {
+    int results = select_try_all(L, first);
+    if (results > 0) return results;
+    if (!lua_toboolean(L, TIMEOUT))
+        return error_push_reason(L, ARSENAL_TIMEOUT, "select: no case is ready");
+    if (!select_take_spare(L, task->loop)) {
+        select_make(L);
+        results = select_try_all(L, first);
+        if (results > 0) return results;
+    }
+    return select_wait_for_any(L, task);
 }
 
 /* --- after a wait --- */
@@ -218,7 +239,7 @@ static int select_step(lua_State *L) {
         if (task->status == ARSENAL_TIMEOUT)
             return error_push_reason(L, ARSENAL_TIMEOUT, "select: timed out");
     }
-    return select_try_all(L, task, fired >= 0 ? fired : select_first_case(task->loop, n));
+    return select_try_or_wait(L, task, fired >= 0 ? fired : select_first_case(task->loop, n));
 }
 
 /* --- the description of a wait --- */
@@ -282,9 +303,12 @@ static void select_push_case(lua_State *L, int index) {
     lua_pushlightuserdata(L, (void *)selectable);
 }
 
-/* [cases, timeout] becomes the stack of a call. */
+/*
+** [cases, timeout] becomes the stack of a call. It has room for an attempt's own
+** stack, because growing the stack could run finalizers.
+*/
 static void select_push_cases(lua_State *L, int n) {
-    luaL_checkstack(L, SLOTS * n + LUA_MINSTACK, "too many cases");
+    luaL_checkstack(L, SLOTS * n + 2 * LUA_MINSTACK, "too many cases");
     lua_pushnil(L); /* SELECT */
     for (int i = 0; i < n; i++) {
         lua_rawgeti(L, CASES, i + 1);
@@ -317,7 +341,7 @@ static int select_any(lua_State *L) {
     lua_replace(L, TIMEOUT);
     task_set_timeout(task, timeout);
     if (task_spent(loop)) return task_pause(L, task, &select_wait, NULL);
-    return select_try_all(L, task, select_first_case(loop, (int)n));
+    return select_try_or_wait(L, task, select_first_case(loop, (int)n));
 }
 
 static const luaL_Reg functions[] = {
