@@ -10,6 +10,21 @@ local tls_kit = require("spec.kit.tls")
 
 local inside <const> = kit.inside
 
+-- A connected pair, and the two ends between them, for the spec to pass the bytes on by hand: client,
+-- server, the end at the client, the end at the server.
+local function pair_by_hand(options)
+  local listener <close> = tls_kit.listen(options)
+  local proxy <close> = kit.listen()
+  local accepting = arsenal.go(listener.accept, listener)
+  local connecting = arsenal.go(arsenal.tls.connect, "127.0.0.1", kit.port_of(proxy), tls_kit.client_options())
+  local near, far = assert(proxy:accept()), kit.connect_to(listener)
+  local passing = arsenal.go(arsenal.proxy, near, far)
+  local client, server = assert(connecting:join()), assert(accepting:join())
+  passing:cancel()
+  passing:join()
+  return client, server, near, far
+end
+
 for _, version in ipairs(tls_kit.versions) do
   local only_it <const> = { server = { max_version = version }, client = { min_version = version } }
 
@@ -120,6 +135,18 @@ for _, version in ipairs(tls_kit.versions) do
         stream:reset()
         kit.fails("ECONNRESET", client:recv())
       end, { server = server })
+    end))
+
+    it("in a reset inside a record, behind a whole one, is ECONNRESET", inside(function()
+      local client, stream, near, far = pair_by_hand(server)
+      stream:send("whole")
+      stream:send("torn")
+      near:send(far:recv():sub(1, -2))
+      near:reset()
+      assert.equal("whole", client:recv())
+      kit.fails("ECONNRESET", client:recv())
+      kit.fails("ECONNRESET", client:recv())
+      for _, each in ipairs { client, stream, far } do each:close() end
     end))
 
     it("close in the middle of a message is no clean end", inside(function()

@@ -73,6 +73,7 @@ static ptrdiff_t tls_read(void *state, int fd, char *data, size_t size) {
         if (result != 1) {
             ptrdiff_t status = tls_answer(session, result);
             if (total == 0) return tls_return(session, status);
+            if (session->wire.status != 0) session->failed = session->wire.status;
             if (status != TRANSPORT_WANTS_READ)
                 session->wire.short_read = false; /* the next read reports the status */
             return (ptrdiff_t)total;
