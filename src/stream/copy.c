@@ -126,7 +126,7 @@ static ptrdiff_t copy_count(Copy *copy, ptrdiff_t written) {
 
 static ptrdiff_t copy_write(Copy *copy, const char *data, size_t size) {
     size = copy_at_most(copy, size);
-    uv_buf_t part = uv_buf_init((char *)data, (unsigned)size);
+    uv_buf_t part = {.base = (char *)data, .len = size};
     return copy_count(copy, stream_write(copy->to, &part, 1, size));
 }
 

@@ -14,18 +14,6 @@ ptrdiff_t item_find_some(lua_State *L, const char *data, size_t size, size_t *se
     return (ptrdiff_t)(*taken = item_least(size, (size_t)lua_tointeger(L, ITEM_SIZE)));
 }
 
-ptrdiff_t item_find_default(lua_State *L, const char *data, size_t size, size_t *searched,
-                            size_t *taken) {
-    (void)L, (void)searched, (void)data;
-    return (ptrdiff_t)(*taken = item_least(size, ITEM_DEFAULT));
-}
-
-ptrdiff_t item_find_chunk(lua_State *L, const char *data, size_t size, size_t *searched,
-                          size_t *taken) {
-    (void)L, (void)searched, (void)data;
-    return (ptrdiff_t)(*taken = item_least(size, SCRATCH_SIZE));
-}
-
 ptrdiff_t item_find_exact(lua_State *L, const char *data, size_t size, size_t *searched,
                           size_t *taken) {
     (void)searched, (void)data;

@@ -13,7 +13,7 @@ enum { ITEM_DEFAULT = READ_SIZE, ITEM_DEFAULT_ALL = 64 * 1024 * 1024 }; /* most 
 /* The stack of each call, once its arguments are checked. */
 enum { ITEM_SELF = 1, ITEM_SIZE, ITEM_LIMIT = 2, ITEM_KEEP, ITEM_DELIMITER };
 
-/* What Item.find returns if the item is not complete. */
+/* What an ItemFind returns if the item is not complete. */
 enum { ITEM_NOT_YET = -1, ITEM_TOO_LONG = -2 };
 
 typedef enum ItemEnd {
@@ -23,38 +23,30 @@ typedef enum ItemEnd {
     ITEM_ENDS_AT_THE_END /* of the stream */
 } ItemEnd;
 
+/*
+** Finds the item at the front of the bytes: returns its length, and how many bytes
+** to drop for it in *taken, or one of the constants above. The first *searched bytes
+** have been searched by the calls before; it is updated.
+*/
+typedef ptrdiff_t ItemFind(lua_State *L, const char *data, size_t size, size_t *searched,
+                           size_t *taken);
+
 /* One kind of item, and the call that receives it. */
 typedef struct Item {
     WaitKind wait;
-    /*
-    ** Finds the item at the front of the bytes: returns its length, and how many
-    ** bytes to drop for it in *taken, or one of the constants above. The first
-    ** *searched bytes have been searched by the calls before; it is updated.
-    */
-    ptrdiff_t (*find)(lua_State *L, const char *data, size_t size, size_t *searched, size_t *taken);
+    ItemFind *find;
     const char *verb;
-    size_t read_size; /* how many bytes to read at once; 0: ITEM_SIZE */
     ItemEnd end;
     bool only_looks;  /* the bytes stay in the stream */
     bool raises;      /* a failure is raised, as an error object */
     bool never_waits; /* returns nothing instead */
 } Item;
 
-/* The functions for Item.find. */
-ptrdiff_t item_find_some(lua_State *L, const char *data, size_t size, size_t *searched,
-                         size_t *taken);
-ptrdiff_t item_find_default(lua_State *L, const char *data, size_t size, size_t *searched,
-                            size_t *taken);
-ptrdiff_t item_find_chunk(lua_State *L, const char *data, size_t size, size_t *searched,
-                          size_t *taken);
-ptrdiff_t item_find_exact(lua_State *L, const char *data, size_t size, size_t *searched,
-                          size_t *taken);
-ptrdiff_t item_find_delimited(lua_State *L, const char *data, size_t size, size_t *searched,
-                              size_t *taken);
-ptrdiff_t item_find_line(lua_State *L, const char *data, size_t size, size_t *searched,
-                         size_t *taken);
-ptrdiff_t item_find_all(lua_State *L, const char *data, size_t size, size_t *searched,
-                        size_t *taken);
+ItemFind item_find_some;
+ItemFind item_find_exact;
+ItemFind item_find_delimited;
+ItemFind item_find_line;
+ItemFind item_find_all;
 
 static inline size_t item_least(size_t a, size_t b) {
     return a < b ? a : b;

@@ -98,7 +98,7 @@ static size_t recv_direct_size(lua_State *L, const Stream *stream, const Item *i
 }
 
 static size_t recv_scratch_size(lua_State *L, const Item *item) {
-    if (item->read_size > 0) return item->read_size;
+    if (item->end != ITEM_ENDS_ANYWHERE) return READ_SIZE;
     return item_least((size_t)lua_tointeger(L, ITEM_SIZE), SCRATCH_SIZE);
 }
 
@@ -174,45 +174,37 @@ static void recv_describe(lua_State *L, Task *task) {
 static const Item some_item = {.wait = RECV_WAIT,
                                .find = item_find_some,
                                .verb = "recv",
-                               .read_size = 0,
                                .end = ITEM_ENDS_ANYWHERE};
 static const Item chunk_item = {.wait = RECV_WAIT,
-                                .find = item_find_chunk,
+                                .find = item_find_some,
                                 .verb = "recv",
-                                .read_size = SCRATCH_SIZE,
                                 .end = ITEM_ENDS_ANYWHERE,
                                 .raises = true};
 static const Item attempt_item = {.wait = RECV_WAIT,
-                                  .find = item_find_default,
+                                  .find = item_find_some,
                                   .verb = "recv",
-                                  .read_size = READ_SIZE,
                                   .end = ITEM_ENDS_ANYWHERE,
                                   .never_waits = true};
 static const Item exact_item = {.wait = RECV_WAIT,
                                 .find = item_find_exact,
                                 .verb = "recv_exactly",
-                                .read_size = READ_SIZE,
                                 .end = ITEM_ENDS_AT_SIZE};
 static const Item peek_item = {.wait = RECV_WAIT,
                                .find = item_find_exact,
                                .verb = "peek",
-                               .read_size = READ_SIZE,
                                .end = ITEM_ENDS_AT_SIZE,
                                .only_looks = true};
 static const Item line_item = {.wait = RECV_WAIT,
                                .find = item_find_line,
                                .verb = "recv_line",
-                               .read_size = READ_SIZE,
                                .end = ITEM_ENDS_AT_MARK};
 static const Item delimited_item = {.wait = RECV_WAIT,
                                     .find = item_find_delimited,
                                     .verb = "recv_until",
-                                    .read_size = READ_SIZE,
                                     .end = ITEM_ENDS_AT_MARK};
 static const Item all_item = {.wait = RECV_WAIT,
                               .find = item_find_all,
                               .verb = "recv_all",
-                              .read_size = READ_SIZE,
                               .end = ITEM_ENDS_AT_THE_END};
 
 /* --- the methods --- */
@@ -251,6 +243,7 @@ static int recv_method(lua_State *L) {
 static int recv_next_chunk(lua_State *L) {
     Stream *stream = stream_check(L, ITEM_SELF);
     lua_settop(L, ITEM_SELF);
+    lua_pushinteger(L, SCRATCH_SIZE);
     return recv_begin(L, stream, &chunk_item);
 }
 
@@ -371,7 +364,10 @@ static int recv_is_quiet(lua_State *L) {
 /* --- select: a stream stands for recv() --- */
 
 static int recv_attempt(lua_State *L) {
-    return recv_alone(L, stream_check(L, ITEM_SELF), &attempt_item);
+    Stream *stream = stream_check(L, ITEM_SELF);
+    lua_settop(L, ITEM_SELF);
+    lua_pushinteger(L, ITEM_DEFAULT);
+    return recv_alone(L, stream, &attempt_item);
 }
 
 static int recv_watch(void *object, Waiter *waiter) {

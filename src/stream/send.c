@@ -35,7 +35,7 @@ static unsigned send_gather(lua_State *L, size_t skip, uv_buf_t *parts, size_t *
             skip -= length;
             continue;
         }
-        parts[count++] = uv_buf_init(data + skip, (unsigned)(length - skip));
+        parts[count++] = (uv_buf_t){.base = data + skip, .len = length - skip};
         *size += length - skip;
         skip = 0;
     }
@@ -139,7 +139,7 @@ static void send_check_message(lua_State *L) {
 /* [self, {parts}] -> [self, parts...] */
 static void send_unpack_table(lua_State *L) {
     int count = (int)lua_rawlen(L, SEND_FIRST);
-    luaL_checkstack(L, count + 1, "too many strings in one message");
+    luaL_checkstack(L, count + LUA_MINSTACK, "too many strings in one message");
     for (int i = 1; i <= count; i++)
         lua_rawgeti(L, SEND_FIRST, i);
     lua_remove(L, SEND_FIRST);
