@@ -70,14 +70,24 @@ function kit.descriptor_list()
   return open
 end
 
--- Calls fn, and returns its first result and the descriptor that it has opened.
-function kit.opened(fn, ...)
-  local before = {}
-  for _, fd in ipairs(kit.descriptor_list()) do before[fd] = true end
-  local result = fn(...)
+-- What each open descriptor refers to, such as "pipe:[1234]".
+local function descriptor_targets()
+  local targets = {}
   for _, fd in ipairs(kit.descriptor_list()) do
-    if not before[fd] then return result, fd end
+    targets[fd] = lfs.symlinkattributes("/proc/self/fd/" .. fd, "target")
   end
+  return targets
+end
+
+-- Calls fn, and returns its first result and the descriptor that it has opened. Its number may be
+-- that of a descriptor that the collector closes meanwhile.
+function kit.opened(fn, ...)
+  local before = descriptor_targets()
+  local result = fn(...)
+  for fd, target in pairs(descriptor_targets()) do
+    if target ~= before[fd] then return result, fd end
+  end
+  error("no descriptor was opened", 2)
 end
 
 -- Calls fn with a pipe that is none of arsenal's: a file to read and write, without a buffer, and
