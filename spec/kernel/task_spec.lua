@@ -546,7 +546,7 @@ describe("a task", function()
 
   it("that is dropped while it waits still finishes", inside(function()
     local finished
-    arsenal.go(function()
+    kit.waiting(function()
       arsenal.sleep(0.002)
       finished = true
     end)
