@@ -433,10 +433,11 @@ describe("a case that is", function()
   end))
 
   it("a timer waits until its time, which began with it", inside(function()
-    local timer = arsenal.after(0.2)
-    kit.takes(0.19, function()
+    local timer = kit.takes(0.2, function()
+      local timer = arsenal.after(0.2)
       kit.fails("TIMEOUT", arsenal.select({ timer }, 0))
       assert.same({ timer, true }, { arsenal.select({ arsenal.channel(), timer }, 10) })
+      return timer
     end)
     assert.same({ timer, true }, { arsenal.select({ timer }, 0) })
     assert.is_true(timer:wait())

@@ -157,7 +157,10 @@ void task_abandon(lua_State *L, Task *task) {
 
 /* --- running --- */
 
-/* Resumes a ready task. Returns false if the task has ended: its memory may be another task's then. */
+/*
+** Resumes a ready task. Returns false if the task has ended: its memory may be
+** another task's then. A debug hook may raise an error behind the task's end.
+*/
 static bool task_step(lua_State *L, Loop *loop, Task *task) {
     lua_State *co = task->L;
     int n = task->started ? 0 : lua_gettop(co) - 1, results;
@@ -174,7 +177,7 @@ static bool task_step(lua_State *L, Loop *loop, Task *task) {
     int status = lua_resume(co, L, n, &results);
     loop->running = NULL;
     if (status == LUA_YIELD && task->state != TASK_RUNNING) return true;
-    if (status != LUA_OK) task_forget_lost_wait(task);
+    if (!task_has_ended(task)) task_forget_lost_wait(task);
     if (status == LUA_OK)
         task_pool_return(L, task);
     else if (status != LUA_YIELD)
