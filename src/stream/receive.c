@@ -60,8 +60,23 @@ static void recv_keep(lua_State *L, Stream *stream, const char *data, size_t siz
 }
 
 /*
+** Takes all the `size` bytes in the scratch buffer, whose first `length` are the
+** item. Without memory for them they would be missing in the stream: so it has
+** failed then.
+*/
+static int recv_deliver_scratch(lua_State *L, Stream *stream, const char *data, size_t length) {
+    int read_end = stream->read_end;
+    stream->read_end = UV_ENOMEM;
+    lua_pushlstring(L, data, length);
+    stream->read_end = read_end;
+    stream->searched = 0;
+    return 1;
+}
+
+/*
 ** Takes the item from `size` bytes in the scratch buffer, which follow the
-** stream's input. If there is no input, only the bytes after the item are copied.
+** stream's input. An item that is all there is needs no copy in the input. Making
+** its string may run finalizers, which may use the scratch buffer.
 */
 static int recv_take_from_scratch(lua_State *L, Stream *stream, const Item *item, size_t size) {
     const char *data = stream->socket.handle.loop->scratch;
@@ -71,14 +86,13 @@ static int recv_take_from_scratch(lua_State *L, Stream *stream, const Item *item
     }
     size_t taken = 0;
     ptrdiff_t length = item->find(L, data, size, &stream->searched, &taken);
-    if (length >= 0) {
-        lua_pushlstring(L, data, (size_t)length);
-        stream->searched = 0;
-        if (item->only_looks) taken = 0;
-    }
-    recv_keep(L, stream, data + taken, size - taken);
+    if (length >= 0 && taken == size && !item->only_looks)
+        return recv_deliver_scratch(L, stream, data, (size_t)length);
+    recv_keep(L, stream, data, size);
     if (length == ITEM_TOO_LONG) return recv_fail(L, stream, item, ARSENAL_TOOLONG);
-    return length >= 0;
+    if (length < 0) return 0;
+    data = buffer_data(&stream->input);
+    return recv_deliver(L, stream, data, (size_t)length, item->only_looks ? 0 : taken);
 }
 
 /* --- reading --- */
