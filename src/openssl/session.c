@@ -16,7 +16,7 @@ bool session_start(Session *session, SSL_CTX *context) {
     BIO *bio = session->ssl != NULL ? wire_new(&session->wire) : NULL;
     if (bio == NULL) return false;
     SSL_set_bio(session->ssl, bio, bio);
-    SSL_set_app_data(session->ssl, session);
+    if (!SSL_set_app_data(session->ssl, session)) return false;
     record_budget_watch(&session->wire.budget, session->ssl);
     return true;
 }
