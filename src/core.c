@@ -11,6 +11,7 @@
 #include "event/poller.h"
 #include "event/run.h"
 #include "event/turn.h"
+#include "kernel/background.h"
 #include "kernel/cancellation.h"
 #include "kernel/coroutine.h"
 #include "kernel/loop.h"
@@ -68,7 +69,7 @@ static void core_prepare_process(void) {
 // clang-format off
 static void (*const openers[])(lua_State *L) = {
     loop_open, poller_open,
-    public_open, error_open, cancellation_open, traceback_open, scope_guard_open, task_pool_open,
+    public_open, background_open, error_open, cancellation_open, traceback_open, scope_guard_open, task_pool_open,
     coroutine_open, turn_open, run_open, handle_open, tasklib_open, timeout_open, group_open,
     channel_open, event_open, lock_open, select_open, stream_open, receive_open, send_open,
     copy_open, start_tls_open, listener_open, accept_filter_open, idle_streams_open, tcp_open,

@@ -32,6 +32,7 @@ arsenal.dump = dump.dump
 arsenal.slow_task = dump.slow_task
 
 arsenal.go = core.go
+arsenal.background = core.background
 arsenal.current = core.current
 arsenal.sleep = core.sleep
 arsenal.yield = core.yield

@@ -4,6 +4,7 @@
 #include "base/openers.h"
 
 #include "event/turn.h"
+#include "kernel/background.h"
 #include "kernel/coroutine.h"
 #include "kernel/task.h"
 #include "kernel/task_describe.h"
@@ -17,15 +18,16 @@ static void inspect_set_count(lua_State *L, const char *name, lua_Integer count)
 }
 
 /*
-** stats(): a table: `tasks` not ended, of which `ready` and `waiting`; open
-** `handles` by kind; `timers` set; `turns` made; `lag`, the longest time in
+** stats(): a table: `tasks` not ended, of which `ready`, `waiting` and
+** `background`; open `handles` by kind; `timers` set; `turns` made; `lag`, the longest time in
 ** seconds since the last call that tasks kept the loop from polling.
 */
 static int inspect_stats(lua_State *L) {
     Loop *loop = loop_of(L);
     loop_check_open(L, loop, "arsenal.stats");
-    lua_createtable(L, 0, 8);
+    lua_createtable(L, 0, 9);
     inspect_set_count(L, "tasks", loop->tasks);
+    inspect_set_count(L, "background", background_of(loop)->tasks);
     inspect_set_count(L, "ready", loop->ready);
     inspect_set_count(L, "waiting",
                       (lua_Integer)loop->tasks - loop->ready - (loop->running != NULL));

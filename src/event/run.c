@@ -8,6 +8,7 @@
 #include "event/interrupt.h"
 #include "event/quit.h"
 #include "event/turn.h"
+#include "kernel/background.h"
 #include "kernel/public.h"
 #include "kernel/task.h"
 #include "kernel/task_describe.h"
@@ -22,6 +23,7 @@ typedef enum StopReason { STOP_NONE, STOP_FAILURE, STOP_DEADLOCK, STOP_INTERRUPT
 typedef struct Run {
     const TaskObject *first; /* the first task, at index 1 */
     bool all;                /* runs until every task has ended, and not only the first */
+    const Background *background;
     StopReason reason;
 } Run;
 
@@ -108,6 +110,11 @@ static void run_stop(lua_State *L, Loop *loop, Run *run, StopReason reason) {
     if (reason > run->reason) run->reason = reason;
 }
 
+/* Only background tasks are left, and have not been cancelled yet. */
+static bool run_should_end_background(const Run *run, const Loop *loop) {
+    return run->all && !loop->ending && background_is_alone(run->background, loop);
+}
+
 /* Turns until a poll is due, or the first task has ended. */
 static void run_make_turns(lua_State *L, Loop *loop, const Run *run) {
     do
@@ -117,12 +124,13 @@ static void run_make_turns(lua_State *L, Loop *loop, const Run *run) {
 
 /* Raises what ended the run early: an interrupt, a deadlock. */
 static void run_until_over(lua_State *L, Loop *loop, bool all) {
-    Run run = {.first = lua_touserdata(L, 1), .all = all};
+    Run run = {.first = lua_touserdata(L, 1), .all = all, .background = background_of(loop)};
     luaL_checkstack(L, LUA_MINSTACK, NULL);
     interrupt_watch(loop);
     if (all && run_wants_quit(L)) quit_watch(loop);
     while (!run_is_over(&run, loop)) {
         if (quit_taken(loop)) run_call_on_quit(L, loop);
+        if (run_should_end_background(&run, loop)) tasks_cancel_all(loop);
         StopReason reason = run_find_reason(&run, loop);
         if (reason != STOP_NONE)
             run_stop(L, loop, &run, reason);

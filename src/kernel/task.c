@@ -62,7 +62,7 @@ static void task_reset(Task *task) {
     task->object = NULL;
     task->owner = NULL;
     task->deadline = FOREVER;
-    task->started = task->timed = task->observed = false;
+    task->started = task->timed = task->observed = task->background = false;
 }
 
 Task *task_spawn(lua_State *L, Loop *loop, Scope *parent, int n, int attachment) {

@@ -5,6 +5,7 @@
 #include "kernel/task_result.h"
 
 #include "base/error.h"
+#include "kernel/background.h"
 #include "kernel/cancellation.h"
 #include "kernel/public.h"
 #include "kernel/task_object.h"
@@ -84,6 +85,7 @@ static void result_give_back(lua_State *L, Task *task, int state) {
     timer_heap_clear(&task->loop->timers, &task->timer);
     cancellation_drop_reason(L, &task->root);
     scope_leave(&task->root);
+    if (task->background) background_end(task);
     if (--task->loop->tasks == 0) task->loop->ending = false;
 }
 

@@ -54,9 +54,10 @@ struct Task {
     unsigned stack_top : 24;  /* of `top` while it waits */
     unsigned state : 4;
     bool started : 1;
-    bool timed : 1;    /* the call that waits has its deadline */
-    bool resuming : 1; /* the loop resumes it, not user code */
-    bool observed : 1; /* run raises its error; on_error is not called */
+    bool timed : 1;      /* the call that waits has its deadline */
+    bool resuming : 1;   /* the loop resumes it, not user code */
+    bool observed : 1;   /* run raises its error; on_error is not called */
+    bool background : 1; /* see background.h */
 };
 
 /*

@@ -6,6 +6,7 @@
 */
 #include "base/openers.h"
 
+#include "kernel/background.h"
 #include "kernel/task.h"
 #include "kernel/task_result.h"
 #include "net/listener.h"
@@ -193,6 +194,8 @@ static int filter_spawn(lua_State *L) {
     lua_getiuservalue(L, 4, FILTER_FUNCTION);
     Task *task = task_spawn(L, filter->loop, &filter->scope, 3, 2);
     task->owner = &filter->owner;
+    const Task *accepting = filter->loop->running;
+    if (accepting != NULL && accepting->background) background_add(task);
     filter->active++;
     if (filter->tasks++ == 0) scope_attach(&filter->scope, &filter->loop->root);
     return 0;

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "event/run.h"
+#include "kernel/background.h"
 #include "kernel/cancellation.h"
 #include "kernel/scope_guard.h"
 #include "kernel/task.h"
@@ -15,16 +16,19 @@
 #include "kernel/traceback.h"
 
 typedef struct Group {
-    TaskOwner owner;
+    TaskOwner owner, background_owner;
     Scope scope;
     Scope drain; /* the shield in which the last tasks are waited for */
     Loop *loop;
-    unsigned active;
-    bool is_open;      /* its scope is on the stack of the task that opened it */
-    bool has_failed;   /* its function has */
-    bool has_lost;     /* it was cancelled because of such a failure of a task */
-    bool was_cut;      /* a cancellation has ended the wait for its tasks */
-    WaitQueue waiters; /* each waits until no more tasks are active than its threshold */
+    unsigned active;     /* tasks that have not ended */
+    unsigned background; /* of these, the ones that the group does not wait for; 0 once it drains */
+    bool is_draining;    /* it waits for the last tasks, which were cancelled */
+    bool is_in_background; /* it was opened in a background task: see background.h */
+    bool is_open;          /* its scope is on the stack of the task that opened it */
+    bool has_failed;       /* its function has */
+    bool has_lost;         /* it was cancelled because of such a failure of a task */
+    bool was_cut;          /* a cancellation has ended the wait for its tasks */
+    WaitQueue waiters;     /* each waits until no more tasks are awaited than its threshold */
 } Group;
 
 static const char group_name[] = "arsenal.group";
@@ -32,6 +36,11 @@ static const char pins_key; /* registry: groups by address, while they have task
 
 static Group *group_check(lua_State *L, int index) {
     return luaL_checkudata(L, index, group_name);
+}
+
+/* How many tasks have to end before the group does. */
+static unsigned group_awaited(const Group *group) {
+    return group->active - group->background;
 }
 
 /* [-1, +0] pins the object on top, or, when it is nil, unpins. */
@@ -75,15 +84,25 @@ static void group_close_attachment(lua_State *L, int attachment) {
     task_report(L);
 }
 
-static void group_task_ended(lua_State *L, Task *task, int object, int attachment) {
-    Group *group = container_of(task->owner, Group, owner);
+static void group_count_end(lua_State *L, Group *group, const Task *task, int object,
+                            int attachment) {
     if (task->state == TASK_FAILED) group_report_failure(L, group, object, attachment);
     if (attachment != 0) group_close_attachment(L, attachment);
     group->active--;
-    wait_queue_wake_at(&group->waiters, group->active);
+    wait_queue_wake_at(&group->waiters, group_awaited(group));
     if (group->active > 0) return;
     lua_pushnil(L);
     group_pin(L, group);
+}
+
+static void group_task_ended(lua_State *L, Task *task, int object, int attachment) {
+    group_count_end(L, container_of(task->owner, Group, owner), task, object, attachment);
+}
+
+static void group_background_ended(lua_State *L, Task *task, int object, int attachment) {
+    Group *group = container_of(task->owner, Group, background_owner);
+    if (!group->is_draining) group->background--;
+    group_count_end(L, group, task, object, attachment);
 }
 
 /* --- leaving --- */
@@ -113,18 +132,18 @@ static int group_wait_step(lua_State *L) {
 
 static void group_describe_wait(lua_State *L, Task *task) {
     const Group *group = task->object;
-    lua_pushfstring(L, "waiting for the %d tasks of a group", (int)group->active);
+    lua_pushfstring(L, "waiting for the %d tasks of a group", (int)group_awaited(group));
 }
 
 static const WaitKind group_wait_kind = {group_wait_step, NULL, group_describe_wait};
 
-/* wait(group, n): waits until no more than n of its tasks are active. */
+/* wait(group, n): waits until no more than n of its tasks are awaited. */
 static int group_wait(lua_State *L) {
     Group *group = group_check(L, 1);
     unsigned enough = (unsigned)luaL_optinteger(L, 2, 0);
     Task *task = task_enter(L, group->loop);
     if (task == NULL) return run_outside(L);
-    if (group->active <= enough) return 0;
+    if (group_awaited(group) <= enough) return 0;
     task->waiter.threshold = enough;
     waiter_join(&task->waiter, &group->waiters, NULL);
     return task_wait(L, task, &group_wait_kind, group);
@@ -135,7 +154,9 @@ static int group_wait(lua_State *L) {
 /* [-0, +1] a group that calls the function at `failed` for each failure. */
 static Group *group_make(lua_State *L, int failed) {
     Group *group = lua_newuserdatauv(L, sizeof *group, 1);
-    *group = (Group){.loop = loop_of(L), .owner = {group_task_ended}};
+    *group = (Group){.loop = loop_of(L),
+                     .owner = {group_task_ended},
+                     .background_owner = {group_background_ended}};
     luaL_setmetatable(L, group_name);
     lua_pushvalue(L, failed);
     lua_setiuservalue(L, -2, 1);
@@ -188,10 +209,17 @@ static int group_drained(lua_State *L, int status, lua_KContext context) {
     return group_end_run(L, group);
 }
 
+/* Cancels the tasks that are left. From here on, background tasks are waited for as the others are. */
+static void group_begin_drain(Group *group) {
+    group->is_draining = true;
+    group->background = 0;
+    scope_cancel(&group->scope);
+}
+
 /*
-** The tasks have ended, or the wait for them was cut off: then they are cancelled.
-** There is no stack if Lua's own resume goes on with a suspended generator: nothing
-** can wait there.
+** The tasks have ended, or the wait for them was cut off: those that are left are
+** cancelled. There is no stack if Lua's own resume goes on with a suspended
+** generator: nothing can wait there.
 */
 static int group_waited(lua_State *L, int status, lua_KContext context) {
     Group *group = (Group *)context;
@@ -203,6 +231,7 @@ static int group_waited(lua_State *L, int status, lua_KContext context) {
     if (group->was_cut || group->has_failed) scope_cancel(&group->scope);
     status = LUA_OK;
     if (group->is_open && group->active > 0) {
+        group_begin_drain(group);
         scope_abandon_inner(&group->scope);
         if (stack != NULL) scope_enter(&group->drain, &group->scope, stack, &drain_type, L);
         lua_pushcfunction(L, group_wait);
@@ -222,7 +251,7 @@ static int group_body_done(lua_State *L, int status, lua_KContext context) {
     }
     if (!traceback_is_success(status)) group_fail(L, group);
     status = LUA_OK;
-    if (!group->has_failed && group->active > 0) {
+    if (!group->has_failed && group_awaited(group) > 0) {
         lua_pushcfunction(L, group_wait);
         lua_pushvalue(L, RUN_GROUP);
         status = lua_pcallk(L, 1, 0, RUN_HANDLER, context, group_waited);
@@ -245,6 +274,7 @@ static int group_run(lua_State *L) {
     if (task == NULL) return luaL_error(L, "a group is opened inside a task");
     if (task_spent(task->loop)) return task_pause_before(L, task);
     Group *group = group_make(L, 1);
+    group->is_in_background = task->background;
     lua_replace(L, RUN_GROUP);
     scope_guard_push(L, task);
     lua_pushcfunction(L, traceback_handler);
@@ -270,15 +300,32 @@ static void group_pin_first(lua_State *L, Group *group) {
     group_pin(L, group);
 }
 
+/* [-0, +1] (group, fn, ...) */
+static Task *group_spawn(lua_State *L, Group *group) {
+    task_check_function(L, 2);
+    if (!group->is_open) luaL_error(L, "cannot start a task in a group that has ended");
+    group_pin_first(L, group);
+    Task *task = task_spawn_shown(L, group->loop, &group->scope, lua_gettop(L) - 2);
+    group->active++;
+    return task;
+}
+
 /* group:go(fn, ...) starts a task that ends before the group does. */
 static int group_go(lua_State *L) {
     Group *group = group_check(L, 1);
-    task_check_function(L, 2);
-    if (!group->is_open) return luaL_error(L, "cannot start a task in a group that has ended");
-    group_pin_first(L, group);
-    Task *task = task_spawn_shown(L, group->loop, &group->scope, lua_gettop(L) - 2);
+    Task *task = group_spawn(L, group);
     task->owner = &group->owner;
-    group->active++;
+    if (group->is_in_background) background_add(task);
+    return 1;
+}
+
+/* group:background(fn, ...): the same; it is cancelled when no other task of the group is left. */
+static int group_background(lua_State *L) {
+    Group *group = group_check(L, 1);
+    Task *task = group_spawn(L, group);
+    task->owner = &group->background_owner;
+    background_add(task);
+    if (!group->is_draining) group->background++;
     return 1;
 }
 
@@ -288,6 +335,7 @@ static int group_start(lua_State *L) {
     group_pin_first(L, group);
     Task *task = task_spawn(L, group->loop, &group->scope, lua_gettop(L) - 3, 2);
     task->owner = &group->owner;
+    if (group->is_in_background) background_add(task);
     group->active++;
     return 0;
 }
@@ -319,6 +367,7 @@ static int group_tostring(lua_State *L) {
 
 static const luaL_Reg group_methods[] = {
     {"go", group_go},
+    {"background", group_background},
     {"cancel", group_cancel},
     {NULL, NULL},
 };

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "event/run.h"
+#include "kernel/background.h"
 #include "kernel/cancellation.h"
 #include "kernel/task.h"
 #include "kernel/task_object.h"
@@ -21,6 +22,18 @@ static int tasklib_go(lua_State *L) {
     task_check_function(L, 1);
     loop_check_open(L, loop, "cannot start a task");
     task_spawn_shown(L, loop, &loop->root, lua_gettop(L) - 1);
+    return 1;
+}
+
+/*
+** background(fn, ...) starts a task that does not keep the program alive: `run`
+** cancels it when no other task is left.
+*/
+static int tasklib_background(lua_State *L) {
+    Loop *loop = loop_upvalue(L);
+    task_check_function(L, 1);
+    loop_check_open(L, loop, "cannot start a task");
+    background_add(task_spawn_shown(L, loop, &loop->root, lua_gettop(L) - 1));
     return 1;
 }
 
@@ -163,6 +176,7 @@ static int tasklib_report(lua_State *L) {
 
 static const luaL_Reg functions[] = {
     {"go", tasklib_go},
+    {"background", tasklib_background},
     {"current", tasklib_current},
     {"yield", tasklib_yield},
     {"sleep", tasklib_sleep},
