@@ -108,6 +108,60 @@ describe("a pool", function()
     assert.equal(1, waiting:join().number)
   end))
 
+  it("has a code where connect returns nothing", inside(function()
+    for _, nothing in ipairs { function() end, function() return nil end, function() return false, "no luck" end } do
+      local pool <close> = arsenal.pool { connect = nothing, max = 1 }
+      kit.fails("ENOTCONN", pool:acquire())
+      kit.fails("ENOTCONN", pool:with(error))
+      assert.equal(0, pool:stats().lent)
+    end
+    local pool <close> = arsenal.pool { connect = print }
+    assert.matches("^acquire pool .*no connection$", (select(2, pool:acquire())))
+  end))
+
+  it("lends only tables and userdata, each to one at a time", inside(function()
+    local result
+    local pool <close> = arsenal.pool { connect = function() return result end, max = 2 }
+    for _, wrong in ipairs { 5, "text", true, print, coroutine.create(print) } do
+      result = wrong
+      kit.mistake("connect pool table userdata " .. type(wrong), pool.acquire, pool)
+    end
+    result = { close = function() error("closed") end }
+    local connection = pool:acquire()
+    kit.mistake("lent already", pool.acquire, pool)
+    assert.equal(1, pool:stats().lent)
+    connection.close = nil
+    result = arsenal.event()
+    local event = pool:acquire()
+    assert.equal(result, event)
+    pool:discard(event)
+    assert.matches("closed", tostring(event))
+    pool:release(connection)
+  end))
+
+  it("takes userdata that cannot be indexed", inside(function()
+    local pool <close> = arsenal.pool { connect = io.tmpfile, max = 1 }
+    local file = pool:acquire()
+    pool:discard(file)
+    assert.equal("closed file", io.type(file))
+    kit.with_pair(function(stream)
+      local made <close> = arsenal.pool { connect = function() return arsenal.readable(stream) end, max = 1 }
+      made:discard(made:acquire())
+      assert.equal(0, made:stats().lent)
+    end)
+  end))
+
+  it("is what a deadlock speaks of", kit.outside(function()
+    local err = kit.mistake("deadlock", arsenal.run, function()
+      local pool = arsenal.pool { connect = maker(), max = 1 }
+      local connection = pool:acquire()
+      pool:acquire()
+      pool:release(connection)
+    end)
+    assert.matches("waiting for a connection of pool %(1 lent, 0 idle, at most 1%)", err)
+    assert.is_nil(err:find("semaphore"))
+  end))
+
   it("raises what connect raises, and can go on", inside(function()
     local fails, connect = true, maker()
     local pool <close> = arsenal.pool {
@@ -163,12 +217,18 @@ describe("a pool", function()
   it("gets back by the collector what a borrower has forgotten", inside(function()
     local pool <close> = arsenal.pool { connect = function() return {} end, max = 1 }
     arsenal.go(function() pool:acquire() end):join()
-    local waiting = kit.waiting(pool.acquire, pool)
-    kit.turn_until(function()
+    local told = kit.recording_errors(function()
+      local waiting = kit.waiting(pool.acquire, pool)
+      kit.turn_until(function()
+        collectgarbage()
+        return waiting:status() == "done"
+      end)
+      assert.equal(2, pool:stats().made)
+      pool:close() -- what comes back after that is missed by nobody
       collectgarbage()
-      return waiting:status() == "done"
     end)
-    assert.equal(2, pool:stats().made)
+    assert.equal(1, #told)
+    assert.matches("a connection of pool %(", told[1].err)
   end))
 
   it("checks an idle connection before it lends it", inside(function()
@@ -303,6 +363,26 @@ describe("pool:with", function()
     assert.equal(1, pool:stats().idle)
   end))
 
+  it("keeps the connection after a failure of the protocol, closes it after one of the network", inside(function()
+    local connect, made = maker()
+    local pool <close> = arsenal.pool { connect = connect, max = 1 }
+    local function fail(...) return function(_, ...) return ... end, ... end
+    assert.same({ nil, "unknown command", "ERR" }, { pool:with(fail(nil, "unknown command", "ERR")) })
+    assert.same({ nil, "no such row" }, { pool:with(fail(nil, "no such row")) })
+    assert.same({ nil, "no such file", 2 }, { pool:with(fail(nil, "no such file", 2)) })
+    assert.same({ nil, nil, "EOF" }, { pool:with(fail(nil, nil, "EOF")) })
+    assert.same({ false, "said no", "EPIPE" }, { pool:with(fail(false, "said no", "EPIPE")) })
+    assert.equal(1, #made)
+    local codes = { "ECONNRESET", "EPIPE", "ETIMEDOUT", "EOF", "CLOSED", "TOOLONG", "BUSY", "TLS", "TRUNCATED" }
+    for _, code in ipairs(codes) do
+      local before = #made
+      kit.fails(code, pool:with(fail(nil, "failed", code)))
+      assert.is_true(made[before].closed, code)
+      pool:with(function() end)
+      assert.equal(before + 1, #made)
+    end
+  end))
+
   it("closes the connection when the function fails, raises or is cancelled", inside(function()
     local connect, made = maker()
     local pool <close> = arsenal.pool { connect = connect, max = 1 }
@@ -328,6 +408,89 @@ describe("pool:with", function()
   it("returns the failure to connect", inside(function()
     local pool <close> = arsenal.pool { connect = function() return nil, "connect x: refused", "ECONNREFUSED" end }
     kit.fails("ECONNREFUSED", pool:with(function() error("never called") end))
+  end))
+end)
+
+describe("a pool with the option stream", function()
+  -- Calls fn(pool, clients) with a pool of tables whose streams are in a field, to an echo server.
+  local function with_clients(fn, find)
+    with_streams({ max = 1, connect = function() end }, function(_, sessions)
+      local listener, port = kit.server(function(stream)
+        sessions.streams[#sessions.streams + 1] = stream
+        for line in stream:lines() do stream:send(line, "\n") end
+      end)
+      local pool <close> = arsenal.pool {
+        max = 1,
+        connect = function()
+          local client = { stream = arsenal.check(arsenal.tcp.connect("127.0.0.1", port)) }
+          function client:close()
+            self.closed = true
+            if self.stream then self.stream:close() end
+          end
+          return client
+        end,
+        stream = find or function(client) return client.stream end,
+      }
+      fn(pool, sessions)
+      listener:close()
+    end)
+  end
+
+  local function ask_client(client, text) return ask(client.stream, text) end
+
+  local test = kit.one_byte and kit.pending("one byte at a time") or it
+  test("judges a connection by the stream inside it", inside(function()
+    with_clients(function(pool, sessions)
+      local first
+      assert.equal("a", pool:with(function(client)
+        first = client
+        return ask_client(client, "a")
+      end))
+      assert.equal("b", pool:with(ask_client, "b"))
+      assert.equal(1, pool:stats().made)
+      sessions.streams[1]:shutdown() -- the server ends it while it is idle
+      assert(arsenal.wait_readable(first.stream:fd()))
+      assert.equal("c", pool:with(ask_client, "c"))
+      assert.equal(2, pool:stats().made)
+      assert.is_true(first.closed)
+      pool:with(function(client) -- half an answer is left in the stream
+        client.stream:send("abc\n")
+        client.stream:recv(1)
+      end)
+      pool:with(ask_client, "d")
+      assert.equal(3, pool:stats().made)
+    end)
+  end))
+
+  it("does not lend a connection that has no stream any more", inside(function()
+    with_clients(function(pool)
+      pool:with(function(client)
+        client.stream:close()
+        client.stream = nil
+      end)
+      assert.equal(0, pool:stats().idle)
+      pool:with(ask_client, "x")
+      assert.equal(2, pool:stats().made)
+    end)
+  end))
+
+  it("raises what the function raises, and that it returns no stream; the connection is closed", inside(function()
+    for words, find in pairs {
+      ["oops"] = function() error("oops") end,
+      ["stream pool number"] = function() return 5 end,
+    } do
+      with_clients(function(pool)
+        local client = pool:acquire()
+        kit.mistake(words, pool.release, pool, client)
+        assert.is_true(client.closed)
+        kit.mistake(words, pool.with, pool, ask_client, "x")
+        assert.same({ max = 1, lent = 0, idle = 0, waiting = 0, made = 2 }, pool:stats())
+      end, find)
+    end
+  end))
+
+  it("is a function", inside(function()
+    kit.mistake("option stream function", arsenal.pool, { connect = print, stream = "stream" })
   end))
 end)
 

@@ -1,6 +1,7 @@
 -- src/sync/lock.c and src/sync/event.c: mutexes, semaphores, events.
 
 local arsenal = require("arsenal")
+local child = require("spec.kit.child")
 local kit = require("spec.kit")
 
 local inside <const> = kit.inside
@@ -71,13 +72,91 @@ for _, kind in ipairs(kinds) do
       assert.is_true(release(try(lock)))
     end))
 
-    it("is given back by the collector", inside(function()
+    it("is given back by the collector, which is told to on_error", inside(function()
+      local lock, held = kind.make(), nil
+      local told = kit.recording_errors(function()
+        acquire(lock)
+        local waiting = kit.waiting(acquire, lock)
+        collectgarbage()
+        collectgarbage()
+        held = assert(waiting:join())
+      end)
+      assert.equal(1, #told)
+      assert.matches(("%s of %s 0x"):format(kind.held, kind.name), told[1].err)
+      assert.matches("use " .. kind.name .. ":with", told[1].err)
+      release(held)
+    end))
+
+    it("is given back by the collector without a word, if nobody can ask for it any more", inside(function()
+      local told = kit.recording_errors(function()
+        acquire(kind.make())
+        local closed = kind.make()
+        acquire(closed)
+        closed:close()
+        local kept = kind.make()
+        release(acquire(kept))
+        collectgarbage()
+        collectgarbage()
+      end)
+      assert.same({}, told)
+    end))
+
+    it("is not told at the end of the program", function()
+      local script = ([[
+        lock = arsenal.%s(1)
+        held = lock:%s()
+        arsenal.go(function() local held <close> = arsenal.%s(1):%s() arsenal.sleep() end)
+        arsenal.sleep(0)
+      ]]):format(kind.name, kind.acquire, kind.name, kind.acquire)
+      for _, ending in ipairs { "", "os.exit(0, true)", "arsenal.run(function() os.exit(0, true) end)" } do
+        local result = child.run_lua(script .. ending)
+        assert.equal(0, result.status)
+        assert.equal("", result.err)
+      end
+    end)
+
+    it("is released by with, whose function gets arguments and gives results", inside(function()
       local lock = kind.make()
-      acquire(lock)
-      local waiting = kit.waiting(acquire, lock)
-      collectgarbage()
-      collectgarbage()
-      assert(waiting:join())
+      assert.same({ 1, nil, 3 }, { lock:with(function(...)
+        kit.fails("TIMEOUT", try(lock))
+        return ...
+      end, 1, nil, 3) })
+      release(try(lock))
+    end))
+
+    it("is released by with after an error and a cancellation, and is waited for", inside(function()
+      local lock = kind.make()
+      kit.mistake("failed", lock.with, lock, error, "failed")
+      kit.fails("TIMEOUT", arsenal.timeout(0.002, lock.with, lock, arsenal.sleep))
+      local held = acquire(lock)
+      local waiting = kit.waiting(lock.with, lock, function() return "had it" end)
+      kit.fails("TIMEOUT", arsenal.timeout(0.002, lock.with, lock, error))
+      release(held)
+      assert.equal("had it", waiting:join())
+      release(try(lock))
+    end))
+
+    it("with a closed one fails, without calling the function", inside(function()
+      local lock = kind.make()
+      lock:close()
+      kit.fails("CLOSED", lock:with(error))
+    end))
+
+    it("with a mistake is refused", inside(function()
+      local lock = kind.make()
+      kit.mistake("with function", lock.with, lock)
+      kit.mistake("with function", lock.with, lock, {})
+      for _, bad in ipairs { 1, {}, io.stdout, arsenal.event() } do
+        kit.mistake("with " .. kind.name, lock.with, bad, print)
+      end
+      release(try(lock))
+    end))
+
+    it("with works outside of tasks", kit.outside(function()
+      assert.equal(5, kind.make():with(function()
+        arsenal.sleep(0)
+        return 5
+      end))
     end))
 
     it("is given back when its holder fails", inside(function()

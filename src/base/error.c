@@ -141,6 +141,22 @@ static int error_failure(lua_State *L) {
     return error_push(L, (int)luaL_checkinteger(L, 1), "%s", luaL_checkstring(L, 2));
 }
 
+#define ERROR_CODE(name, words) #name,
+
+/* [-0, +1] the set of all codes */
+static void error_push_codes(lua_State *L) {
+    static const char *const system_codes[] = {UV_ERRNO_MAP(ERROR_CODE)};
+    lua_newtable(L);
+    for (size_t i = 0; i < sizeof system_codes / sizeof *system_codes; i++) {
+        lua_pushboolean(L, true);
+        lua_setfield(L, -2, system_codes[i]);
+    }
+    for (size_t i = 0; i < sizeof conditions / sizeof *conditions; i++) {
+        lua_pushboolean(L, true);
+        lua_setfield(L, -2, conditions[i].code);
+    }
+}
+
 static const luaL_Reg functions[] = {
     {"failure", error_failure},
     {"check", error_check},
@@ -160,4 +176,6 @@ void error_open(lua_State *L) {
     lua_setfield(L, -2, "__tostring");
     lua_pop(L, 1);
     luaL_setfuncs(L, functions, 0);
+    error_push_codes(L);
+    lua_setfield(L, -2, "codes");
 }

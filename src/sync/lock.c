@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "event/run.h"
+#include "kernel/task_result.h"
 #include "object/handle.h"
 #include "object/handoff.h"
 
@@ -14,7 +15,12 @@ typedef struct Lock {
     Handle handle;
     WaitQueue waiters; /* only while no permit is free */
     lua_Integer free;
+    bool is_owned; /* by the user value OWNER, which hands out its permits as things of its own */
 } Lock;
+
+enum { OWNER = 1, THING }; /* the user values of a lock with an owner: THING is "a connection" */
+
+static const char locks_key; /* registry: the locks by address, weakly */
 
 static Lock *lock_of(Handle *handle) {
     return container_of(handle, Lock, handle);
@@ -64,6 +70,67 @@ static const HandleType permit_types[TYPES] = {
     [MUTEX] = {"guard", "guard", 0, permit_close, permit_describe, NULL},
     [SEMAPHORE] = {"permit", "permit", 0, permit_close, permit_describe, NULL},
 };
+
+/* --- permits that were lost --- */
+
+/* [-0, +1] "a connection of pool (...)", for a lock with an owner. */
+static void lock_push_thing(lua_State *L, int index) {
+    lua_getiuservalue(L, index, THING);
+    lua_getiuservalue(L, index, OWNER);
+    luaL_tolstring(L, -1, NULL);
+    lua_pushfstring(L, "%s of %s", lua_tostring(L, -3), lua_tostring(L, -1));
+    lua_replace(L, -4);
+    lua_pop(L, 2);
+}
+
+/*
+** Whether tasks may still ask for the permit that the collector has found: its lock
+** is open and can be reached, and the Lua state is not being closed, when no function calls the
+** finalizers.
+*/
+static bool permit_is_missed(lua_State *L, const Permit *permit) {
+    lua_Debug caller;
+    bool is_held = permit->handle.open && permit->lock->handle.open;
+    if (!is_held || permit->handle.loop->closed || !lua_getstack(L, 1, &caller)) return false;
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &locks_key);
+    bool is_missed = lua_rawgetp(L, -1, permit->lock) != LUA_TNIL;
+    lua_pop(L, 2);
+    return is_missed;
+}
+
+/* Calls on_error. The lock is at PERMIT. */
+static void permit_report_lost(lua_State *L, const Permit *permit) {
+    static const char *const hints[TYPES] = {
+        [MUTEX] = ": use mutex:with, or local guard <close> = mutex:lock()",
+        [SEMAPHORE] = ": use semaphore:with, or local permit <close> = semaphore:acquire()",
+    };
+    const char *hint = "";
+    if (permit->lock->is_owned) {
+        lock_push_thing(L, PERMIT);
+    } else {
+        hint = hints[permit->handle.type - permit_types];
+        luaL_tolstring(L, PERMIT, NULL);
+        lua_pushfstring(L, "a %s of %s", permit->handle.type->name, lua_tostring(L, -1));
+    }
+    lua_pushfstring(L, "the collector has released %s, because nothing kept it%s",
+                    lua_tostring(L, -1), hint);
+    lua_pushnil(L);
+    lua_pushnil(L);
+    task_report(L);
+}
+
+/* The upvalue is what finalizes every object. */
+static int permit_finalize(lua_State *L) {
+    const Permit *permit = handle_check(L, SELF, permit_types, TYPES);
+    bool is_missed = permit_is_missed(L, permit);
+    lua_settop(L, SELF);
+    lua_getiuservalue(L, SELF, 1);
+    lua_pushvalue(L, lua_upvalueindex(1));
+    lua_pushvalue(L, SELF);
+    lua_call(L, 1, 0);
+    if (is_missed) permit_report_lost(L, permit);
+    return 0;
+}
 
 static int permit_give_back(lua_State *L, int type) {
     Permit *permit = handle_check(L, SELF, &permit_types[type], 1);
@@ -116,7 +183,18 @@ static Permit *permit_new(lua_State *L, int type) {
 }
 
 static void lock_describe_wait(lua_State *L, Task *task) {
-    handle_describe_wait(L, task->object, "waiting for");
+    const Lock *lock = task->object;
+    lua_State *co = task->top;
+    if (!lock->is_owned || !handoff_is_possible(task)) {
+        handle_describe_wait(L, &lock->handle, "waiting for");
+        return;
+    }
+    lua_pushliteral(L, "waiting for ");
+    lua_pushvalue(co, SELF);
+    lua_xmove(co, L, 1);
+    lock_push_thing(L, lua_gettop(L));
+    lua_replace(L, -2);
+    lua_concat(L, 2);
 }
 
 static int lock_step(lua_State *L);
@@ -183,21 +261,45 @@ static int semaphore_try_acquire(lua_State *L) {
     return lock_try(L, SEMAPHORE);
 }
 
-static int lock_new(lua_State *L, int type, lua_Integer permits) {
-    Lock *lock = handle_new(L, &lock_types[type], sizeof *lock, 0);
+/* [-0, +1] */
+static Lock *lock_new(lua_State *L, int type, lua_Integer permits, int values) {
+    Lock *lock = handle_new(L, &lock_types[type], sizeof *lock, values);
     lock->free = permits;
     handle_opened(&lock->handle);
-    return 1;
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &locks_key);
+    lua_pushvalue(L, -2);
+    lua_rawsetp(L, -2, lock);
+    lua_pop(L, 1);
+    return lock;
 }
 
 /* mutex() a mutex that is not locked. */
 static int mutex_new(lua_State *L) {
-    return lock_new(L, MUTEX, 1);
+    lock_new(L, MUTEX, 1, 0);
+    return 1;
 }
 
 /* semaphore(n) a semaphore with n permits. */
 static int semaphore_new(lua_State *L) {
-    return lock_new(L, SEMAPHORE, args_integer(L, 1, 1, LUA_MAXINTEGER));
+    lock_new(L, SEMAPHORE, args_integer(L, 1, 1, LUA_MAXINTEGER), 0);
+    return 1;
+}
+
+/*
+** permits(n, owner, thing) a semaphore that is shown as its owner: waits for
+** "<thing> of <owner>".
+*/
+static int semaphore_new_owned(lua_State *L) {
+    lua_Integer n = args_integer(L, 1, 1, LUA_MAXINTEGER);
+    luaL_checktype(L, 3, LUA_TSTRING);
+    lua_settop(L, 3);
+    Lock *lock = lock_new(L, SEMAPHORE, n, THING);
+    lua_pushvalue(L, 2);
+    lua_setiuservalue(L, -2, OWNER);
+    lua_pushvalue(L, 3);
+    lua_setiuservalue(L, -2, THING);
+    lock->is_owned = true;
+    return 1;
 }
 
 static const luaL_Reg methods[TYPES][3] = {
@@ -215,18 +317,45 @@ static const luaL_Reg permit_methods[TYPES][2] = {
 static const luaL_Reg functions[] = {
     {"mutex", mutex_new},
     {"semaphore", semaphore_new},
+    {"permits", semaphore_new_owned},
     {NULL, NULL},
 };
 
+/* [-0, +0] */
+static void permit_define(lua_State *L, int type) {
+    lua_newtable(L);
+    luaL_setfuncs(L, permit_methods[type], 0);
+    handle_define(L, &permit_types[type]);
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &permit_types[type]);
+    lua_getfield(L, -1, "__gc");
+    lua_pushcclosure(L, permit_finalize, 1);
+    lua_setfield(L, -2, "__gc");
+    lua_pop(L, 2);
+}
+
+/* [-0, +0] the methods become a field of the table on top. */
+static void lock_define(lua_State *L, int type, const char *field) {
+    lua_newtable(L);
+    luaL_setfuncs(L, methods[type], 0);
+    handle_define(L, &lock_types[type]);
+    lua_setfield(L, -2, field);
+}
+
+/* [-0, +0] */
+static void lock_make_list(lua_State *L) {
+    lua_newtable(L);
+    lua_createtable(L, 0, 1);
+    lua_pushliteral(L, "v");
+    lua_setfield(L, -2, "__mode");
+    lua_setmetatable(L, -2);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &locks_key);
+}
+
 void lock_open(lua_State *L) {
-    for (int type = 0; type < TYPES; type++) {
-        lua_newtable(L);
-        luaL_setfuncs(L, methods[type], 0);
-        handle_define(L, &lock_types[type]);
-        lua_newtable(L);
-        luaL_setfuncs(L, permit_methods[type], 0);
-        handle_define(L, &permit_types[type]);
-        lua_pop(L, 2);
-    }
+    lock_make_list(L);
+    lock_define(L, MUTEX, "mutex_methods");
+    lock_define(L, SEMAPHORE, "semaphore_methods");
+    permit_define(L, MUTEX);
+    permit_define(L, SEMAPHORE);
     luaL_setfuncs(L, functions, 0);
 }

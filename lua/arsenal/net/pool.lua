@@ -20,18 +20,38 @@ end
 
 -- Connections -----------------------------------------------------------------------------------
 
+local function can_be_indexed(connection)
+  local metatable = getmetatable(connection)
+  return type(connection) == "table" or type(metatable) ~= "table" or metatable.__index ~= nil
+end
+
+local function call_close(connection)
+  local close = can_be_indexed(connection) and connection.close
+  if close then close(connection) end
+end
+
 -- Closes a connection, and releases the permit even if that raises an error.
 local function close_connection(connection, permit)
-  local ok, err = true, nil
-  if connection.close then ok, err = pcall(connection.close, connection) end
+  local ok, err = pcall(call_close, connection)
   if permit then permit:release() end
   if not ok then error(err, 0) end
 end
 
--- Returns false for a stream that has received something since its last use, or has ended or failed: it must not be
--- used again. `look`: ask the kernel as well.
-local function is_quiet(connection, look)
-  return core.class(connection) ~= "stream" or core.stream_is_quiet(connection, look)
+-- Returns the stream inside a connection, or nil if the pool knows none. The option `stream` may find none any more:
+-- false then.
+local function stream_of(self, connection)
+  if not self._stream then return core.class(connection) == "stream" and connection or nil end
+  local stream = self._stream(connection)
+  if stream == nil or core.class(stream) == "stream" then return stream or false end
+  error(("option 'stream' of %s: it has returned a %s, and no stream"):format(self, type(stream)), 0)
+end
+
+-- Returns false for a connection whose stream has received something since its last use, or has ended or failed: it
+-- must not be used again. `look`: ask the kernel as well.
+local function is_quiet(self, connection, look)
+  local stream = stream_of(self, connection)
+  if stream == nil then return true end
+  return stream and core.stream_is_quiet(stream, look)
 end
 
 local function close_idle(self, i)
@@ -65,7 +85,7 @@ local function take_idle(self, claim)
   while #self._idle > 0 do
     local connection = table.remove(self._idle).connection
     claim.connection = connection
-    if is_quiet(connection, true) and (not self._check or self._check(connection)) then return connection end
+    if is_quiet(self, connection, true) and (not self._check or self._check(connection)) then return connection end
     claim.connection = nil
     close_connection(connection)
   end
@@ -82,6 +102,22 @@ local function closed(self)
   return nil, ("acquire %s: closed"):format(self), "CLOSED"
 end
 
+-- Returns what `connect` has returned, once it is known to be a connection; or its failure.
+local function connect(self)
+  local connection, message, code = self._connect()
+  if not connection then
+    return nil, message or ("acquire %s: connect has returned no connection"):format(self), code or "ENOTCONN"
+  end
+  local kind = type(connection)
+  if kind ~= "table" and kind ~= "userdata" then
+    error(("option 'connect' of %s: it has returned a %s; table or userdata expected"):format(self, kind), 0)
+  end
+  if self._lent[connection] then
+    error(("option 'connect' of %s: it has returned a connection that is lent already"):format(self), 0)
+  end
+  return connection
+end
+
 local function take(self)
   self._waiting = self._waiting + 1
   local claim <close> = setmetatable({ pool = self }, Claim)
@@ -92,8 +128,8 @@ local function take(self)
   local connection = take_idle(self, claim)
   if connection then return lend(self, claim, connection) end
   local message, code
-  connection, message, code = self._connect()
-  if not connection then return nil, message or "connect has returned no connection", code end
+  connection, message, code = connect(self)
+  if not connection then return nil, message, code end
   claim.connection = connection
   self._made = self._made + 1
   if self._closed then return closed(self) end
@@ -104,7 +140,7 @@ end
 ---@param timeout? number seconds for everything, connecting included; default: no limit
 ---@return any connection give it back with `release` or `discard`; nil after a failure
 ---@return string? message
----@return string? code "TIMEOUT", "CLOSED", or what `connect` has returned
+---@return string? code "TIMEOUT", "CLOSED", or what `connect` has returned; "ENOTCONN" if it has returned none
 ---@nodiscard
 ---@async
 function Pool:acquire(timeout)
@@ -125,7 +161,12 @@ local function take_back(self, connection, name)
 end
 
 local function give_back(self, connection, permit)
-  if self._closed or not is_quiet(connection) then return close_connection(connection, permit) end
+  local ok, quiet = pcall(is_quiet, self, connection)
+  if self._closed or not (ok and quiet) then
+    close_connection(connection, permit)
+    if not ok then error(quiet, 0) end
+    return
+  end
   permit:release() -- first: the next borrower runs later, and a lack of memory loses no permit
   self._idle[#self._idle + 1] = { connection = connection, since = core.now() }
   close_old(self)
@@ -149,29 +190,31 @@ function Pool:discard(connection)
   return true
 end
 
--- A connection that `with` has borrowed. It is kept only if the function has succeeded. If the function has given it
--- back itself, another task may have it by now, with another permit.
+-- A connection that `with` has borrowed. It is kept only if the function has returned, and no call on the network has
+-- failed in it. If the function has given it back itself, another task may have it by now, with another permit.
 local Loan = {}
 
 function Loan:__close()
   if not self.connection or self.pool._lent[self.connection] ~= self.permit then return end
   take_back(self.pool, self.connection, "with")
-  if self.succeeded then
+  if self.is_usable then
     give_back(self.pool, self.connection, self.permit)
   else
     close_connection(self.connection, self.permit)
   end
 end
 
--- Notes whether fn has succeeded. A failure is nil, message, code, as the calls of arsenal return it.
+-- Notes whether the connection can be used again after fn has returned. If a call of arsenal has failed (`nil, message,
+-- code`), a part of an answer may still come. A failure with another code is an answer, of a protocol.
 local function conclude(loan, ...)
   local value, message, code = ...
-  loan.succeeded = not (value == nil and type(message) == "string" and type(code) == "string")
+  loan.is_usable = not (value == nil and type(message) == "string" and core.codes[code])
   return ...
 end
 
 ---Waits for a connection, calls `fn(connection, ...)`, and gives the connection back. It is closed instead if `fn` has
----raised an error, was cancelled, or has returned a failure (`nil, message, code`).
+---raised an error, was cancelled, or has returned a failure of arsenal's calls (`nil, message, code`, such as
+---"TIMEOUT"). After any other failure, such as one of the protocol, the connection is kept.
 ---@param fn async fun(connection: any, ...): ...
 ---@param ... any further arguments of `fn`
 ---@return any ... the results of `fn`; or the failure of `acquire`
@@ -181,7 +224,7 @@ function Pool:with(fn, ...)
   arguments.callable(fn, 1, "with")
   if not core.can_wait() then return core.outside(Pool.with, self, fn, ...) end
   -- It is complete before it gets the connection: no lack of memory comes between.
-  local loan <close> = setmetatable({ pool = self, connection = false, permit = false, succeeded = false }, Loan)
+  local loan <close> = setmetatable({ pool = self, connection = false, permit = false, is_usable = false }, Loan)
   local connection, message, code = self:acquire()
   if not connection then return nil, message, code end
   loan.connection, loan.permit = connection, self._lent[connection]
@@ -234,13 +277,14 @@ function Pool:__tostring()
   return ("pool (%d lent, %d idle, at most %d)"):format(count(self._lent), #self._idle, self._max)
 end
 
-local known = { connect = "callable", max = "count", idle_timeout = "seconds", check = "callable" }
+local known = { connect = "callable", max = "count", idle_timeout = "seconds", check = "callable", stream = "callable" }
 
 ---@class arsenal.PoolOptions
 ---@field connect async fun(): any, string?, string? returns a new connection, or nil, message, code
 ---@field max? integer most connections at a time, lent and idle; default 10
 ---@field idle_timeout? number seconds after which an idle connection is not used any more; default: no limit
 ---@field check? async fun(connection: any): boolean returns whether an idle connection still works
+---@field stream? fun(connection: any): arsenal.Stream? returns the stream in a connection; nil if there is none any more
 
 ---Makes a pool, which lends connections to tasks and keeps those that come back for the next task.
 ---@param options arsenal.PoolOptions
@@ -251,12 +295,12 @@ function pool.pool(options)
   arguments.options(options, known, 1, "pool")
   if not options.connect then arguments.refuse(1, "pool", "option 'connect': function expected, got nil") end
   local max = options.max or 10
-  return setmetatable({
+  local self = setmetatable({
     _connect = options.connect,
     _check = options.check,
+    _stream = options.stream,
     _max = max,
     _idle_timeout = math.max(options.idle_timeout or math.huge, 0),
-    _permits = core.semaphore(max),
     _idle = {},
     -- permits by connection; if a connection is never given back, the collector releases its permit
     _lent = setmetatable({}, { __mode = "k" }),
@@ -264,6 +308,8 @@ function pool.pool(options)
     _made = 0,
     _closed = false,
   }, Pool)
+  self._permits = core.permits(max, self, "a connection")
+  return self
 end
 
 return pool
