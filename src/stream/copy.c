@@ -60,13 +60,29 @@ static int copy_done(lua_State *L, Copy *copy, Task *task) {
     return 1;
 }
 
-/* nil, message, code, bytes moved, and whether it is `to` that failed */
+/* [-0, +2] completes a failure, nil, message, code, by the bytes moved and the stream that failed. */
+static int copy_end_failure(lua_State *L, const Copy *copy, const Stream *stream) {
+    lua_pushinteger(L, (lua_Integer)copy->moved);
+    lua_pushvalue(L, stream == copy->to ? COPY_TO : COPY_FROM);
+    return 5;
+}
+
 static int copy_fail(lua_State *L, Copy *copy, Task *task, const Stream *stream, int status) {
     copy_release(copy, task);
     stream_fail(L, stream, stream == copy->to ? "copy to" : "copy from", status);
-    lua_pushinteger(L, (lua_Integer)copy->moved);
-    lua_pushboolean(L, stream == copy->to);
-    return 5;
+    return copy_end_failure(L, copy, stream);
+}
+
+static int copy_refuse_receiver(lua_State *L, const Copy *copy) {
+    stream_refuse_receiver(L, copy->from, "copy");
+    return copy_end_failure(L, copy, copy->from);
+}
+
+static int copy_refuse_sender(lua_State *L, Copy *copy, Task *task) {
+    copy_release(copy, task);
+    stream_refuse_sender(L, copy->to);
+    lua_pop(L, 1); /* the bytes that a send has sent */
+    return copy_end_failure(L, copy, copy->to);
 }
 
 /* --- waiting --- */
@@ -215,10 +231,7 @@ static int copy_step(lua_State *L, Copy *copy, Task *task) {
 /* The task has its turn to send. */
 static int copy_on_turn(lua_State *L, Copy *copy, Task *task) {
     int results = 0;
-    if (copy->to->sending != STREAM_SENDS) {
-        copy_release(copy, task);
-        return stream_refuse_sender(L, copy->to);
-    }
+    if (copy->to->sending != STREAM_SENDS) return copy_refuse_sender(L, copy, task);
     while (results == 0)
         results = copy_step(L, copy, task);
     return results;
@@ -268,8 +281,8 @@ static int copy_gc(lua_State *L) {
 /*
 ** copy(from, to [, options]) sends on `to` what arrives on `from`, until that
 ** ends, and returns the number of bytes. Option: `max`, the most bytes to copy.
-** A failure's fourth value is the number of bytes moved; what was read beyond
-** that is still in `from`.
+** A failure has the number of bytes moved as its fourth value, and the stream that
+** failed as its fifth; what was read beyond these bytes is still in `from`.
 */
 static int copy_streams(lua_State *L) {
     static const char *const names[] = {"max", NULL};
@@ -282,7 +295,7 @@ static int copy_streams(lua_State *L) {
     Copy *copy = copy_new(L, from, to);
     if (!from->socket.handle.open) return copy_fail(L, copy, task, from, ARSENAL_CLOSED);
     if (!to->socket.handle.open) return copy_fail(L, copy, task, to, ARSENAL_CLOSED);
-    if (from->receiver != NULL) return stream_refuse_receiver(L, from, "copy");
+    if (from->receiver != NULL) return copy_refuse_receiver(L, copy);
     if (send_queue_take_turn(&to->senders, task, to->socket.send_timeout))
         return copy_on_turn(L, copy, task);
     copy_hold(copy, task);

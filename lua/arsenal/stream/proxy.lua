@@ -12,7 +12,7 @@ local gone = { EPIPE = true, ECONNRESET = true }
 
 -- Copies in one direction, and ends it with a half-close, unless the other direction has failed.
 local function forward(state, from, to)
-  local count, message, code, _, of_write = core.copy(from, to)
+  local count, message, code, _, failed = core.copy(from, to)
   if count and not state.code then
     local ended
     ended, message, code = to:shutdown()
@@ -20,7 +20,7 @@ local function forward(state, from, to)
   end
   if count then return count end
   if not state.code then state.message, state.code = message, code end
-  if not (of_write and gone[code]) then state.group:cancel() end
+  if not (failed == to and gone[code]) then state.group:cancel() end
 end
 
 ---Copies in both directions, and waits until both have ended. The end of one direction is passed on as a half-close. A
