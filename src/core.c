@@ -71,7 +71,7 @@ static void (*const openers[])(lua_State *L) = {
     loop_open, poller_open,
     public_open, background_open, error_open, cancellation_open, traceback_open, scope_guard_open, task_pool_open,
     coroutine_open, turn_open, run_open, handle_open, tasklib_open, timeout_open, group_open,
-    channel_open, event_open, lock_open, select_open, stream_open, receive_open, send_open,
+    channel_open, event_open, future_open, ticker_open, lock_open, select_open, stream_open, receive_open, readable_open, send_open,
     copy_open, start_tls_open, listener_open, accept_filter_open, idle_streams_open, tcp_open,
     unix_open, datagram_open, udp_open, dns_open, adopt_open, signal_open, fd_wait_open,
     inspect_open, watchdog_open,

@@ -4,6 +4,7 @@
 local core = require("arsenal.core")
 local dump = require("arsenal.debug.dump")
 local group = require("arsenal.task.group")
+local map = require("arsenal.task.map")
 local pool = require("arsenal.net.pool")
 local socket_activation = require("arsenal.net.socket_activation")
 local proxy = require("arsenal.stream.proxy")
@@ -11,6 +12,7 @@ local tcp = require("arsenal.net.tcp")
 local udp = require("arsenal.net.udp")
 local unix = require("arsenal.net.unix")
 require("arsenal.stream.stream")
+require("arsenal.sync.lock")
 require("arsenal.net.listener")
 
 -- One table for a Lua state, however often the module is required.
@@ -37,6 +39,7 @@ arsenal.current = core.current
 arsenal.sleep = core.sleep
 arsenal.yield = core.yield
 arsenal.group = group.group
+arsenal.map = map.map
 arsenal.timeout = core.timeout
 arsenal.shield = core.shield
 arsenal.is_cancelled = core.is_cancelled
@@ -46,6 +49,8 @@ arsenal.channel = core.channel
 arsenal.select = core.select
 arsenal.after = core.after
 arsenal.event = core.event
+arsenal.future = core.future
+arsenal.every = core.every
 arsenal.mutex = core.mutex
 arsenal.semaphore = core.semaphore
 
@@ -57,6 +62,7 @@ arsenal.listen_fds = socket_activation.listen_fds
 arsenal.copy = core.copy
 arsenal.proxy = proxy.proxy
 arsenal.pool = pool.pool
+arsenal.readable = core.readable
 
 arsenal.tcp = tcp
 arsenal.unix = unix

@@ -329,7 +329,7 @@ describe("a deadlock's report", function()
   it("comes for locks, events, groups and joins, too, and lets clean-up run", kit.outside(function()
     local waits = {
       function() arsenal.event():wait() end,
-      function() arsenal.select {} end,
+      function() arsenal.select { arsenal.event() } end,
       function()
         local semaphore = arsenal.semaphore(1)
         local permit <close> = semaphore:acquire()

@@ -109,15 +109,20 @@ ptrdiff_t stream_read_splice(Stream *stream, Splice *splice, size_t size) {
     return stream_io_has_read(stream, (size_t)count);
 }
 
-bool stream_probe(Stream *stream) {
+bool stream_is_readable(Stream *stream) {
     char *scratch = stream->socket.handle.loop->scratch;
     if (buffer_length(&stream->input) > 0) return true;
-    stream->socket.poller.ready |= POLL_READ;
     ptrdiff_t count = TRANSPORT_AGAIN;
     while (count == TRANSPORT_AGAIN) /* which does not last: see transport.h */
         count = stream_read(stream, scratch, READ_SIZE);
     if (count > 0 && !buffer_append(&stream->input, scratch, (size_t)count))
         stream->read_end = UV_ENOMEM;
+    return count >= 0;
+}
+
+bool stream_probe(Stream *stream) {
+    stream->socket.poller.ready |= POLL_READ;
+    stream_is_readable(stream);
     return stream->read_end == 0;
 }
 

@@ -38,9 +38,14 @@ ptrdiff_t stream_shake_hands(Stream *stream); /* see Transport.handshake */
 int stream_watch(Stream *stream, Task *task, ptrdiff_t wants, uint64_t timeout);
 
 /*
-** Reads once if nothing is left to receive, also if no event has shown that
-** there is something to read. The bytes stay in the stream. Returns false at the
-** end of the stream, or if reading has failed.
+** Whether a receive of some bytes would not wait: there are bytes, or no more will
+** come. Reads once if nothing is left to receive. The bytes stay in the stream.
+*/
+bool stream_is_readable(Stream *stream);
+
+/*
+** The same, but reads also if no event has shown that there is something to read.
+** Returns false if no more bytes will come.
 */
 bool stream_probe(Stream *stream);
 

@@ -327,6 +327,7 @@ static int select_any(lua_State *L) {
     luaL_checktype(L, CASES, LUA_TTABLE);
     uint64_t timeout = args_duration(L, TIMEOUT);
     lua_Unsigned n = lua_rawlen(L, CASES);
+    luaL_argcheck(L, n > 0, CASES, "at least one case expected");
     luaL_argcheck(L, n <= MOST_CASES, CASES, "too many cases");
     lua_settop(L, TIMEOUT);
     select_push_cases(L, (int)n);
