@@ -10,6 +10,8 @@
 ---@field stream_methods arsenal.Stream
 ---@field listener_methods arsenal.Listener
 ---@field datagram_methods arsenal.DatagramSocket
+---@field mutex_methods arsenal.Mutex
+---@field semaphore_methods arsenal.Semaphore
 ---@field task_methods arsenal.Task
 ---@field group_methods arsenal.Group
 local core = {}

@@ -8,6 +8,7 @@ local core = {}
 ---@field tasks integer tasks that have not ended
 ---@field ready integer tasks that can run
 ---@field waiting integer tasks that wait
+---@field background integer tasks that do not keep the program alive
 ---@field handles table<string, integer> open objects by kind, such as "tcp stream"
 ---@field timers integer timers that are set
 ---@field turns integer turns of the loop so far

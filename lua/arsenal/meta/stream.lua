@@ -115,6 +115,7 @@ function Stream:shutdown() end
 ---@return string? message it begins with "copy from" or "copy to"
 ---@return string? code
 ---@return integer? sent after a failure: the bytes that were sent
+---@return arsenal.Stream? failed after a failure: the stream that failed, `from` or `to`
 ---@async
 function core.copy(from, to, options) end
 

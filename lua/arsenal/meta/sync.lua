@@ -67,11 +67,14 @@ function Channel:close() end
 ---| arsenal.DatagramSocket # recv_from
 ---| arsenal.Signal # wait
 ---| arsenal.Event # wait
+---| arsenal.Future # wait
 ---| arsenal.Timer # wait
+---| arsenal.Ticker # wait
+---| arsenal.Readable # receives nothing
 ---| { [1]: arsenal.Channel, [2]: any } # send
 
 ---Waits until one of the cases is ready, and performs exactly that one. If several are ready, the choice is random.
----@param cases arsenal.Case[]
+---@param cases arsenal.Case[] at least one
 ---@param timeout? number seconds; 0 only tries; default: no limit
 ---@return any object of the case; nil if the time is up
 ---@return any ... what the call on the object returns, a failure too; or message, "TIMEOUT"
@@ -99,10 +102,43 @@ function Timer:wait() end
 ---@return true
 function Timer:close() end
 
+---A case for `arsenal.select` that is ready whenever its time has passed again.
+---@class arsenal.Ticker
+---@operator call: integer?
+local Ticker = {}
+
+---Makes a ticker, which fires each time that `seconds` have passed since this call. It does not drift.
+---@param seconds number more than 0
+---@return arsenal.Ticker ticker iterates by call: `for n in ticker do`, until it is closed
+---@nodiscard
+function core.every(seconds) end
+
+---Waits until the ticker fires; not at all if it has fired since the last wait. Each firing ends the wait of one task.
+---If firings were missed, `n` is more than 1 above the last one.
+---@return integer? n how many times `seconds` have passed since the ticker was made
+---@return string? message
+---@return string? code "CLOSED"
+---@async
+function Ticker:wait() end
+
+---Stops the ticker. Tasks that wait for it get "CLOSED", and iterations end.
+---@return true
+function Ticker:close() end
+
+---A case for `arsenal.select`, made by `arsenal.readable`.
+---@class arsenal.Readable
+
+---Makes a case for `arsenal.select` that is ready when `stream:recv()` would not wait: bytes have come, or the stream
+---has ended or failed. It receives nothing. `select` returns the case and true.
+---@param stream arsenal.Stream
+---@return arsenal.Readable readable
+---@nodiscard
+function core.readable(stream) end
+
 -- Locks -----------------------------------------------------------------------------------------
 
 ---A lock that one task holds at a time. It is not recursive: a task that locks it twice waits for itself.
----@class arsenal.Mutex
+---@class (partial) arsenal.Mutex
 local Mutex = {}
 
 ---Holds a mutex until it is unlocked, closed or collected.
@@ -142,7 +178,7 @@ function Guard:unlock() end
 function Guard:close() end
 
 ---A number of permits, each held by one task at a time.
----@class arsenal.Semaphore
+---@class (partial) arsenal.Semaphore
 local Semaphore = {}
 
 ---Is held until it is released, closed or collected.
@@ -214,3 +250,43 @@ function Event:is_set() end
 ---Closes the event. Tasks that wait for it get "CLOSED".
 ---@return true
 function Event:close() end
+
+-- Futures ---------------------------------------------------------------------------------------
+
+---A result that is set once, for any number of tasks to wait for.
+---@class arsenal.Future
+local Future = {}
+
+---Makes a future that is not set.
+---@return arsenal.Future future
+---@nodiscard
+function core.future() end
+
+---Sets the result: wakes every task that waits for it. A second call of `set` or `fail` is a usage error.
+---@param ... any
+---@return true? done
+---@return string? message
+---@return string? code "CLOSED"
+function Future:set(...) end
+
+---Makes an error the result: it is raised in every task that waits for it. A second call of `set` or `fail` is a usage
+---error.
+---@param err any not nil
+---@return true? done
+---@return string? message
+---@return string? code "CLOSED"
+function Future:fail(err) end
+
+---Waits until the future is set. Raises the error that it was given by `fail`.
+---@return any ... what it was set to; or nil, message, "CLOSED"
+---@async
+function Future:wait() end
+
+---Returns true if the future has a result, also that of `fail`.
+---@return boolean
+---@nodiscard
+function Future:is_set() end
+
+---Closes the future. If it is not set, tasks that wait for it get "CLOSED".
+---@return true
+function Future:close() end

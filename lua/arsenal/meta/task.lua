@@ -65,6 +65,13 @@ function Task:status() end
 ---@return arsenal.Task task
 function core.go(fn, ...) end
 
+---Starts a task, as `go` does, that does not keep the program alive: `arsenal.run` cancels it when only such tasks are
+---left. The tasks of groups in it do not keep the program alive either; those that it starts by `go` do.
+---@param fn async fun(...): ...
+---@param ... any arguments of `fn`
+---@return arsenal.Task task
+function core.background(fn, ...) end
+
 ---Returns the task that runs.
 ---@return arsenal.Task? task nil outside all tasks
 ---@nodiscard
@@ -90,6 +97,13 @@ local Group = {}
 ---@param ... any arguments of `fn`
 ---@return arsenal.Task task
 function Group:go(fn, ...) end
+
+---Starts a task of the group, as `go` does, that the group does not wait for: it is cancelled when the group's function
+---has returned and only such tasks are left.
+---@param fn async fun(...): ...
+---@param ... any arguments of `fn`
+---@return arsenal.Task task
+function Group:background(fn, ...) end
 
 ---Cancels the group's tasks, and the function that was given to `arsenal.group`.
 function Group:cancel() end
