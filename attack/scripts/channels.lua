@@ -1,4 +1,4 @@
--- Channels, with and without room; locks.
+-- Channels, with and without room; locks; futures.
 
 local arsenal = require("arsenal")
 
@@ -27,7 +27,25 @@ local function lock(object, acquire, release)
   end)
 end
 
+local function with(object)
+  assert(select("#", object:with(function(...) return ... end, 1, nil)) == 2)
+  assert(not pcall(object.with, object, error))
+end
+
+local function future()
+  local set, failed = arsenal.future(), arsenal.future()
+  local waiting = arsenal.go(set.wait, set)
+  local selecting = arsenal.go(pcall, arsenal.select, { failed, set })
+  arsenal.yield()
+  failed:fail("failure")
+  set:set(1, nil, 3)
+  assert(select("#", waiting:join()) == 3 and not selecting:join())
+end
+
 local function main()
+  with(arsenal.mutex())
+  with(arsenal.semaphore(2))
+  future()
   pass(0)
   pass(2)
   lock(arsenal.mutex(), "lock", "unlock")

@@ -1,4 +1,4 @@
--- Groups: nested, cancelled, with errors of the body and of tasks, with limits and shields inside and around.
+-- Groups and background tasks: nested, cancelled, with errors of the body and of tasks, with limits and shields inside and around.
 
 local arsenal = require("arsenal")
 
@@ -24,7 +24,27 @@ local function failing()
   assert(not ok and tostring(err):find("failure"))
 end
 
+local function in_background()
+  assert(arsenal.group(function(group)
+    group:background(arsenal.sleep, 60)
+    group:background(function()
+      for _ in arsenal.every(0.0001) do arsenal.yield() end
+    end)
+    group:go(arsenal.sleep, 0.0003)
+    return "result"
+  end) == "result")
+  arsenal.background(function()
+    arsenal.group(function(group) group:go(arsenal.sleep, 60) end)
+  end)
+  local results = arsenal.map({ 1, 2, 3 }, function(item)
+    arsenal.yield()
+    return item
+  end, { limit = 2 })
+  assert(#results == 3)
+end
+
 local function main()
+  in_background()
   assert(nested(4) == "innermost")
   failing()
   assert(select(3, arsenal.group(function(group)

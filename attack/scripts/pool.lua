@@ -29,6 +29,7 @@ local function main()
     local pool = arsenal.pool {
       connect = function() return arsenal.tcp.connect("127.0.0.1", port) end,
       check = function(stream) return ask(stream, "alive") == "alive" end,
+      stream = function(stream) return stream end,
       max = 2,
     }
     local _ <close> = setmetatable({}, { __close = function() pool:close() end })

@@ -22,6 +22,8 @@ local function main()
     group:go(function() assert(arsenal.unix.connect(listener:local_address())):close() end)
     local ready, stream = arsenal.select { one, listener }
     assert(ready == listener)
+    local readable = arsenal.readable(stream)
+    assert(arsenal.select { one, readable, arsenal.every(60) } == readable and stream:recv() == nil)
     stream:close()
   end)
 end

@@ -20,7 +20,7 @@ typedef struct Lock {
 
 enum { OWNER = 1, THING }; /* the user values of a lock with an owner: THING is "a connection" */
 
-static const char locks_key; /* registry: the locks by address, weakly */
+static const char lost_name[] = "arsenal.lost_permit";
 
 static Lock *lock_of(Handle *handle) {
     return container_of(handle, Lock, handle);
@@ -71,67 +71,6 @@ static const HandleType permit_types[TYPES] = {
     [SEMAPHORE] = {"permit", "permit", 0, permit_close, permit_describe, NULL},
 };
 
-/* --- permits that were lost --- */
-
-/* [-0, +1] "a connection of pool (...)", for a lock with an owner. */
-static void lock_push_thing(lua_State *L, int index) {
-    lua_getiuservalue(L, index, THING);
-    lua_getiuservalue(L, index, OWNER);
-    luaL_tolstring(L, -1, NULL);
-    lua_pushfstring(L, "%s of %s", lua_tostring(L, -3), lua_tostring(L, -1));
-    lua_replace(L, -4);
-    lua_pop(L, 2);
-}
-
-/*
-** Whether tasks may still ask for the permit that the collector has found: its lock
-** is open and can be reached, and the Lua state is not being closed, when no function calls the
-** finalizers.
-*/
-static bool permit_is_missed(lua_State *L, const Permit *permit) {
-    lua_Debug caller;
-    bool is_held = permit->handle.open && permit->lock->handle.open;
-    if (!is_held || permit->handle.loop->closed || !lua_getstack(L, 1, &caller)) return false;
-    lua_rawgetp(L, LUA_REGISTRYINDEX, &locks_key);
-    bool is_missed = lua_rawgetp(L, -1, permit->lock) != LUA_TNIL;
-    lua_pop(L, 2);
-    return is_missed;
-}
-
-/* Calls on_error. The lock is at PERMIT. */
-static void permit_report_lost(lua_State *L, const Permit *permit) {
-    static const char *const hints[TYPES] = {
-        [MUTEX] = ": use mutex:with, or local guard <close> = mutex:lock()",
-        [SEMAPHORE] = ": use semaphore:with, or local permit <close> = semaphore:acquire()",
-    };
-    const char *hint = "";
-    if (permit->lock->is_owned) {
-        lock_push_thing(L, PERMIT);
-    } else {
-        hint = hints[permit->handle.type - permit_types];
-        luaL_tolstring(L, PERMIT, NULL);
-        lua_pushfstring(L, "a %s of %s", permit->handle.type->name, lua_tostring(L, -1));
-    }
-    lua_pushfstring(L, "the collector has released %s, because nothing kept it%s",
-                    lua_tostring(L, -1), hint);
-    lua_pushnil(L);
-    lua_pushnil(L);
-    task_report(L);
-}
-
-/* The upvalue is what finalizes every object. */
-static int permit_finalize(lua_State *L) {
-    const Permit *permit = handle_check(L, SELF, permit_types, TYPES);
-    bool is_missed = permit_is_missed(L, permit);
-    lua_settop(L, SELF);
-    lua_getiuservalue(L, SELF, 1);
-    lua_pushvalue(L, lua_upvalueindex(1));
-    lua_pushvalue(L, SELF);
-    lua_call(L, 1, 0);
-    if (is_missed) permit_report_lost(L, permit);
-    return 0;
-}
-
 static int permit_give_back(lua_State *L, int type) {
     Permit *permit = handle_check(L, SELF, &permit_types[type], 1);
     handle_close(&permit->handle);
@@ -164,6 +103,84 @@ static const HandleType lock_types[TYPES] = {
     [MUTEX] = {"mutex", "mutex", 0, lock_close, lock_describe, NULL},
     [SEMAPHORE] = {"semaphore", "semaphore", 0, lock_close, lock_describe, NULL},
 };
+
+/* --- permits that were lost --- */
+
+/* [-0, +1] "a connection of pool (...)", for a lock with an owner. */
+static void lock_push_thing(lua_State *L, int index) {
+    lua_getiuservalue(L, index, THING);
+    lua_getiuservalue(L, index, OWNER);
+    luaL_tolstring(L, -1, NULL);
+    lua_pushfstring(L, "%s of %s", lua_tostring(L, -3), lua_tostring(L, -1));
+    lua_replace(L, -4);
+    lua_pop(L, 2);
+}
+
+/* Calls on_error. */
+static void lost_report(lua_State *L, int index) {
+    static const char *const hints[TYPES] = {
+        [MUTEX] = ": use mutex:with, or local guard <close> = mutex:lock()",
+        [SEMAPHORE] = ": use semaphore:with, or local permit <close> = semaphore:acquire()",
+    };
+    const Lock *lock = lua_touserdata(L, index);
+    const char *hint = "";
+    if (lock->is_owned) {
+        lock_push_thing(L, index);
+    } else {
+        int type = (int)(lock->handle.type - lock_types);
+        hint = hints[type];
+        luaL_tolstring(L, index, NULL);
+        lua_pushfstring(L, "a %s of %s", permit_types[type].name, lua_tostring(L, -1));
+    }
+    lua_pushfstring(L, "the collector has released %s, because nothing kept it%s",
+                    lua_tostring(L, -1), hint);
+    lua_pushnil(L);
+    lua_pushnil(L);
+    task_report(L);
+}
+
+/*
+** Whether the Lua state lives on: when it is being closed, no function runs below
+** the finalizers.
+*/
+static bool lost_matters(lua_State *L, const Lock *lock) {
+    lua_Debug caller;
+    return lock->handle.open && !lock->handle.loop->closed && lua_getstack(L, 1, &caller);
+}
+
+/* The collector has found the note in a later cycle than the permit: a lock that tasks cannot reach is closed by now. */
+static int lost_finalize(lua_State *L) {
+    enum { LOCK = 2 };
+    luaL_checkudata(L, SELF, lost_name);
+    lua_settop(L, SELF);
+    lua_getiuservalue(L, SELF, 1);
+    const Lock *lock = lua_touserdata(L, LOCK);
+    if (lock != NULL && lost_matters(L, lock)) lost_report(L, LOCK);
+    return 0;
+}
+
+/* [-0, +0] makes a note, which nothing keeps, that a permit of the lock on top was lost. */
+static void lost_note(lua_State *L) {
+    lua_newuserdatauv(L, 0, 1);
+    lua_pushvalue(L, -2);
+    lua_setiuservalue(L, -2, 1);
+    luaL_setmetatable(L, lost_name);
+    lua_pop(L, 1);
+}
+
+/* The upvalue is what finalizes every object. */
+static int permit_finalize(lua_State *L) {
+    const Permit *permit = handle_check(L, SELF, permit_types, TYPES);
+    if (!permit->handle.open) return 0;
+    bool matters = lost_matters(L, permit->lock);
+    lua_settop(L, SELF);
+    lua_getiuservalue(L, SELF, 1);
+    lua_pushvalue(L, lua_upvalueindex(1));
+    lua_pushvalue(L, SELF);
+    lua_call(L, 1, 0);
+    if (matters) lost_note(L);
+    return 0;
+}
 
 static const char *lock_verb(const Lock *lock) {
     return lock->handle.type == &lock_types[MUTEX] ? "lock" : "acquire";
@@ -266,10 +283,6 @@ static Lock *lock_new(lua_State *L, int type, lua_Integer permits, int values) {
     Lock *lock = handle_new(L, &lock_types[type], sizeof *lock, values);
     lock->free = permits;
     handle_opened(&lock->handle);
-    lua_rawgetp(L, LUA_REGISTRYINDEX, &locks_key);
-    lua_pushvalue(L, -2);
-    lua_rawsetp(L, -2, lock);
-    lua_pop(L, 1);
     return lock;
 }
 
@@ -342,17 +355,15 @@ static void lock_define(lua_State *L, int type, const char *field) {
 }
 
 /* [-0, +0] */
-static void lock_make_list(lua_State *L) {
-    lua_newtable(L);
-    lua_createtable(L, 0, 1);
-    lua_pushliteral(L, "v");
-    lua_setfield(L, -2, "__mode");
-    lua_setmetatable(L, -2);
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &locks_key);
+static void lost_define(lua_State *L) {
+    luaL_newmetatable(L, lost_name);
+    lua_pushcfunction(L, lost_finalize);
+    lua_setfield(L, -2, "__gc");
+    lua_pop(L, 1);
 }
 
 void lock_open(lua_State *L) {
-    lock_make_list(L);
+    lost_define(L);
     lock_define(L, MUTEX, "mutex_methods");
     lock_define(L, SEMAPHORE, "semaphore_methods");
     permit_define(L, MUTEX);

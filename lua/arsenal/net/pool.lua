@@ -284,7 +284,7 @@ local known = { connect = "callable", max = "count", idle_timeout = "seconds", c
 ---@field max? integer most connections at a time, lent and idle; default 10
 ---@field idle_timeout? number seconds after which an idle connection is not used any more; default: no limit
 ---@field check? async fun(connection: any): boolean returns whether an idle connection still works
----@field stream? fun(connection: any): arsenal.Stream? returns the stream in a connection; nil if there is none any more
+---@field stream? fun(connection: any): arsenal.Stream? returns the stream in a connection, or nil if it has none
 
 ---Makes a pool, which lends connections to tasks and keeps those that come back for the next task.
 ---@param options arsenal.PoolOptions
