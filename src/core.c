@@ -23,6 +23,7 @@
 #include "net/listener.h"
 #include "object/handle.h"
 #include "stream/stream.h"
+#include "sync/event.h"
 #include "task/tasklib.h"
 #include "task/timeout.h"
 

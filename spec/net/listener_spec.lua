@@ -262,3 +262,57 @@ describe("a flood of connections", function()
     assert(listener:stats().accepted > 0)
   end))
 end)
+
+describe("listener:closing", function()
+  it("gives one event, which close sets", inside(function()
+    local listener <close> = kit.listen()
+    local closing = listener:closing()
+    assert.equal(closing, listener:closing())
+    assert.is_false(closing:is_set())
+    local waiting = kit.waiting(closing.wait, closing)
+    listener:close()
+    assert.is_true(waiting:join())
+    assert.is_true(closing:is_set())
+  end))
+
+  it("gives a set one after close", inside(function()
+    local listener = kit.listen()
+    listener:close()
+    assert.is_true(listener:closing():is_set())
+    assert.is_true(listener:closing():wait())
+  end))
+
+  it("tells handlers that wait for the next request when shutdown begins", inside(function()
+    local listener, _, serving = kit.server(function(stream, listener)
+      while arsenal.select { stream, listener:closing() } == stream do stream:send("more\n") end
+      stream:send("bye\n")
+    end)
+    local client <close> = kit.connect_to(listener)
+    client:send("x")
+    assert.equal("more", client:recv_line())
+    assert.is_true(listener:shutdown())
+    assert.equal("bye", client:recv_line())
+    assert.is_true(serving:join())
+  end))
+
+  it("sets it when the collector closes the listener", inside(function()
+    local closing
+    do
+      local listener = kit.listen()
+      closing = listener:closing()
+    end
+    collectgarbage()
+    collectgarbage()
+    assert.is_true(closing:is_set())
+  end))
+
+  it("keeps it after the listener, and works on a listener only", inside(function()
+    local closing, method
+    kit.closing_both(kit.listen(), kit.listen(), function(listener)
+      closing, method = listener:closing(), listener.closing
+    end)
+    collectgarbage()
+    assert.is_true(closing:is_set())
+    kit.mistake("listener expected", method, closing)
+  end))
+end)

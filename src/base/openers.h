@@ -18,7 +18,6 @@ void dns_open(lua_State *L);
 void idle_streams_open(lua_State *L);
 void signal_open(lua_State *L);
 void inspect_open(lua_State *L);
-void event_open(lua_State *L);
 void lock_open(lua_State *L);
 void select_open(lua_State *L);
 void ticker_open(lua_State *L);

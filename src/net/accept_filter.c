@@ -6,6 +6,7 @@
 */
 #include "base/openers.h"
 
+#include "base/error.h"
 #include "kernel/background.h"
 #include "kernel/task.h"
 #include "kernel/task_result.h"
@@ -129,13 +130,21 @@ static void filter_task_ended(lua_State *L, Task *task, int object, int stream) 
 
 /* --- giving way --- */
 
+/* [-0, +1] the address of a TCP stream's other end, which a closed stream still knows; a Unix stream's own name */
+static void filter_push_peer(lua_State *L, const Stream *stream) {
+    if (address_is_inet(&stream->remote))
+        address_push(L, &stream->remote);
+    else
+        handle_push_name(L, &stream->socket.handle);
+}
+
 static void filter_past_task_ended(lua_State *L, Task *task, int object, int index) {
     Filter *filter = container_of(task->owner, Filter, past_owner);
     Stream *stream = index != 0 ? lua_touserdata(L, index) : NULL;
     if (task->state == TASK_FAILED && object != 0) filter_report(L, object);
     if (stream != NULL) {
+        filter_push_peer(L, stream);
         handle_close(&stream->socket.handle);
-        address_push(L, &stream->remote);
         lua_pushfstring(
             L, "handshake with %s: gave way to a newer connection, since %d were unfinished",
             lua_tostring(L, -1), (int)filter->most);
@@ -170,7 +179,7 @@ static bool filter_take(lua_State *L, AcceptFilter *accept_filter, int listener)
     Filter *filter = filter_of(accept_filter);
     if (filter->count == 0) return false;
     const Stream *stream = filter->ready[filter->first];
-    lua_getiuservalue(L, listener, 1);
+    lua_getiuservalue(L, listener, LISTENER_FILTER_VALUE);
     lua_getiuservalue(L, -1, FILTER_STREAMS);
     lua_rawgetp(L, -1, stream);
     lua_replace(L, -3);
@@ -185,7 +194,7 @@ static bool filter_take(lua_State *L, AcceptFilter *accept_filter, int listener)
 /* (filter, stream, listener): starts the task. */
 static int filter_spawn(lua_State *L) {
     Filter *filter = lua_touserdata(L, 1);
-    lua_getiuservalue(L, 3, 1);
+    lua_getiuservalue(L, 3, LISTENER_FILTER_VALUE);
     lua_pushvalue(L, -1);
     lua_rawsetp(L, LUA_REGISTRYINDEX, filter);
     lua_pushcfunction(L, filter_run);
@@ -241,12 +250,14 @@ static const AcceptFilterType filter_type = {filter_take, filter_start, filter_i
 ** returned is cancelled when one more is needed. It returns the stream when accept
 ** may give it out, or nil and why not; an error goes to on_error. The stream is
 ** closed then, and when the listener is closed first. The listener becomes a TLS
-** listener.
+** listener. True, or nil, message, "CLOSED".
 */
 static int listener_filter(lua_State *L) {
     Listener *listener = listener_check(L, 1);
     luaL_checktype(L, 2, LUA_TFUNCTION);
     unsigned most = (unsigned)args_integer(L, 3, 1, 1 << 20);
+    if (!listener->socket.handle.open)
+        return handle_fail(L, &listener->socket.handle, "start_tls", ARSENAL_CLOSED);
     Filter *filter = lua_newuserdatauv(L, sizeof *filter + most * sizeof(Stream *), 3);
     *filter = (Filter){
         .accept_filter.type = &filter_type,
@@ -261,10 +272,11 @@ static int listener_filter(lua_State *L) {
     lua_setiuservalue(L, -2, FILTER_FUNCTION);
     lua_newtable(L);
     lua_setiuservalue(L, -2, FILTER_STREAMS);
-    lua_setiuservalue(L, 1, 1);
+    lua_setiuservalue(L, 1, LISTENER_FILTER_VALUE);
     listener->filter = &filter->accept_filter;
     handle_become(L, 1, &listener_types[LISTENER_TLS]);
-    return 0;
+    lua_pushboolean(L, true);
+    return 1;
 }
 
 /* listener_filtering(listener): streams in a task, those that have failed, why the last one has. */
@@ -274,7 +286,7 @@ static int listener_filtering(lua_State *L) {
     const Filter *filter = filter_of(listener->filter);
     lua_pushinteger(L, filter->active);
     lua_pushinteger(L, (lua_Integer)filter->failed);
-    lua_getiuservalue(L, 1, 1);
+    lua_getiuservalue(L, 1, LISTENER_FILTER_VALUE);
     lua_getiuservalue(L, -1, FILTER_LAST_FAILURE);
     lua_replace(L, -2);
     return 3;

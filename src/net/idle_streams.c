@@ -14,6 +14,11 @@
 /* Its user value is a table of the streams that it looks after, by address. */
 typedef struct IdleStreams {
     Loop *loop;
+    enum {
+        IDLE_GOES_ON,
+        IDLE_FINISHES, /* streams that only wait are closed */
+        IDLE_STOPS     /* no handler is called any more */
+    } state;
     unsigned count;     /* of those streams: idle ones, ready ones, those whose handler runs */
     WaitQueue ready;    /* idle streams that can be read or are closed */
     WaitQueue takers;   /* tasks that wait for one of those */
@@ -65,17 +70,24 @@ static void idle_stream_woken(CallbackWaiter *callback_waiter) {
     if (taker != NULL) waiter_wake(taker, 0);
 }
 
+/* Whether there is something to receive, which stream_probe tells except for a stream that waits for more. */
+static bool idle_stream_has_bytes(Stream *stream) {
+    return stream_probe(stream) && buffer_length(&stream->input) > 0;
+}
+
 /* After a call of its handler, or before the first: false if there will be no other one. */
-static bool idle_stream_goes_on(Stream *stream) {
-    if (!stream->socket.handle.open) return false;
+static bool idle_stream_goes_on(const IdleStreams *all, Stream *stream) {
+    if (!stream->socket.handle.open || all->state == IDLE_STOPS) return false;
+    if (all->state == IDLE_FINISHES) return idle_stream_has_bytes(stream);
     bool was_read = stream->socket.poller.watched || !transport_is_plain(stream->transport);
     bool may_have_more = was_read && (stream->socket.poller.ready & POLL_READ);
     return may_have_more || stream->read_end != 0 ? stream_probe(stream) : true;
 }
 
 /* False if the stream is closed or at its end: the handler is not called. */
-static bool idle_stream_is_worth_a_call(Stream *stream) {
-    if (!stream->socket.handle.open) return false;
+static bool idle_stream_is_worth_a_call(const IdleStreams *all, Stream *stream) {
+    if (!stream->socket.handle.open || all->state == IDLE_STOPS) return false;
+    if (all->state == IDLE_FINISHES) return idle_stream_has_bytes(stream);
     bool may_have_ended = !POLLER_SEES_ALL || (stream->socket.poller.ready & POLL_HANGUP);
     return may_have_ended || stream->read_end != 0 ? stream_probe(stream) : true;
 }
@@ -105,7 +117,7 @@ static Stream *idle_stream_end(Waiter *waiter) {
 
 /* Looks after a stream that it has, for the next call of its handler, or drops it. */
 static void idle_streams_go_on(lua_State *L, IdleStreams *all, Stream *stream) {
-    if (!idle_stream_goes_on(stream) || idle_stream_begin(all, stream) != 0)
+    if (!idle_stream_goes_on(all, stream) || idle_stream_begin(all, stream) != 0)
         idle_streams_drop(L, all, stream);
 }
 
@@ -187,7 +199,7 @@ static Stream *idle_streams_first_ready(lua_State *L, IdleStreams *all) {
     Waiter *first;
     while ((first = wait_queue_first(&all->ready)) != NULL) {
         Stream *stream = idle_stream_end(first);
-        if (idle_stream_is_worth_a_call(stream)) return stream;
+        if (idle_stream_is_worth_a_call(all, stream)) return stream;
         idle_streams_drop(L, all, stream);
     }
     return NULL;
@@ -248,6 +260,37 @@ static int idle_streams_count(lua_State *L) {
     return 1;
 }
 
+/* --- ending --- */
+
+/* Makes the stream ready if it is idle: then it is looked at again. */
+static void idle_streams_rouse(const IdleStreams *all, const Stream *stream) {
+    const WaitQueue *queue = &stream->socket.poller.waiters;
+    Waiter *next;
+    for (Waiter *waiter = wait_queue_first(queue); waiter != NULL; waiter = next) {
+        next = wait_queue_next(queue, waiter);
+        if (waiter->task != NULL) continue;
+        CallbackWaiter *callback_waiter = container_of(waiter, CallbackWaiter, waiter);
+        bool is_idle = callback_waiter->woken == idle_stream_woken;
+        if (is_idle && container_of(callback_waiter, IdleStream, callback_waiter)->all == all)
+            waiter_wake(waiter, 0);
+    }
+}
+
+/*
+** idle_streams:finish(at_once) closes those that only wait, and each other one when its
+** handler returns and nothing has arrived for another call. With `at_once`, handlers are
+** not called any more.
+*/
+static int idle_streams_finish(lua_State *L) {
+    IdleStreams *all = idle_streams_check(L);
+    all->state = lua_toboolean(L, 2) ? IDLE_STOPS : IDLE_FINISHES;
+    lua_getiuservalue(L, 1, 1);
+    for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1))
+        idle_streams_rouse(all, lua_touserdata(L, -1));
+    if (all->state == IDLE_STOPS) idle_streams_first_ready(L, all);
+    return 0;
+}
+
 /* --- making and closing --- */
 
 /* idle_streams:close() closes every stream that it looks after. */
@@ -277,6 +320,7 @@ static const luaL_Reg methods[] = {
     {"wait", idle_streams_wait},
     {"close", idle_streams_close},
     {"count", idle_streams_count},
+    {"finish", idle_streams_finish},
     {"serve", idle_streams_serve},
     {NULL, NULL},
 };

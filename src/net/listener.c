@@ -33,6 +33,7 @@ static void listener_close(Handle *handle) {
     if (listener->filter != NULL) listener->filter->type->end(listener->filter);
     listener->filter = NULL;
     socket_close(fd);
+    if (listener->closing != NULL && !handle->loop->closed) event_set(listener->closing);
 }
 
 static int accept_attempt(lua_State *L);
@@ -57,7 +58,7 @@ static void listener_pause_passed(Timer *timer) {
 }
 
 Listener *listener_new(lua_State *L, int family, int stream_family) {
-    Listener *listener = socket_handle_new(L, &listener_types[family], sizeof *listener, 1);
+    Listener *listener = socket_handle_new(L, &listener_types[family], sizeof *listener, LISTENER_VALUES);
     listener->stream_family = stream_family;
     listener->pause.fired = listener_pause_passed;
     return listener;
@@ -222,6 +223,19 @@ static int accept_attempt(lua_State *L) {
     return status == UV_EAGAIN ? 0 : accept_fail(L, listener, status);
 }
 
+/* listener:closing() an event that is set when the listener is closed; the same one at each call. */
+static int listener_closing(lua_State *L) {
+    Listener *listener = listener_check(L, 1);
+    if (listener->closing == NULL) {
+        Event *closing = event_push_new(L);
+        lua_setiuservalue(L, 1, LISTENER_CLOSING_VALUE);
+        listener->closing = closing;
+        if (!listener->socket.handle.open) event_set(closing);
+    }
+    lua_getiuservalue(L, 1, LISTENER_CLOSING_VALUE);
+    return 1;
+}
+
 /* listener_counts(listener): connections accepted, and times that accepting paused for want of resources. */
 static int listener_counts(lua_State *L) {
     const Listener *listener = listener_check(L, 1);
@@ -232,6 +246,7 @@ static int listener_counts(lua_State *L) {
 
 static const luaL_Reg methods[] = {
     {"accept", accept_method},
+    {"closing", listener_closing},
     {NULL, NULL},
 };
 

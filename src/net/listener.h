@@ -6,6 +6,7 @@
 
 #include "object/socket_handle.h"
 #include "stream/stream.h"
+#include "sync/event.h"
 #include "system/unix_socket_file.h"
 
 enum { LISTENER_TCP, LISTENER_UNIX, LISTENER_TLS, LISTENER_FAMILIES };
@@ -32,6 +33,9 @@ typedef struct AcceptFilter {
     const AcceptFilterType *type;
 } AcceptFilter;
 
+/* The user values of a listener. */
+enum { LISTENER_FILTER_VALUE = 1, LISTENER_CLOSING_VALUE, LISTENER_VALUES = LISTENER_CLOSING_VALUE };
+
 typedef struct Listener {
     SocketHandle socket;
     WaitQueue pausing; /* tasks that would accept during a pause, or while the filter is full */
@@ -41,6 +45,7 @@ typedef struct Listener {
     uint64_t accepted;
     uint64_t refused;     /* pauses so far */
     AcceptFilter *filter; /* NULL: connections go through none */
+    Event *closing;       /* set when it is closed; NULL: nobody has asked for it */
 } Listener;
 
 extern const HandleType listener_types[LISTENER_FAMILIES];

@@ -3,7 +3,7 @@
 ** set. A timer is an event that the clock sets; it is in the heap of timers only
 ** while a task waits for it.
 */
-#include "base/openers.h"
+#include "sync/event.h"
 
 #include "base/error.h"
 #include "event/run.h"
@@ -11,13 +11,13 @@
 #include "object/handle.h"
 #include "object/handoff.h"
 
-typedef struct Event {
+struct Event {
     Handle handle;
     WaitQueue waiters;
     bool set;
     uint64_t deadline; /* a timer's; FOREVER for any other event */
     Timer timer;
-} Event;
+};
 
 static Event *event_of(Handle *handle) {
     return container_of(handle, Event, handle);
@@ -48,7 +48,7 @@ static Event *event_check(lua_State *L, int type) {
 }
 
 /* Ends every wait now, so that each of these waits returns true even if the event is cleared next. */
-static void event_set(Event *event) {
+void event_set(Event *event) {
     Waiter *waiter;
     event->set = true;
     while ((waiter = handoff_next(&event->waiters)) != NULL) {
@@ -161,9 +161,13 @@ static Event *event_make(lua_State *L, int type, uint64_t deadline) {
     return event;
 }
 
+Event *event_push_new(lua_State *L) {
+    return event_make(L, TYPE_EVENT, FOREVER);
+}
+
 /* event() an event that is not set. */
 static int event_new(lua_State *L) {
-    event_make(L, TYPE_EVENT, FOREVER);
+    event_push_new(L);
     return 1;
 }
 

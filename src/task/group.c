@@ -347,6 +347,33 @@ static int group_cancel(lua_State *L) {
     return 0;
 }
 
+/* The scope of that task of the group inside which the running task runs, or NULL. */
+static const Scope *group_task_around(const Group *group) {
+    const Task *running = group->loop->running;
+    const Scope *scope = running == NULL ? NULL : running->scopes.innermost;
+    while (scope != NULL && scope->parent != &group->scope)
+        scope = scope->parent;
+    return scope;
+}
+
+/* within(group): whether the running task is one of its tasks, or runs inside one, in a group of that task. */
+static int group_within(lua_State *L) {
+    lua_pushboolean(L, group_task_around(group_check(L, 1)) != NULL);
+    return 1;
+}
+
+/* cancel_others(group): cancels its tasks, but for the one inside which the running task runs. */
+static int group_cancel_others(lua_State *L) {
+    const Group *group = group_check(L, 1);
+    const Scope *own = group_task_around(group);
+    const List *scopes = &group->scope.children;
+    for (ListNode *node = scopes->first; node != NULL; node = list_next(scopes, node)) {
+        Scope *scope = container_of(node, Scope, sibling);
+        if (scope != own && scope->stack != group->scope.stack) scope_cancel(scope);
+    }
+    return 0;
+}
+
 static int group_active(lua_State *L) {
     lua_pushinteger(L, group_check(L, 1)->active);
     return 1;
@@ -373,8 +400,14 @@ static const luaL_Reg group_methods[] = {
 };
 
 static const luaL_Reg group_functions[] = {
-    {"group_run", group_run},       {"group_start", group_start},   {"group_wait", group_wait},
-    {"group_cancel", group_cancel}, {"group_active", group_active}, {NULL, NULL},
+    {"group_run", group_run},
+    {"group_start", group_start},
+    {"group_wait", group_wait},
+    {"group_cancel", group_cancel},
+    {"group_cancel_others", group_cancel_others},
+    {"group_within", group_within},
+    {"group_active", group_active},
+    {NULL, NULL},
 };
 
 void group_open(lua_State *L) {

@@ -88,6 +88,12 @@ function arguments.port(value, position, name)
   if wrong then fail(position, name, wrong) end
 end
 
+-- Seconds, or nil for no limit.
+function arguments.seconds(value, position, name)
+  local wrong = value ~= nil and checks.seconds(value)
+  if wrong then fail(position, name, wrong) end
+end
+
 -- Returns a check for values that must be one of several strings.
 function arguments.one_of(...)
   local words = { ... }

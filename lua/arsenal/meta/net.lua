@@ -37,6 +37,12 @@ function Listener:accept() end
 ---@return true
 function Listener:close() end
 
+---Returns an event that is set when `close` or `shutdown` begins; the same one at each call. For handlers that would
+---otherwise wait for the next request: `arsenal.select { stream, listener:closing() }`.
+---@return arsenal.Event closing
+---@nodiscard
+function Listener:closing() end
+
 ---Returns the address that the listener listens on.
 ---@return string? host numeric; of a Unix listener the path
 ---@return integer|string|nil port or the message

@@ -29,7 +29,9 @@
 
 ---@class arsenal.TLSConnectOptions: arsenal.ConnectOptions, arsenal.TLSClientOptions
 
----@class arsenal.TLSListenOptions: arsenal.ListenOptions, arsenal.TLSServerOptions
+---@class arsenal.TLSListenOptions: arsenal.ListenOptions, arsenal.TLSListenerOptions
+
+---@class arsenal.TLSListenerOptions: arsenal.TLSServerOptions
 ---@field max_handshakes? integer most unfinished handshakes; the oldest gives way to one more; default 512
 
 ---@class arsenal.TLSCertificate

@@ -6,7 +6,9 @@ local arguments = require("arsenal.internal.arguments")
 ---@class (partial) arsenal.Listener
 local Listener = core.listener_methods
 
--- The groups of running serve calls, by listener.
+-- For each listener, the running serve calls by their group. Each call has functions: `active()` returns how many
+-- connections it has, `finish(at_once)` closes those that only wait, `wait(own)` waits for the handlers, except for
+-- `own` of them; and `leaving`, how many of its own handlers are inside `shutdown`.
 local serving = setmetatable({}, { __mode = "k" })
 
 -- By listener: how many of its handlers have failed only because their peer was gone or silent.
@@ -39,16 +41,22 @@ local function accept_all(listener, take)
   end
 end
 
--- Keeps a function for stats: count(opened) returns how many connections a serve call has.
-local function remember(listener, opened, count)
-  local groups = serving[listener] or {}
-  serving[listener] = groups
-  groups[opened] = count
+local function remember(listener, opened, call)
+  local calls = serving[listener] or {}
+  serving[listener] = calls
+  calls[opened] = call
+  call.leaving = 0
 end
+
+local function nothing_waits() end
 
 -- Starts a task for each connection. The connection is closed when its task ends.
 local function serve_tasks(opened, listener, handler, max_connections)
-  remember(listener, opened, core.group_active)
+  remember(listener, opened, {
+    active = function() return core.group_active(opened) end,
+    finish = nothing_waits,
+    wait = function(own) core.group_wait(opened, own) end,
+  })
   return accept_all(listener, function(stream)
     core.group_start(opened, stream, handler, stream, listener)
     if max_connections then core.group_wait(opened, max_connections - 1) end
@@ -64,7 +72,14 @@ end
 -- Starts a task each time a connection is readable. In between the connection has no task.
 local function serve_readable(opened, listener, handler, max_connections, needed)
   local idle_streams <close> = core.idle_streams_new()
-  remember(listener, opened, function() return idle_streams:count() end)
+  remember(listener, opened, {
+    active = function() return idle_streams:count() end,
+    finish = function(at_once) idle_streams:finish(at_once) end,
+    wait = function(own)
+      idle_streams:wait(own)
+      if own == 0 then core.group_wait(opened, 0) end
+    end,
+  })
   local caller = opened:go(call_handlers, idle_streams, opened, handler, listener)
   needed.task = caller
   accept_all(listener, function(stream)
@@ -77,8 +92,8 @@ local function serve_readable(opened, listener, handler, max_connections, needed
 end
 
 -- Raises the error that ended the accepting; returns true after a close, also if `shutdown` has cancelled the rest.
-local function finish(groups, opened, cancelled, ok, err, traceback)
-  groups[opened] = nil
+local function finish(calls, opened, cancelled, ok, err, traceback)
+  calls[opened] = nil
   if ok then return true end
   core.check_cancelled()
   if cancelled and core.is_cancelled(err) then return true end
@@ -123,23 +138,56 @@ function Listener:serve(handler, options)
   return finish(serving[self], opened, cancelled, ok, err, traceback)
 end
 
+-- Calls wait(own) of each call, `own` being how many of its handlers are inside `shutdown`, if the running task is one.
+local function wait_for_others(calls, within)
+  for opened, call in pairs(calls) do call.wait(within[opened] and call.leaving or 0) end
+  return true
+end
+
+local function end_handlers(calls, within, grace)
+  for _, call in pairs(calls) do call.finish(false) end
+  if core.timeout(grace, wait_for_others, calls, within) then return end
+  for opened, call in pairs(calls) do
+    call.finish(true)
+    local cancel = within[opened] and core.group_cancel_others or core.group_cancel
+    cancel(opened)
+  end
+  wait_for_others(calls, within)
+end
+
+-- Counts the running task in `leaving` of the calls of which it is a handler, until it is closed.
+local Leave = {}
+
+function Leave:__close()
+  for opened in pairs(self.within) do self.calls[opened].leaving = self.calls[opened].leaving - 1 end
+end
+
+local function leave(calls)
+  local within = {}
+  for opened, call in pairs(calls) do
+    if core.group_within(opened) then
+      within[opened] = true
+      call.leaving = call.leaving + 1
+    end
+  end
+  return setmetatable({ calls = calls, within = within }, Leave)
+end
+
 ---Closes the listener, and waits for the handlers of `serve`. Those that have not ended in time are cancelled; then it
----waits until they have cleaned up.
+---waits until they have cleaned up. With `when = "readable"`, connections that only wait are closed at once. A handler
+---that calls it is neither waited for nor cancelled.
 ---@param grace? number seconds until the handlers are cancelled; default: no limit
 ---@return true done
 ---@async
 function Listener:shutdown(grace)
   arguments.self(self, "listener", "shutdown")
+  arguments.seconds(grace, 1, "shutdown")
   if not core.can_wait() then return core.outside(Listener.shutdown, self, grace) end
   self:close()
-  local groups = serving[self] or {}
-  core.timeout(grace, function()
-    for opened in pairs(groups) do core.group_wait(opened, 0) end
-  end)
-  for opened in pairs(groups) do
-    core.group_cancel(opened)
-    core.group_wait(opened, 0)
-  end
+  local calls = {} -- a copy: a call leaves the list when it ends
+  for opened, call in pairs(serving[self] or {}) do calls[opened] = call end
+  local leaving <close> = leave(calls)
+  end_handlers(calls, leaving.within, grace)
   return true
 end
 
@@ -153,6 +201,16 @@ function Listener:clients()
     if stream or code == "CLOSED" then return stream end
     return core.check(nil, message, code)
   end
+end
+
+---Makes the streams that are accepted from here on TLS streams, as those of `tls.listen`: for listeners that were
+---adopted (`from_fd`, systemd) or are Unix sockets. Streams that were accepted before stay as they are.
+---@param options arsenal.TLSListenerOptions
+---@return true? done
+---@return string? message
+---@return string? code "EINVAL" or an errno's name for a file of the options, "CLOSED"
+function Listener:start_tls(options)
+  return require("arsenal.tls.server").start_listener(self, options)
 end
 
 ---Sets the certificates and settings for later clients of a TLS listener. Connections and handshakes that have begun
@@ -180,7 +238,7 @@ end
 function Listener:stats()
   local accepted, refused = core.listener_counts(self)
   local active = 0
-  for opened, count in pairs(serving[self] or {}) do active = active + count(opened) end
+  for _, call in pairs(serving[self] or {}) do active = active + call.active() end
   local handshaking, failed, last_failure = core.listener_filtering(self)
   return {
     accepted = accepted, active = active, refused = refused, gone = gone[self] or 0,

@@ -79,8 +79,10 @@ end
 
 options.server = union(per_name, { sni = sni_table_or_function, handshake_timeout = "seconds" })
 
+options.start_listener = union(options.server, { max_handshakes = "count" })
+
 options.connect = union(tcp_options.connect, options.client)
-options.listen = union(tcp_options.listen, options.server, { max_handshakes = "count" })
+options.listen = union(tcp_options.listen, options.start_listener)
 
 -- Returns those of the given options that are among `kinds`.
 function options.only(kinds, given)

@@ -102,6 +102,14 @@ local function secure(stream, listener)
   return nil, message, code
 end
 
+-- Makes the listener's streams TLS from here on.
+local function start_listener(listener, identity, options)
+  local most = math.min(options.max_handshakes or MAX_HANDSHAKES, MOST_HANDSHAKES)
+  local done, message, code = core.listener_filter(listener, secure, most)
+  if done then identities[listener] = identity end
+  return done, message, code
+end
+
 ---Listens as `tcp.listen`, for clients that speak TLS. Each handshake runs in a task of the listener's own, so that
 ---handshakes wait neither for each other nor for the accepting task. `accept` and `serve` get only streams whose
 ---handshake is done; `stats` counts the handshakes that have failed.
@@ -126,9 +134,21 @@ function server.listen(host, port, options)
   local listener
   listener, message, code = tcp.listen(host, port, tls_options.only(tcp_options.listen, options))
   if not listener then return nil, message, code end
-  identities[listener] = identity
-  core.listener_filter(listener, secure, math.min(options.max_handshakes or MAX_HANDSHAKES, MOST_HANDSHAKES))
+  core.check(start_listener(listener, identity, options))
   return listener
+end
+
+-- listener:start_tls
+function server.start_listener(listener, options)
+  arguments.self(listener, "listener", "start_tls")
+  arguments.type(options, "table", 1, "start_tls")
+  arguments.options(options, tls_options.start_listener, 1, "start_tls")
+  local wrong = tls_options.wrong_server(options)
+  if wrong then arguments.refuse(1, "start_tls", wrong) end
+  if identities[listener] then error("start_tls: the listener has TLS already; set_tls changes its options", 2) end
+  local identity, message, code = new_identity(options)
+  if not identity then return nil, ("start_tls %s: %s"):format(listener, message), code end
+  return start_listener(listener, identity, options)
 end
 
 -- listener:set_tls
@@ -137,7 +157,7 @@ function server.set_tls(listener, options)
   options = arguments.options(options, tls_options.server, 1, "set_tls")
   local wrong = tls_options.wrong_server(options)
   if wrong then arguments.refuse(1, "set_tls", wrong) end
-  if not identities[listener] then error("set_tls: the listener was not made by tls.listen", 2) end
+  if not identities[listener] then error("set_tls: the listener has no TLS: tls.listen or start_tls gives it", 2) end
   local identity, message, code = new_identity(options)
   if not identity then return nil, ("set_tls %s: %s"):format(listener, message), code end
   identities[listener] = identity
