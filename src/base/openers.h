@@ -8,7 +8,6 @@
 #include <lua.h>
 
 void accept_filter_open(lua_State *L);
-void adopt_open(lua_State *L);
 void copy_open(lua_State *L);
 void channel_open(lua_State *L);
 void fd_wait_open(lua_State *L);
@@ -25,6 +24,7 @@ void tcp_open(lua_State *L);
 void udp_open(lua_State *L);
 void unix_open(lua_State *L);
 void readable_open(lua_State *L);
+void unix_datagram_open(lua_State *L);
 void receive_open(lua_State *L);
 void send_open(lua_State *L);
 void start_tls_open(lua_State *L);

@@ -4,7 +4,7 @@
 */
 #include "base/platform.h"
 
-#include "base/openers.h"
+#include "net/adopt.h"
 
 #include "base/error.h"
 #include "net/datagram.h"
@@ -21,10 +21,8 @@ typedef enum AdoptKind {
     ADOPT_TCP,
     ADOPT_UNIX,
     ADOPT_UDP,
-    ADOPT_KINDS
+    ADOPT_UNIX_DATAGRAM,
 } AdoptKind;
-
-static const char *const kind_names[ADOPT_KINDS] = {"", "TCP", "Unix stream", "UDP"};
 
 /* --- adopting --- */
 
@@ -32,6 +30,7 @@ static AdoptKind adopt_kind_of(const SocketFacts *facts) {
     bool is_inet = facts->family == AF_INET || facts->family == AF_INET6;
     if (facts->type == SOCK_STREAM && is_inet) return ADOPT_TCP;
     if (facts->type == SOCK_STREAM && facts->family == AF_UNIX) return ADOPT_UNIX;
+    if (facts->type == SOCK_DGRAM && facts->family == AF_UNIX) return ADOPT_UNIX_DATAGRAM;
     return facts->type == SOCK_DGRAM && is_inet ? ADOPT_UDP : ADOPT_ANY;
 }
 
@@ -60,33 +59,66 @@ static int adopt_stream(lua_State *L, int fd, AdoptKind kind) {
     return 1;
 }
 
-static int adopt_udp(lua_State *L, int fd, const SocketFacts *facts) {
-    DatagramSocket *udp = datagram_new(L, facts->family);
+static int adopt_datagram(lua_State *L, int fd, AdoptKind kind, int family) {
+    DatagramSocket *socket =
+        datagram_new(L, kind == ADOPT_UDP ? DATAGRAM_UDP : DATAGRAM_UNIX, family);
     int status = socket_prepare(fd);
     if (status != 0) return adopt_fail(L, fd, status);
-    datagram_adopt(udp, fd);
+    datagram_adopt(socket, fd);
     return 1;
 }
 
+/* [-0, +1 or 3] an object for the socket, or a failure. */
+static int adopt_socket(lua_State *L, int fd, const SocketFacts *facts) {
+    AdoptKind kind = adopt_kind_of(facts);
+    if (kind == ADOPT_UDP || kind == ADOPT_UNIX_DATAGRAM)
+        return adopt_datagram(L, fd, kind, facts->family);
+    return facts->listens ? adopt_listener(L, fd, kind) : adopt_stream(L, fd, kind);
+}
+
+/* Whose from_fd it is: the kinds of sockets that it takes, and what they are called. */
+typedef struct AdoptFamily {
+    const char *function, *name;
+    unsigned kinds; /* bits */
+} AdoptFamily;
+
+static const AdoptFamily families[] = {
+    {"from_fd", "TCP, Unix or UDP", ~0u},
+    {"tcp_from_fd", "TCP", 1u << ADOPT_TCP},
+    {"unix_from_fd", "Unix stream or datagram", 1u << ADOPT_UNIX | 1u << ADOPT_UNIX_DATAGRAM},
+    {"udp_from_fd", "UDP", 1u << ADOPT_UDP},
+};
+
 /*
 ** from_fd(fd) an object for an open socket, which is the object's from then on:
-** a stream, or a listener if the socket listens; a UDP socket. After a failure
-** it is still the caller's. The upvalue is the kind that it must be of.
+** a stream, or a listener if the socket listens; a datagram socket. After a failure
+** it is still the caller's. The upvalue is the index of the family.
 */
 static int adopt_from_fd(lua_State *L) {
-    AdoptKind wanted = (AdoptKind)lua_tointeger(L, lua_upvalueindex(1));
+    const AdoptFamily *family = &families[lua_tointeger(L, lua_upvalueindex(1))];
     int fd = (int)args_integer(L, 1, 0, INT_MAX);
     SocketFacts facts;
     int status = socket_examine(fd, &facts);
     if (status != 0) return adopt_fail(L, fd, status);
     AdoptKind kind = adopt_kind_of(&facts);
-    if (kind == ADOPT_ANY || (wanted != ADOPT_ANY && kind != wanted)) {
-        const char *name = wanted == ADOPT_ANY ? "TCP, Unix stream or UDP" : kind_names[wanted];
+    if (kind == ADOPT_ANY || !(family->kinds & 1u << kind))
         return error_push_reason(L, UV_EINVAL,
-                                 lua_pushfstring(L, "from_fd %d: not a %s socket", fd, name));
-    }
-    if (kind == ADOPT_UDP) return adopt_udp(L, fd, &facts);
-    return facts.listens ? adopt_listener(L, fd, kind) : adopt_stream(L, fd, kind);
+                                 lua_pushfstring(L, "from_fd %d: not a %s socket", fd,
+                                                 family->name));
+    if (socket_handle_owns(loop_of(L), fd))
+        return error_push_reason(L, ARSENAL_BUSY,
+                                 lua_pushfstring(L, "from_fd %d: an object owns it already", fd));
+    return adopt_socket(L, fd, &facts);
+}
+
+bool adopt_push(lua_State *L, int fd) {
+    SocketFacts facts;
+    int top = lua_gettop(L);
+    bool is_known = socket_examine(fd, &facts) == 0 && adopt_kind_of(&facts) != ADOPT_ANY;
+    if (is_known && adopt_socket(L, fd, &facts) == 1) return true;
+    lua_settop(L, top);
+    lua_pushinteger(L, fd);
+    return false;
 }
 
 /* --- socket activation: sd_listen_fds(3) --- */
@@ -119,19 +151,20 @@ static int adopt_handed_over(lua_State *L) {
     return 3;
 }
 
+/* process_id() */
+static int adopt_process_id(lua_State *L) {
+    lua_pushinteger(L, uv_os_getpid());
+    return 1;
+}
+
 void adopt_open(lua_State *L) {
-    static const struct {
-        const char *name;
-        AdoptKind kind;
-    } functions[] = {{"from_fd", ADOPT_ANY},
-                     {"tcp_from_fd", ADOPT_TCP},
-                     {"unix_from_fd", ADOPT_UNIX},
-                     {"udp_from_fd", ADOPT_UDP}};
-    for (size_t i = 0; i < sizeof functions / sizeof *functions; i++) {
-        lua_pushinteger(L, functions[i].kind);
+    for (size_t i = 0; i < sizeof families / sizeof *families; i++) {
+        lua_pushinteger(L, (lua_Integer)i);
         lua_pushcclosure(L, adopt_from_fd, 1);
-        lua_setfield(L, -2, functions[i].name);
+        lua_setfield(L, -2, families[i].function);
     }
     lua_pushcfunction(L, adopt_handed_over);
     lua_setfield(L, -2, "handed_over");
+    lua_pushcfunction(L, adopt_process_id);
+    lua_setfield(L, -2, "process_id");
 }

@@ -1,8 +1,6 @@
 /*
-** Owns UDP sockets: receiving and sending. What one system call takes from the
-** kernel beyond the first datagram waits in the socket's queue, at most
-** RECV_BATCH_MOST - 1 datagrams. Any number of tasks may receive; each datagram
-** goes to one.
+** Owns datagram sockets: the calls that receive and send. Any number of tasks may
+** receive; each datagram goes to one.
 */
 #include "net/datagram.h"
 
@@ -13,17 +11,10 @@
 #include "system/socket.h"
 #include "system/socket_name.h"
 
-#include <stdlib.h>
 #include <string.h>
 
-/* The stack of a call that receives: the socket, the most bytes; of one that sends. */
-enum { SELF = 1, MOST = 2, DATA = 2, HOST, PORT };
-
-/* What stands before each datagram in the queue. */
-typedef struct QueueHeader {
-    size_t size;
-    Address from;
-} QueueHeader;
+/* The stack of a call that sends. */
+enum { SELF = DATAGRAM_SELF, DATA, HOST, PORT };
 
 static DatagramSocket *datagram_of(Handle *handle) {
     return container_of(handle, DatagramSocket, socket.handle);
@@ -42,7 +33,10 @@ static void datagram_describe(lua_State *L, const Handle *handle) {
 static void datagram_close(Handle *handle) {
     DatagramSocket *udp = datagram_of(handle);
     int fd = socket_handle_release(&udp->socket);
+    waiter_leave(&udp->sender);
     buffer_free(&udp->queue);
+    if (udp->file != NULL) unix_socket_file_remove(udp->file);
+    udp->file = NULL;
     udp->dropped += socket_dropped(fd);
     socket_close(fd);
 }
@@ -55,12 +49,20 @@ static int datagram_watch(void *object, Waiter *waiter) {
 
 static const Selectable datagram_selectable = {datagram_attempt, datagram_watch, NULL, NULL};
 
-const HandleType datagram_type = {"udp socket",   "datagram socket", KIND_DATAGRAM,
-                                  datagram_close, datagram_describe, &datagram_selectable};
+#define DATAGRAM_TYPE(name, class, kind) \
+    { name, class, kind, datagram_close, datagram_describe, &datagram_selectable }
 
-DatagramSocket *datagram_new(lua_State *L, int family) {
-    DatagramSocket *udp = socket_handle_new(L, &datagram_type, sizeof *udp, 1);
+const HandleType datagram_types[DATAGRAM_TYPES] = {
+    [DATAGRAM_UDP] = DATAGRAM_TYPE("udp socket", "datagram socket", KIND_DATAGRAM),
+    [DATAGRAM_UNIX] =
+        DATAGRAM_TYPE("unix datagram socket", "unix datagram socket", KIND_UNIX_DATAGRAM),
+};
+
+DatagramSocket *datagram_new(lua_State *L, int type, int family) {
+    DatagramSocket *udp = socket_handle_new(L, &datagram_types[type], sizeof *udp, 1);
     udp->family = family;
+    udp->receive = type == DATAGRAM_UDP ? udp_receive : unix_datagram_receive;
+    udp->most = type == DATAGRAM_UDP ? RECV_BATCH_DATAGRAM : SCRATCH_SIZE;
     return udp;
 }
 
@@ -72,19 +74,11 @@ void datagram_adopt(DatagramSocket *udp, int fd) {
 
 /* --- what the four calls have in common --- */
 
-typedef struct DatagramCall {
-    WaitKind wait;
-    const char *verb;
-    bool addressed; /* the call takes, or returns, the address of the other end */
-    bool never_waits;
-} DatagramCall;
-
 static const DatagramCall *datagram_call_of(const Task *task) {
     return container_of(task->kind, DatagramCall, wait);
 }
 
-static int datagram_fail(lua_State *L, const DatagramSocket *udp, const DatagramCall *call,
-                         int status) {
+int datagram_fail(lua_State *L, const DatagramSocket *udp, const DatagramCall *call, int status) {
     return handle_fail(L, &udp->socket.handle, call->verb, status);
 }
 
@@ -92,14 +86,6 @@ static void datagram_describe_wait(lua_State *L, Task *task) {
     const char *doing = lua_pushfstring(L, "%s on", datagram_call_of(task)->verb);
     handle_describe_wait(L, task->object, doing);
     lua_remove(L, -2);
-}
-
-/*
-** The call would block. POLL_HANGUP goes, too: for a UDP socket it comes with an
-** error, which the call has returned by now, and not at an end.
-*/
-static void datagram_exhausted(DatagramSocket *udp, unsigned events) {
-    udp->socket.poller.ready &= (uint8_t) ~(events | POLL_HANGUP);
 }
 
 static int datagram_wait(lua_State *L, DatagramSocket *udp, const DatagramCall *call,
@@ -111,117 +97,30 @@ static int datagram_wait(lua_State *L, DatagramSocket *udp, const DatagramCall *
     return task_wait(L, task, &call->wait, udp);
 }
 
-/* [-0, +1] the host of `from`: the same string as before if it is the same host as before */
-static void datagram_push_host(lua_State *L, DatagramSocket *udp, const Address *from) {
-    bool is_known = address_same_host(from, &udp->known);
-    if (is_known && lua_getiuservalue(L, SELF, 1) == LUA_TSTRING) return;
-    address_push_host(L, from);
-    lua_pushvalue(L, -1);
-    lua_setiuservalue(L, SELF, 1);
-    udp->known = *from;
-}
-
 /* --- receiving --- */
 
-static int recv_refuse_oversized(lua_State *L, DatagramSocket *udp, const DatagramCall *call,
-                                 const char *data, size_t size, const Address *from) {
-    size_t most = (size_t)lua_tointeger(L, MOST);
+int datagram_refuse_oversized(lua_State *L, const DatagramSocket *udp, const DatagramCall *call,
+                              size_t size, size_t most) {
     const char *reason = lua_pushfstring(L, "the datagram has %I bytes, and the limit is %I",
                                          (LUAI_UACINT)size, (LUAI_UACINT)most);
-    handle_fail_reason(L, &udp->socket.handle, call->verb, ARSENAL_TOOLONG, reason);
-    lua_pushlstring(L, data, most);
-    datagram_push_host(L, udp, from);
-    lua_pushinteger(L, address_port(from));
-    return 6;
-}
-
-static int recv_return(lua_State *L, DatagramSocket *udp, const DatagramCall *call,
-                       const char *data, size_t size, const Address *from) {
-    if (size > (size_t)lua_tointeger(L, MOST))
-        return recv_refuse_oversized(L, udp, call, data, size, from);
-    lua_pushlstring(L, data, size);
-    if (!call->addressed) return 1;
-    datagram_push_host(L, udp, from);
-    lua_pushinteger(L, address_port(from));
-    return 3;
-}
-
-static int recv_from_queue(lua_State *L, DatagramSocket *udp, const DatagramCall *call) {
-    QueueHeader header;
-    memcpy(&header, buffer_data(&udp->queue), sizeof header);
-    const char *data = buffer_data(&udp->queue) + sizeof header;
-    int results = recv_return(L, udp, call, data, header.size, &header.from);
-    buffer_drop(&udp->queue, sizeof header + header.size);
-    return results;
-}
-
-static void recv_put_in_queue(DatagramSocket *udp, const char *data, size_t size,
-                              const Address *from) {
-    QueueHeader header = {.size = size, .from = *from};
-    char *room = buffer_reserve(&udp->queue, sizeof header + size);
-    if (room == NULL) {
-        udp->dropped++;
-        return;
-    }
-    memcpy(room, &header, sizeof header);
-    memcpy(room + sizeof header, data, size);
-    buffer_added(&udp->queue, sizeof header + size);
-}
-
-/* What all sockets of the loop receive into, made when the first one does. */
-typedef struct BatchPart {
-    LoopPart part;
-    RecvBatch *batch;
-} BatchPart;
-
-static const char batch_key;
-
-static void batch_close(LoopPart *part, Loop *loop) {
-    (void)loop;
-    free(container_of(part, BatchPart, part)->batch);
-    free(part);
-}
-
-static RecvBatch *batch_of(Loop *loop) {
-    BatchPart *part = loop_need_part(loop, &batch_key, sizeof *part, batch_close);
-    if (part == NULL) return NULL;
-    if (part->batch == NULL) part->batch = recv_batch_new();
-    return part->batch;
-}
-
-static int recv_from_kernel(lua_State *L, DatagramSocket *udp, const DatagramCall *call) {
-    bool drained;
-    size_t size;
-    Address from;
-    RecvBatch *batch = batch_of(udp->socket.handle.loop);
-    if (batch == NULL) return luaL_error(L, "not enough memory");
-    int count = recv_batch_receive(batch, udp->socket.poller.fd, &drained);
-    if (drained) datagram_exhausted(udp, POLL_READ);
-    if (count < 0) return count == UV_EAGAIN ? 0 : datagram_fail(L, udp, call, count);
-    udp->received += (unsigned)count;
-    for (int i = 1; i < count; i++) {
-        const char *data = recv_batch_datagram(batch, i, &size, &from);
-        recv_put_in_queue(udp, data, size, &from);
-    }
-    const char *data = recv_batch_datagram(batch, 0, &size, &from);
-    return recv_return(L, udp, call, data, size, &from);
+    return handle_fail_reason(L, &udp->socket.handle, call->verb, ARSENAL_TOOLONG, reason);
 }
 
 static int recv_now_or_wait(lua_State *L, const DatagramCall *call) {
     DatagramSocket *udp = lua_touserdata(L, SELF);
     Loop *loop = udp->socket.handle.loop;
     if (!udp->socket.handle.open) return datagram_fail(L, udp, call, ARSENAL_CLOSED);
-    while (buffer_length(&udp->queue) == 0) {
-        if (!(udp->socket.poller.ready & POLL_READ)) {
+    for (;;) {
+        bool is_kept = buffer_length(&udp->queue) > 0;
+        if (!is_kept && !(udp->socket.poller.ready & POLL_READ)) {
             if (call->never_waits) return 0;
             return datagram_wait(L, udp, call, POLL_READ, udp->socket.recv_timeout);
         }
-        if (!call->never_waits && task_spent(loop))
+        if (!is_kept && !call->never_waits && task_spent(loop))
             return task_pause(L, loop->running, &call->wait, udp);
-        int results = recv_from_kernel(L, udp, call);
+        int results = udp->receive(L, udp, call);
         if (results > 0) return results;
     }
-    return recv_from_queue(L, udp, call);
 }
 
 static int recv_step(lua_State *L) {
@@ -240,15 +139,16 @@ static const DatagramCall recv_from_call = {RECEIVING, "recv_from", true, false}
 static const DatagramCall attempt_call = {RECEIVING, "recv_from", true, true};
 
 static int datagram_attempt(lua_State *L) {
-    datagram_check(L, SELF);
+    const DatagramSocket *udp = datagram_check(L, SELF);
     lua_settop(L, SELF);
-    lua_pushinteger(L, RECV_BATCH_DATAGRAM);
+    lua_pushinteger(L, (lua_Integer)udp->most);
     return recv_now_or_wait(L, &attempt_call);
 }
 
 static int recv_begin(lua_State *L, const DatagramCall *call) {
     const DatagramSocket *udp = datagram_check(L, SELF);
-    lua_Integer most = args_optional_integer(L, MOST, 1, LUA_MAXINTEGER, RECV_BATCH_DATAGRAM);
+    lua_Integer most =
+        args_optional_integer(L, DATAGRAM_MOST, 1, LUA_MAXINTEGER, (lua_Integer)udp->most);
     lua_settop(L, SELF);
     lua_pushinteger(L, most);
     Task *task = task_enter(L, udp->socket.handle.loop);
@@ -356,7 +256,7 @@ static int send_to_name(lua_State *L, const DatagramSocket *udp) {
 
 /* socket:send_to(data, host, port) the count of bytes. A name is looked up each time. */
 static int send_to_method(lua_State *L) {
-    const DatagramSocket *udp = datagram_check(L, SELF);
+    const DatagramSocket *udp = datagram_check_type(L, SELF, DATAGRAM_UDP);
     Address to;
     luaL_checkstring(L, DATA);
     luaL_checktype(L, HOST, LUA_TSTRING);
@@ -383,8 +283,14 @@ static int datagram_stats(lua_State *L) {
 }
 
 static const luaL_Reg methods[] = {
-    {"recv", recv_method},       {"recv_from", recv_from_method}, {"send", send_method},
-    {"send_to", send_to_method}, {"stats", datagram_stats},       {NULL, NULL},
+    {"recv", recv_method}, {"recv_from", recv_from_method},
+    {"send", send_method}, {"stats", datagram_stats},
+    {NULL, NULL},
+};
+
+static const luaL_Reg udp_methods[] = {
+    {"send_to", send_to_method},
+    {NULL, NULL},
 };
 
 static const luaL_Reg socket_methods[] = {
@@ -395,10 +301,18 @@ static const luaL_Reg socket_methods[] = {
     {NULL, NULL},
 };
 
-void datagram_open(lua_State *L) {
+/* [-0, +1] a table of the methods that both types have, which is that of the type's objects. */
+static void datagram_define(lua_State *L, int type) {
     lua_newtable(L);
     luaL_setfuncs(L, methods, 0);
-    socket_handle_set_methods(L, socket_methods, &datagram_type, 1);
-    handle_define(L, &datagram_type);
+    socket_handle_set_methods(L, socket_methods, datagram_types, DATAGRAM_TYPES);
+    handle_define(L, &datagram_types[type]);
+}
+
+void datagram_open(lua_State *L) {
+    datagram_define(L, DATAGRAM_UDP);
+    luaL_setfuncs(L, udp_methods, 0);
     lua_setfield(L, -2, "datagram_methods");
+    datagram_define(L, DATAGRAM_UNIX);
+    lua_setfield(L, -2, "unix_datagram_methods");
 }

@@ -315,14 +315,10 @@ static int idle_streams_new(lua_State *L) {
 }
 
 static const luaL_Reg methods[] = {
-    {"add", idle_streams_add},
-    {"take", idle_streams_take},
-    {"wait", idle_streams_wait},
-    {"close", idle_streams_close},
-    {"count", idle_streams_count},
-    {"finish", idle_streams_finish},
-    {"serve", idle_streams_serve},
-    {NULL, NULL},
+    {"add", idle_streams_add},     {"take", idle_streams_take},
+    {"wait", idle_streams_wait},   {"close", idle_streams_close},
+    {"count", idle_streams_count}, {"finish", idle_streams_finish},
+    {"serve", idle_streams_serve}, {NULL, NULL},
 };
 
 static const luaL_Reg metamethods[] = {

@@ -58,7 +58,8 @@ static void listener_pause_passed(Timer *timer) {
 }
 
 Listener *listener_new(lua_State *L, int family, int stream_family) {
-    Listener *listener = socket_handle_new(L, &listener_types[family], sizeof *listener, LISTENER_VALUES);
+    Listener *listener =
+        socket_handle_new(L, &listener_types[family], sizeof *listener, LISTENER_VALUES);
     listener->stream_family = stream_family;
     listener->pause.fired = listener_pause_passed;
     return listener;

@@ -34,7 +34,11 @@ typedef struct AcceptFilter {
 } AcceptFilter;
 
 /* The user values of a listener. */
-enum { LISTENER_FILTER_VALUE = 1, LISTENER_CLOSING_VALUE, LISTENER_VALUES = LISTENER_CLOSING_VALUE };
+enum {
+    LISTENER_FILTER_VALUE = 1,
+    LISTENER_CLOSING_VALUE,
+    LISTENER_VALUES = LISTENER_CLOSING_VALUE
+};
 
 typedef struct Listener {
     SocketHandle socket;

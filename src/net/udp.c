@@ -58,7 +58,7 @@ static int udp_end_making(lua_State *L, DatagramSocket *udp, const Address *addr
 static int udp_bind(lua_State *L) {
     Address address;
     inet_args_address(L, 1, &address);
-    DatagramSocket *udp = datagram_new(L, address.any.sa_family);
+    DatagramSocket *udp = datagram_new(L, DATAGRAM_UDP, address.any.sa_family);
     int status = udp_open_descriptor(L, udp);
     if (status == 0) status = socket_bind(udp->socket.poller.fd, &address);
     return udp_end_making(L, udp, &address, "bind", status);
@@ -75,7 +75,7 @@ static int udp_bind_locally(lua_State *L, const DatagramSocket *udp) {
 static int udp_connect(lua_State *L) {
     Address address;
     inet_args_address(L, 1, &address);
-    DatagramSocket *udp = datagram_new(L, address.any.sa_family);
+    DatagramSocket *udp = datagram_new(L, DATAGRAM_UDP, address.any.sa_family);
     int status = udp_open_descriptor(L, udp);
     if (status == 0) status = udp_bind_locally(L, udp);
     if (status == 0) status = socket_connect(udp->socket.poller.fd, &address);
@@ -85,7 +85,7 @@ static int udp_connect(lua_State *L) {
 /* --- multicast groups --- */
 
 static int udp_set_member(lua_State *L, const char *verb, bool member) {
-    DatagramSocket *udp = datagram_check(L, 1);
+    DatagramSocket *udp = datagram_check_type(L, 1, DATAGRAM_UDP);
     Address group;
     luaL_checktype(L, 2, LUA_TSTRING);
     const char *host = lua_tostring(L, 2);
@@ -168,7 +168,7 @@ static int udp_set_option(lua_State *L) {
         {OPTION_NUMBER, false, SOCKET_RECV_BUFFER, 1, INT_MAX},
         {OPTION_NUMBER, false, SOCKET_SEND_BUFFER, 1, INT_MAX},
     };
-    const DatagramSocket *udp = datagram_check(L, 1);
+    const DatagramSocket *udp = datagram_check_type(L, 1, DATAGRAM_UDP);
     const UdpOption *option = &options[luaL_checkoption(L, 2, NULL, names)];
     int status = udp_apply_option(udp, option, udp_option_value(L, option));
     if (status != 0) return handle_fail(L, &udp->socket.handle, "set_option", status);

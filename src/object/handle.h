@@ -22,6 +22,7 @@ enum { /* for HandleType.kind; 0: not counted, an object that holds nothing of t
        KIND_UNIX_LISTENER,
        KIND_TLS_LISTENER,
        KIND_DATAGRAM,
+       KIND_UNIX_DATAGRAM,
        KIND_SIGNAL,
        HANDLE_KINDS,
 };

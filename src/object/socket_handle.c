@@ -7,6 +7,9 @@
 #include "base/error.h"
 #include "system/socket_name.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 enum { SELF = 1, DURATION };
 
 void *socket_handle_new(lua_State *L, const HandleType *type, size_t size, int values) {
@@ -16,13 +19,66 @@ void *socket_handle_new(lua_State *L, const HandleType *type, size_t size, int v
     return socket;
 }
 
+/* --- which descriptors have an object --- */
+
+typedef struct OwnedFds {
+    LoopPart part;
+    size_t size; /* bytes in `bits` */
+    unsigned char *bits;
+} OwnedFds;
+
+static const char owned_key;
+
+static void owned_fds_close(LoopPart *part, Loop *loop) {
+    OwnedFds *owned = container_of(part, OwnedFds, part);
+    (void)loop;
+    free(owned->bits);
+    free(owned);
+}
+
+static bool owned_fds_grow(OwnedFds *owned, size_t least) {
+    enum { FIRST_SIZE = 128 };
+    size_t size = owned->size == 0 ? FIRST_SIZE : owned->size;
+    while (size < least)
+        size *= 2;
+    unsigned char *bits = realloc(owned->bits, size);
+    if (bits == NULL) return false;
+    memset(bits + owned->size, 0, size - owned->size);
+    owned->bits = bits;
+    owned->size = size;
+    return true;
+}
+
+static void owned_fds_add(Loop *loop, int fd) {
+    OwnedFds *owned = loop_need_part(loop, &owned_key, sizeof *owned, owned_fds_close);
+    size_t byte = (size_t)fd / 8;
+    if (owned == NULL || (byte >= owned->size && !owned_fds_grow(owned, byte + 1))) return;
+    owned->bits[byte] |= (unsigned char)(1u << fd % 8);
+}
+
+static void owned_fds_remove(const Loop *loop, int fd) {
+    const OwnedFds *owned = loop_part(loop, &owned_key);
+    size_t byte = (size_t)fd / 8;
+    if (owned != NULL && byte < owned->size) owned->bits[byte] &= (unsigned char)~(1u << fd % 8);
+}
+
+bool socket_handle_owns(const Loop *loop, int fd) {
+    const OwnedFds *owned = loop_part(loop, &owned_key);
+    size_t byte = (size_t)fd / 8;
+    return owned != NULL && byte < owned->size && (owned->bits[byte] & 1u << fd % 8) != 0;
+}
+
+/* --- the object --- */
+
 void socket_handle_adopt(SocketHandle *socket, int fd) {
+    owned_fds_add(socket->handle.loop, fd);
     poller_init(&socket->poller, socket->handle.loop, fd);
     handle_opened(&socket->handle);
 }
 
 int socket_handle_release(SocketHandle *socket) {
     int fd = socket->poller.fd;
+    if (!socket->handle.loop->closed) owned_fds_remove(socket->handle.loop, fd);
     poller_close(&socket->poller, ARSENAL_CLOSED);
     return fd;
 }

@@ -23,6 +23,9 @@ typedef struct SocketHandle {
 void *socket_handle_new(lua_State *L, const HandleType *type, size_t size, int values);
 void socket_handle_adopt(SocketHandle *socket, int fd);
 
+/* Whether one of the loop's objects has this descriptor. (False also if there was no memory to note it.) */
+bool socket_handle_owns(const Loop *loop, int fd);
+
 /*
 ** The first step of a type's close: wakes the tasks that wait for the
 ** descriptor with ARSENAL_CLOSED. Returns the descriptor, which the caller closes.

@@ -11,6 +11,7 @@
 #include <limits.h>
 #include <net/if.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -165,6 +166,51 @@ int socket_bind_unix(int fd, const UnixAddress *name) {
 
 int socket_connect_unix(int fd, const UnixAddress *name) {
     return socket_status(connect(fd, (const struct sockaddr *)&name->address, name->size));
+}
+
+#ifdef __linux__
+
+ptrdiff_t socket_recv_unix(int fd, char *data, size_t size, UnixAddress *from) {
+    ssize_t count;
+    from->size = sizeof from->address;
+    RETRY_ON_EINTR(count = recvfrom(fd, data, size, MSG_TRUNC, (struct sockaddr *)&from->address,
+                                    &from->size));
+    return socket_count(count);
+}
+
+#else /* untested */
+
+ptrdiff_t socket_recv_unix(int fd, char *data, size_t size, UnixAddress *from) {
+    struct iovec part = {data, size};
+    struct msghdr message = {.msg_name = &from->address,
+                             .msg_namelen = sizeof from->address,
+                             .msg_iov = &part,
+                             .msg_iovlen = 1};
+    ssize_t count;
+    RETRY_ON_EINTR(count = recvmsg(fd, &message, 0));
+    from->size = message.msg_namelen;
+    return socket_count(count >= 0 && (message.msg_flags & MSG_TRUNC) ? count + 1 : count);
+}
+
+#endif
+
+ptrdiff_t socket_next_size_unix(int fd) {
+    char byte;
+    ssize_t count;
+    RETRY_ON_EINTR(count = recv(fd, &byte, sizeof byte, MSG_PEEK | MSG_TRUNC));
+    return socket_count(count);
+}
+
+ptrdiff_t socket_send_unix(int fd, const char *data, size_t size, const UnixAddress *to) {
+    ssize_t sent;
+    RETRY_ON_EINTR(sent =
+                       sendto(fd, data, size, 0, (const struct sockaddr *)&to->address, to->size));
+    return socket_count(sent);
+}
+
+bool socket_is_writable(int fd) {
+    struct pollfd asked = {.fd = fd, .events = POLLOUT};
+    return poll(&asked, 1, 0) == 1 && (asked.revents & POLLOUT) != 0;
 }
 
 int socket_local_unix(int fd, UnixAddress *name) {

@@ -54,7 +54,7 @@ static bool socket_file_is_socket(const char *path, struct stat *file) {
     return lstat(path, file) == 0 && S_ISSOCK(file->st_mode);
 }
 
-/* Whether the name is that of a socket on which no process listens. */
+/* Whether the name is that of a socket on which no process listens, and that no process receives datagrams on. */
 static bool socket_file_is_dead(const UnixAddress *name) {
     struct stat file;
     if (!socket_file_is_socket(name->address.sun_path, &file)) return false;
@@ -84,9 +84,13 @@ static int socket_file_remember(UnixSocketFile *file, const char *path) {
     return 0;
 }
 
+static int socket_file_listen(int fd, const UnixSocketFileOptions *options) {
+    return options->backlog > 0 ? socket_listen(fd, options->backlog) : 0;
+}
+
 /* On Linux, bind gives the file the descriptor's mode: the file never has more permissions than asked for. */
-static int socket_file_listen(int fd, const UnixAddress *name, int backlog,
-                              const UnixSocketFileOptions *options, UnixSocketFile *file) {
+static int socket_file_make(int fd, const UnixAddress *name, const UnixSocketFileOptions *options,
+                            UnixSocketFile *file) {
     const char *path = name->address.sun_path;
     if (options->mode >= 0) fchmod(fd, (mode_t)options->mode);
     int status = socket_file_bind(fd, name, options->replace);
@@ -94,22 +98,22 @@ static int socket_file_listen(int fd, const UnixAddress *name, int backlog,
     status = socket_file_remember(file, path);
     if (status == 0 && options->mode >= 0 && chmod(path, (mode_t)options->mode) != 0)
         status = -errno;
-    if (status == 0) status = socket_listen(fd, backlog);
+    if (status == 0) status = socket_file_listen(fd, options);
     if (status != 0) unlink(path);
     return status;
 }
 
-int unix_socket_file_listen(int fd, const UnixAddress *name, int backlog,
-                            const UnixSocketFileOptions *options, UnixSocketFile **file) {
+int unix_socket_file_make(int fd, const UnixAddress *name, const UnixSocketFileOptions *options,
+                          UnixSocketFile **file) {
     *file = NULL;
     if (unix_address_is_abstract(name)) {
         int status = socket_bind_unix(fd, name);
-        return status != 0 ? status : socket_listen(fd, backlog);
+        return status != 0 ? status : socket_file_listen(fd, options);
     }
     UnixSocketFile *made = calloc(1, sizeof *made);
     if (made == NULL) return UV_ENOMEM;
     int lock = socket_file_lock_directory(name->address.sun_path);
-    int status = socket_file_listen(fd, name, backlog, options, made);
+    int status = socket_file_make(fd, name, options, made);
     if (lock >= 0) close(lock);
     if (status == 0)
         *file = made;

@@ -1,6 +1,7 @@
 /*
-** Socket files: what a Unix listener makes in the file system. A file is replaced
-** only if no process listens on it, and removed only by the process that made it.
+** Socket files: what a Unix listener or datagram socket makes in the file system. A
+** file is replaced only if no process has its socket any more, and removed only by
+** the process that made it.
 */
 #ifndef ARSENAL_SYSTEM_UNIX_SOCKET_FILE_H
 #define ARSENAL_SYSTEM_UNIX_SOCKET_FILE_H
@@ -13,15 +14,16 @@ typedef struct UnixSocketFile UnixSocketFile;
 
 typedef struct UnixSocketFileOptions {
     int mode;     /* permission bits; -1: what the process's umask leaves */
-    bool replace; /* a socket file of that name on which no process listens */
+    bool replace; /* a socket file of that name whose socket no process has */
+    int backlog;  /* of a listener; 0: it does not listen */
 } UnixSocketFileOptions;
 
 /*
-** Binds the descriptor to the name and makes it listen. *file is the file made:
-** NULL for an abstract name and on failure. Returns 0 or a status.
+** Binds the descriptor to the name, and makes it listen if it has a backlog. *file is
+** the file made: NULL for an abstract name and on failure. Returns 0 or a status.
 */
-int unix_socket_file_listen(int fd, const UnixAddress *name, int backlog,
-                            const UnixSocketFileOptions *options, UnixSocketFile **file);
+int unix_socket_file_make(int fd, const UnixAddress *name, const UnixSocketFileOptions *options,
+                          UnixSocketFile **file);
 
 /* Unlinks the file, unless another one has its name now, and frees `file`. */
 void unix_socket_file_remove(UnixSocketFile *file);

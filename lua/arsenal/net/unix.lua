@@ -21,6 +21,11 @@ local function check_mode(value)
   return not value:find("^0?[0-7][0-7][0-7]$") and "octal digits such as \"660\" expected, got " .. value
 end
 
+-- Returns the mode as a number, or nil.
+local function mode_of(options)
+  return type(options.mode) == "string" and tonumber(options.mode, 8) or options.mode
+end
+
 local connect_options = { timeout = "seconds" }
 local listen_options = { backlog = "count", mode = check_mode, unlink = "boolean" }
 
@@ -73,13 +78,62 @@ function unix.listen(path, options)
   if options.mode and is_abstract(path) then
     return nil, "listen: option 'mode' cannot be used with an abstract name", "EINVAL"
   end
-  local mode = options.mode
-  return core.unix_listen(path, {
-    backlog = options.backlog,
-    mode = type(mode) == "string" and tonumber(mode, 8) or mode,
-    unlink = options.unlink,
+  return core.unix_listen(path, { backlog = options.backlog, mode = mode_of(options), unlink = options.unlink })
+end
+
+-- Datagrams ---------------------------------------------------------------------------------------
+
+local datagram_options = {
+  mode = check_mode, unlink = "boolean", peer = "string", recv_buffer = "count", send_buffer = "count",
+}
+
+---@class arsenal.UnixDatagramOptions
+---@field mode? string|integer the file's permissions, as octal digits ("660") or as a number; default: by the umask
+---@field unlink? boolean replace a socket file whose socket no program has any more; default false
+---@field peer? string path of the one socket that it talks with: `send` sends to it, others are not received
+---@field recv_buffer? integer bytes that the kernel keeps for it
+---@field send_buffer? integer bytes of its datagrams that nobody has received yet; a larger datagram is "EMSGSIZE"
+
+---Makes a Unix datagram socket. With a path, it receives what is sent there, and makes a socket file, which `close`
+---removes if it is still the same file. Without one, nobody can send to it, unless `peer` is connected to it.
+---@param path? string at most 107 bytes (103 on macOS); on Linux, after a leading NUL, an abstract name
+---@param options? arsenal.UnixDatagramOptions
+---@return arsenal.UnixDatagramSocket? socket
+---@return string? message
+---@return string? code "EADDRINUSE" if the path exists, "ENOENT" or "ECONNREFUSED" if nobody has `peer`, "EACCES", …
+---@nodiscard
+function unix.datagram(path, options)
+  if path ~= nil then arguments.type(path, "string", 1, "datagram") end
+  options = arguments.options(options, datagram_options, 2, "datagram")
+  if options.mode and (path == nil or is_abstract(path)) then
+    return nil, "bind: option 'mode' can be used with a path only", "EINVAL"
+  end
+  return core.unix_datagram(path, {
+    mode = mode_of(options), unlink = options.unlink, peer = options.peer,
+    recv_buffer = options.recv_buffer, send_buffer = options.send_buffer,
   })
 end
+
+local function wait_for_room(socket, path)
+  local gauge <close> = core.unix_datagram(nil, { peer = path })
+  return core.unix_wait_for_room(socket, gauge)
+end
+
+local function send_when_room(socket, data, path)
+  while true do
+    local is_over, message, code = wait_for_room(socket, path)
+    if not is_over then return nil, message, code end
+    local size
+    size, message, code = core.unix_try_send_to(socket, data, path)
+    if size then return size end
+    if size == nil then return nil, message, code end
+  end
+end
+
+-- socket:send_to where there is no room for the datagram. `seconds`: its time limit, or nil.
+core.register("send_to_full", function(socket, data, path, seconds)
+  return time_limit.within(seconds, "send_to %s", (path:gsub("\0", "@")), send_when_room, socket, data, path)
+end)
 
 unix.from_fd = core.unix_from_fd
 
