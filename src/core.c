@@ -75,7 +75,7 @@ static void (*const openers[])(lua_State *L) = {
     coroutine_open, turn_open, run_open, handle_open, tasklib_open, timeout_open, group_open,
     channel_open, event_open, future_open, ticker_open, lock_open, select_open, stream_open, receive_open, readable_open, send_open,
     copy_open, start_tls_open, listener_open, accept_filter_open, idle_streams_open, tcp_open,
-    unix_open, datagram_open, udp_open, unix_datagram_open, dns_open, adopt_open, signal_open, fd_wait_open,
+    unix_open, datagram_open, udp_open, unix_datagram_open, dns_open, adopt_open, passing_open, signal_open, fd_wait_open,
     inspect_open, watchdog_open,
 };
 // clang-format on

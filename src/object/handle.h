@@ -64,16 +64,23 @@ void handle_close(Handle *handle); /* does nothing if it is not open */
 /* Makes the open object at `index` one of another type, whose objects are laid out alike. */
 void handle_become(lua_State *L, int index, const HandleType *type);
 
+/* Returns the object at `index`, open or not, if its type is one of these; otherwise NULL. See handle_check. */
+static inline void *handle_test_type(lua_State *L, int index, const HandleType *types,
+                                     unsigned count) {
+    Handle *handle = lua_touserdata(L, index);
+    bool is_one = handle != NULL && lua_rawlen(L, index) >= sizeof *handle &&
+                  (uintptr_t)handle->type - (uintptr_t)types < count * sizeof *types;
+    return is_one ? handle : NULL;
+}
+
 /*
 ** Returns the object at `index`, open or not. Raises an argument error unless its
 ** type is one of these. The type's address is what identifies it: no other userdata
 ** starts with the address of a static of ours. A light userdata has no length.
 */
 static inline void *handle_check(lua_State *L, int index, const HandleType *types, unsigned count) {
-    Handle *handle = lua_touserdata(L, index);
-    bool is_one = handle != NULL && lua_rawlen(L, index) >= sizeof *handle &&
-                  (uintptr_t)handle->type - (uintptr_t)types < count * sizeof *types;
-    if (!is_one) luaL_typeerror(L, index, types->class);
+    void *handle = handle_test_type(L, index, types, count);
+    if (handle == NULL) luaL_typeerror(L, index, types->class);
     return handle;
 }
 

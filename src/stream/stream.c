@@ -60,7 +60,7 @@ static void stream_close(Handle *handle) {
     if (is_ours && stream->sending == STREAM_RESET) {
         socket_abort(fd);
     } else {
-        if (stream->read_end == 0) stream_drain(stream, fd);
+        if (stream->read_end == 0 && !stream->is_shared) stream_drain(stream, fd);
         socket_close(fd);
     }
     buffer_free(&stream->input);

@@ -37,6 +37,7 @@ typedef struct Stream {
     SendQueue senders; /* the task that sends, and those that wait for their turn */
     uint32_t torn_at;  /* STREAM_TORN: the bytes of the message that went out, at most 4 GiB */
     uint8_t sending;   /* STREAM_SENDS, ... */
+    bool is_shared; /* another process was given the socket: a close leaves it its unread bytes */
     uint64_t received, sent;
 } Stream;
 

@@ -109,6 +109,16 @@ ptrdiff_t stream_read_splice(Stream *stream, Splice *splice, size_t size) {
     return stream_io_has_read(stream, (size_t)count);
 }
 
+/* One that brings descriptors ends behind their message. So a short one does not show that nothing is left. */
+ptrdiff_t stream_read_passing(Stream *stream, char *data, size_t size, PassedFds *passed) {
+    ptrdiff_t count = stream_io_may_read(stream);
+    if (count != 1) return count;
+    count = fd_passing_receive(stream->socket.poller.fd, data, size, passed);
+    if (count == UV_EAGAIN) count = TRANSPORT_WANTS_READ;
+    if (count <= 0) return stream_io_read_none(stream, count);
+    return stream_io_has_read(stream, (size_t)count);
+}
+
 bool stream_is_readable(Stream *stream) {
     char *scratch = stream->socket.handle.loop->scratch;
     if (buffer_length(&stream->input) > 0) return true;
@@ -142,6 +152,16 @@ ptrdiff_t stream_write_splice(Stream *stream, Splice *splice) {
     Poller *poller = &stream->socket.poller;
     if (!(poller->ready & POLL_WRITE)) return TRANSPORT_WANTS_WRITE;
     ptrdiff_t written = splice_drain(splice, poller->fd);
+    if (written == UV_EAGAIN) written = TRANSPORT_WANTS_WRITE;
+    if (written < 0) return stream_io_written_none(stream, written);
+    return stream_io_has_written(stream, (size_t)written);
+}
+
+ptrdiff_t stream_write_passing(Stream *stream, const char *data, size_t size, const int *fds,
+                               int count) {
+    Poller *poller = &stream->socket.poller;
+    if (!(poller->ready & POLL_WRITE)) return TRANSPORT_WANTS_WRITE;
+    ptrdiff_t written = fd_passing_send(poller->fd, data, size, fds, count);
     if (written == UV_EAGAIN) written = TRANSPORT_WANTS_WRITE;
     if (written < 0) return stream_io_written_none(stream, written);
     return stream_io_has_written(stream, (size_t)written);

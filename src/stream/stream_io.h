@@ -8,6 +8,7 @@
 #define ARSENAL_STREAM_STREAM_IO_H
 
 #include "stream/stream.h"
+#include "system/fd_passing.h"
 #include "system/splice.h"
 
 /*
@@ -20,12 +21,19 @@ ptrdiff_t stream_read(Stream *stream, char *data, size_t size);
 ptrdiff_t stream_read_input(Stream *stream, size_t size);
 ptrdiff_t stream_read_splice(Stream *stream, Splice *splice, size_t size);
 
+/* The same on a Unix stream, with the descriptors that come along. */
+ptrdiff_t stream_read_passing(Stream *stream, char *data, size_t size, PassedFds *passed);
+
 /*
 ** Writes once, from memory (`size` bytes in all) or from a splice. Returns the
 ** count of bytes, TRANSPORT_WANTS_..., TRANSPORT_AGAIN, or a status.
 */
 ptrdiff_t stream_write(Stream *stream, const uv_buf_t *parts, unsigned count, size_t size);
 ptrdiff_t stream_write_splice(Stream *stream, Splice *splice);
+
+/* The same on a Unix stream, with descriptors that go along. */
+ptrdiff_t stream_write_passing(Stream *stream, const char *data, size_t size, const int *fds,
+                               int count);
 
 ptrdiff_t stream_end(Stream *stream);         /* ends the sending direction: see Transport.end */
 ptrdiff_t stream_shake_hands(Stream *stream); /* see Transport.handshake */

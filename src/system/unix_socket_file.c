@@ -129,3 +129,7 @@ void unix_socket_file_remove(UnixSocketFile *file) {
         unlink(file->path);
     free(file);
 }
+
+void unix_socket_file_leave(UnixSocketFile *file) {
+    free(file);
+}

@@ -25,6 +25,9 @@ typedef struct UnixSocketFileOptions {
 int unix_socket_file_make(int fd, const UnixAddress *name, const UnixSocketFileOptions *options,
                           UnixSocketFile **file);
 
+/* Leaves the file to somebody else, and frees `file`. */
+void unix_socket_file_leave(UnixSocketFile *file);
+
 /* Unlinks the file, unless another one has its name now, and frees `file`. */
 void unix_socket_file_remove(UnixSocketFile *file);
 
