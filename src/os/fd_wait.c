@@ -262,20 +262,41 @@ static int fd_wait_step(lua_State *L) {
     return task->progress ? fd_wait_push_true(L) : fd_wait_now_or_wait(L, task, events);
 }
 
+/* The C stream of a Lua file at FD, which must be open; NULL for a number. */
+static FILE *fd_wait_check(lua_State *L) {
+    const luaL_Stream *file = luaL_testudata(L, FD, LUA_FILEHANDLE);
+    if (file == NULL && lua_type(L, FD) != LUA_TNUMBER)
+        luaL_typeerror(L, FD, "integer or Lua file");
+    if (file == NULL) args_integer(L, FD, 0, INT_MAX);
+    luaL_argcheck(L, file == NULL || file->closef != NULL, FD, "the file is closed");
+    return file == NULL ? NULL : file->f;
+}
+
+/* [-0, +1] puts the file's number in its place. The file stays on the stack, and is not collected. */
+static void fd_wait_keep_file(lua_State *L, FILE *stream) {
+    lua_settop(L, TIMEOUT);
+    lua_pushvalue(L, FD);
+    lua_pushinteger(L, descriptor_of_stream(stream));
+    lua_replace(L, FD);
+}
+
 static int fd_wait_begin(lua_State *L, unsigned events) {
     Loop *loop = loop_of(L);
-    args_integer(L, FD, 0, INT_MAX);
+    FILE *stream = fd_wait_check(L);
     uint64_t limit = args_duration(L, TIMEOUT);
     Task *task = task_enter(L, loop);
     if (task == NULL) return run_outside(L);
+    if (stream != NULL && events == POLL_READ && descriptor_stream_has_bytes(stream))
+        return fd_wait_push_true(L);
+    if (stream != NULL) fd_wait_keep_file(L, stream);
     loop->budget -= COST;
     task_set_timeout(task, limit);
     return fd_wait_now_or_wait(L, task, events);
 }
 
 /*
-** wait_readable(fd [, timeout]) true once the descriptor can be read without
-** blocking; "TIMEOUT" after `timeout` seconds; "EBADF" if it is not open, or
+** wait_readable(fd [, timeout]) true once the descriptor, or the Lua file, can be read
+** without blocking, also from the file's buffer; "TIMEOUT" after `timeout` seconds; "EBADF" if it is not open, or
 ** within a second after it was closed.
 */
 static int fd_wait_readable(lua_State *L) {

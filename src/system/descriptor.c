@@ -20,6 +20,15 @@ bool descriptor_is_of(int fd, const DescriptorFile *file) {
     return true;
 }
 
+int descriptor_of_stream(FILE *stream) {
+    return _fileno(stream);
+}
+
+bool descriptor_stream_has_bytes(FILE *stream) {
+    (void)stream;
+    return false;
+}
+
 int descriptor_copy(int fd) {
     (void)fd;
     return UV_ENOTSUP;
@@ -55,6 +64,22 @@ int descriptor_file(int fd, DescriptorFile *file) {
 bool descriptor_is_of(int fd, const DescriptorFile *file) {
     DescriptorFile now;
     return descriptor_file(fd, &now) == 0 && now.device == file->device && now.inode == file->inode;
+}
+
+int descriptor_of_stream(FILE *stream) {
+    return fileno(stream);
+}
+
+/* No standard tells; of other systems false is told, and the program must switch the stream's buffer off. */
+bool descriptor_stream_has_bytes(FILE *stream) {
+#if defined(__GLIBC__)
+    return stream->_IO_read_ptr < stream->_IO_read_end;
+#elif defined(__APPLE__) || defined(__FreeBSD__)
+    return stream->_r > 0;
+#else
+    (void)stream;
+    return false;
+#endif
 }
 
 int descriptor_copy(int fd) {

@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 /* The file of a descriptor: the number may be another file's later. */
 typedef struct DescriptorFile {
@@ -15,6 +16,10 @@ typedef struct DescriptorFile {
 
 int descriptor_file(int fd, DescriptorFile *file); /* 0 or a status */
 bool descriptor_is_of(int fd, const DescriptorFile *file);
+
+/* Of a C stream: its descriptor, and whether it has bytes that were read and not yet given out. */
+int descriptor_of_stream(FILE *stream);
+bool descriptor_stream_has_bytes(FILE *stream);
 
 int descriptor_copy(int fd); /* a descriptor, closed on exec, or a status */
 void descriptor_close(int fd);

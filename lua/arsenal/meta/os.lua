@@ -30,8 +30,9 @@ function Signal:wait() end
 ---@return true
 function Signal:close() end
 
----Waits until a descriptor that another library owns can be read without blocking.
----@param fd integer
+---Waits until a descriptor that another library owns, or a file of Lua's `io` library, can be read without blocking. A
+---file with bytes in its buffer is readable, too; a regular file always is.
+---@param fd integer|file* a descriptor, or what `io.open` or `io.popen` has returned, which must be open
 ---@param timeout? number seconds; default: no limit
 ---@return true? ready
 ---@return string? message
@@ -39,8 +40,8 @@ function Signal:close() end
 ---@async
 function core.wait_readable(fd, timeout) end
 
----Waits until a descriptor that another library owns can be written without blocking.
----@param fd integer
+---Waits until a descriptor that another library owns, or a file of Lua's `io` library, can be written without blocking.
+---@param fd integer|file* a descriptor, or what `io.open` or `io.popen` has returned, which must be open
 ---@param timeout? number seconds; default: no limit
 ---@return true? ready
 ---@return string? message
