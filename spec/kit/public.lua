@@ -35,6 +35,8 @@ public.classes = {
   { name = "listener", class = "arsenal.Listener", make = function() return kit.listen() end },
   { name = "socket", class = "arsenal.DatagramSocket",
     make = function() return assert(arsenal.udp.bind("127.0.0.1", 0)) end },
+  { name = "unix_socket", class = "arsenal.UnixDatagramSocket",
+    make = function() return assert(arsenal.unix.datagram()) end },
   { name = "signal", class = "arsenal.Signal", make = function() return assert(arsenal.signal("SIGUSR2")) end },
   { name = "pool", class = "arsenal.Pool", make = function() return arsenal.pool { connect = new_table } end },
 }
@@ -117,6 +119,7 @@ public.modules = {
   ["arsenal.unix"] = arsenal.unix,
   ["arsenal.tls"] = arsenal.tls,
   ["arsenal.dns"] = arsenal.dns,
+  ["arsenal.systemd"] = arsenal.systemd,
 }
 
 -- The functions of all modules, as "arsenal.tcp.connect".

@@ -26,10 +26,12 @@ local arguments <const> = {
   ["arsenal.unix.connect"] = function() return "/nowhere/socket" end,
   ["arsenal.unix.from_fd"] = function() return NO_DESCRIPTOR end,
   ["arsenal.unix.listen"] = function() return "/nowhere/socket" end,
+  ["listener:start_tls"] = function() return { cert = "/nowhere" } end,
   ["pool:discard"] = function(_, pool) return pool:acquire() end,
   ["pool:release"] = function(_, pool) return pool:acquire() end,
   ["socket:set_option"] = function() return "broadcast", true end,
   ["stream:set_option"] = function() return "nodelay", true end,
+  ["unix_socket:set_option"] = function() return "recv_buffer", 1 end,
   ["stream:start_tls"] = function() return { verify = false } end,
 }
 

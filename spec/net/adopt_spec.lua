@@ -1,4 +1,4 @@
--- src/net/adopt.c and lua/arsenal/net/socket_activation.lua: sockets that were opened elsewhere.
+-- src/net/adopt.c, and listen_fds of lua/arsenal/os/systemd.lua: sockets that were opened elsewhere.
 
 local arsenal = require("arsenal")
 local child = require("spec.kit.child")
@@ -82,11 +82,11 @@ describe("listen_fds", function()
     local path = os.tmpname()
     os.remove(path)
     local result = hand_over([[
-      local list = arsenal.listen_fds()
+      local list = arsenal.systemd.listen_fds()
       for _, each in ipairs(list) do
         print(each.fd, each.name, (tostring(each.socket):gsub("[%d.:/].*", "")), each.message)
       end
-      print(#arsenal.listen_fds(), os.getenv("LISTEN_FDS"))
+      print(#arsenal.systemd.listen_fds(), os.getenv("LISTEN_FDS"))
       local tcp, unix, udp = list[1].socket, list[2].socket, list[3].socket
       local stream, pair = list[4].socket, list[5].socket
       arsenal.run(function()
@@ -129,11 +129,11 @@ describe("listen_fds", function()
   it("is empty where the descriptors are for another process", function()
     local path = os.tmpname()
     os.remove(path)
-    local result = hand_over("print(#arsenal.listen_fds())", path, "1")
+    local result = hand_over("print(#arsenal.systemd.listen_fds())", path, "1")
     assert.equal("0\n", result.out, result.err)
   end)
 
   it("is empty where nothing was handed over", inside(function()
-    assert.same({}, arsenal.listen_fds())
+    assert.same({}, arsenal.systemd.listen_fds())
   end))
 end)

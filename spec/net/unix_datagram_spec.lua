@@ -325,7 +325,8 @@ describe("send_to, while the receiver's queue is full,", function()
     with_pair(function(receiver, path, sender)
       local connected <close> = datagram(nil, { peer = path })
       fill(sender, path)
-      local tasks = { kit.waiting(sender.send_to, sender, "last", path), kit.waiting(connected.send, connected, "last") }
+      local first = kit.waiting(sender.send_to, sender, "last", path)
+      local second = kit.waiting(connected.send, connected, "last")
       local before = arsenal.stats().turns
       arsenal.sleep(0.1)
       local turns = arsenal.stats().turns - before
@@ -334,7 +335,8 @@ describe("send_to, while the receiver's queue is full,", function()
         local data
         repeat data = receiver:recv() until data == "last"
       end
-      for _, task in ipairs(tasks) do task:join() end
+      first:join()
+      second:join()
     end)
   end))
 

@@ -61,7 +61,7 @@ static int adopt_stream(lua_State *L, int fd, AdoptKind kind) {
 
 static int adopt_datagram(lua_State *L, int fd, AdoptKind kind, int family) {
     DatagramSocket *socket =
-        datagram_new(L, kind == ADOPT_UDP ? DATAGRAM_UDP : DATAGRAM_UNIX, family);
+        datagram_new(L, kind == ADOPT_UDP ? &udp_kind : &unix_datagram_kind, family);
     int status = socket_prepare(fd);
     if (status != 0) return adopt_fail(L, fd, status);
     datagram_adopt(socket, fd);

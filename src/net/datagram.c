@@ -7,7 +7,6 @@
 #include "base/error.h"
 #include "event/run.h"
 #include "kernel/public.h"
-#include "system/recv_batch.h"
 #include "system/socket.h"
 #include "system/socket_name.h"
 
@@ -58,11 +57,10 @@ const HandleType datagram_types[DATAGRAM_TYPES] = {
         DATAGRAM_TYPE("unix datagram socket", "unix datagram socket", KIND_UNIX_DATAGRAM),
 };
 
-DatagramSocket *datagram_new(lua_State *L, int type, int family) {
-    DatagramSocket *udp = socket_handle_new(L, &datagram_types[type], sizeof *udp, 1);
+DatagramSocket *datagram_new(lua_State *L, const DatagramKind *kind, int family) {
+    DatagramSocket *udp = socket_handle_new(L, &datagram_types[kind->type], sizeof *udp, 1);
+    udp->kind = kind;
     udp->family = family;
-    udp->receive = type == DATAGRAM_UDP ? udp_receive : unix_datagram_receive;
-    udp->most = type == DATAGRAM_UDP ? RECV_BATCH_DATAGRAM : SCRATCH_SIZE;
     return udp;
 }
 
@@ -118,7 +116,7 @@ static int recv_now_or_wait(lua_State *L, const DatagramCall *call) {
         }
         if (!is_kept && !call->never_waits && task_spent(loop))
             return task_pause(L, loop->running, &call->wait, udp);
-        int results = udp->receive(L, udp, call);
+        int results = udp->kind->receive(L, udp, call);
         if (results > 0) return results;
     }
 }
@@ -141,14 +139,14 @@ static const DatagramCall attempt_call = {RECEIVING, "recv_from", true, true};
 static int datagram_attempt(lua_State *L) {
     const DatagramSocket *udp = datagram_check(L, SELF);
     lua_settop(L, SELF);
-    lua_pushinteger(L, (lua_Integer)udp->most);
+    lua_pushinteger(L, (lua_Integer)udp->kind->most);
     return recv_now_or_wait(L, &attempt_call);
 }
 
 static int recv_begin(lua_State *L, const DatagramCall *call) {
     const DatagramSocket *udp = datagram_check(L, SELF);
     lua_Integer most =
-        args_optional_integer(L, DATAGRAM_MOST, 1, LUA_MAXINTEGER, (lua_Integer)udp->most);
+        args_optional_integer(L, DATAGRAM_MOST, 1, LUA_MAXINTEGER, (lua_Integer)udp->kind->most);
     lua_settop(L, SELF);
     lua_pushinteger(L, most);
     Task *task = task_enter(L, udp->socket.handle.loop);

@@ -29,11 +29,19 @@ typedef struct DatagramCall {
 /* Takes the next datagram, and pushes the results of the call. Returns their number, 0 if there is no datagram. */
 typedef int DatagramReceive(lua_State *L, struct DatagramSocket *socket, const DatagramCall *call);
 
-typedef struct DatagramSocket {
-    SocketHandle socket;
-    int family;
+typedef struct DatagramKind {
+    int type; /* DATAGRAM_UDP, ... */
     DatagramReceive *receive;
     size_t most; /* bytes of a datagram that a call receives by default */
+} DatagramKind;
+
+extern const DatagramKind udp_kind;           /* in udp_receive.c */
+extern const DatagramKind unix_datagram_kind; /* in unix_datagram.c */
+
+typedef struct DatagramSocket {
+    SocketHandle socket;
+    const DatagramKind *kind;
+    int family;
     uint64_t received, sent, dropped;
 
     /* UDP */
@@ -48,10 +56,10 @@ typedef struct DatagramSocket {
 extern const HandleType datagram_types[DATAGRAM_TYPES];
 
 /*
-** [-0, +1] makes an object of one of the types without a descriptor; then
+** [-0, +1] makes an object of one of the kinds without a descriptor; then
 ** datagram_adopt, which cannot fail, gives it one.
 */
-DatagramSocket *datagram_new(lua_State *L, int type, int family);
+DatagramSocket *datagram_new(lua_State *L, const DatagramKind *kind, int family);
 void datagram_adopt(DatagramSocket *socket, int fd);
 
 static inline DatagramSocket *datagram_check(lua_State *L, int index) {
@@ -63,8 +71,6 @@ static inline DatagramSocket *datagram_check_type(lua_State *L, int index, int t
 }
 
 /* --- for the two files that receive --- */
-
-DatagramReceive udp_receive, unix_datagram_receive;
 
 /* nil, "<verb> <name>: <reason>", code; returns 3. */
 int datagram_fail(lua_State *L, const DatagramSocket *socket, const DatagramCall *call, int status);
@@ -80,9 +86,6 @@ int datagram_refuse_oversized(lua_State *L, const DatagramSocket *socket, const 
 static inline void datagram_exhausted(DatagramSocket *socket, unsigned events) {
     socket->socket.poller.ready &= (uint8_t) ~(events | POLL_HANGUP);
 }
-
-/* [-0, +1] the host of `from`: the same string as before if it is the same host as before */
-void udp_push_host(lua_State *L, DatagramSocket *socket, const Address *from);
 
 void datagram_open(lua_State *L); /* [-0, +0] adds the tables of methods to the one on top */
 

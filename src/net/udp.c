@@ -58,7 +58,7 @@ static int udp_end_making(lua_State *L, DatagramSocket *udp, const Address *addr
 static int udp_bind(lua_State *L) {
     Address address;
     inet_args_address(L, 1, &address);
-    DatagramSocket *udp = datagram_new(L, DATAGRAM_UDP, address.any.sa_family);
+    DatagramSocket *udp = datagram_new(L, &udp_kind, address.any.sa_family);
     int status = udp_open_descriptor(L, udp);
     if (status == 0) status = socket_bind(udp->socket.poller.fd, &address);
     return udp_end_making(L, udp, &address, "bind", status);
@@ -75,7 +75,7 @@ static int udp_bind_locally(lua_State *L, const DatagramSocket *udp) {
 static int udp_connect(lua_State *L) {
     Address address;
     inet_args_address(L, 1, &address);
-    DatagramSocket *udp = datagram_new(L, DATAGRAM_UDP, address.any.sa_family);
+    DatagramSocket *udp = datagram_new(L, &udp_kind, address.any.sa_family);
     int status = udp_open_descriptor(L, udp);
     if (status == 0) status = udp_bind_locally(L, udp);
     if (status == 0) status = socket_connect(udp->socket.poller.fd, &address);

@@ -16,7 +16,8 @@ typedef struct QueueHeader {
     Address from;
 } QueueHeader;
 
-void udp_push_host(lua_State *L, DatagramSocket *udp, const Address *from) {
+/* [-0, +1] the host of `from`: the same string as before if it is the same host as before */
+static void udp_push_host(lua_State *L, DatagramSocket *udp, const Address *from) {
     bool is_known = address_same_host(from, &udp->known);
     if (is_known && lua_getiuservalue(L, DATAGRAM_SELF, 1) == LUA_TSTRING) return;
     address_push_host(L, from);
@@ -106,7 +107,9 @@ static int udp_receive_new(lua_State *L, DatagramSocket *udp, const DatagramCall
     return udp_return(L, udp, call, data, size, &from);
 }
 
-int udp_receive(lua_State *L, DatagramSocket *udp, const DatagramCall *call) {
+static int udp_receive(lua_State *L, DatagramSocket *udp, const DatagramCall *call) {
     return buffer_length(&udp->queue) > 0 ? udp_receive_kept(L, udp, call)
                                           : udp_receive_new(L, udp, call);
 }
+
+const DatagramKind udp_kind = {DATAGRAM_UDP, udp_receive, RECV_BATCH_DATAGRAM};

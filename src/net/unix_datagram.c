@@ -56,7 +56,7 @@ static int unix_datagram_fail_making(lua_State *L, DatagramSocket *socket, const
 static int unix_datagram(lua_State *L) {
     UnixAddress path, peer;
     if (!unix_datagram_names(L, &path, &peer)) return 3;
-    DatagramSocket *socket = datagram_new(L, DATAGRAM_UNIX, AF_UNIX);
+    DatagramSocket *socket = datagram_new(L, &unix_datagram_kind, AF_UNIX);
     int fd = socket_open(AF_UNIX, SOCK_DGRAM);
     if (fd < 0) return error_push(L, fd, "unix datagram socket");
     datagram_adopt(socket, fd);
@@ -92,7 +92,7 @@ static int unix_datagram_return(lua_State *L, const DatagramSocket *socket,
     return results + 1;
 }
 
-int unix_datagram_receive(lua_State *L, DatagramSocket *socket, const DatagramCall *call) {
+static int unix_datagram_receive(lua_State *L, DatagramSocket *socket, const DatagramCall *call) {
     UnixAddress from;
     size_t room, most = (size_t)lua_tointeger(L, DATAGRAM_MOST);
     char *data = unix_datagram_room(L, socket, most, &room);
@@ -106,6 +106,8 @@ int unix_datagram_receive(lua_State *L, DatagramSocket *socket, const DatagramCa
     return unix_datagram_return(L, socket, call, data, (size_t)size, most < room ? most : room,
                                 &from);
 }
+
+const DatagramKind unix_datagram_kind = {DATAGRAM_UNIX, unix_datagram_receive, SCRATCH_SIZE};
 
 /* --- sending to a path --- */
 

@@ -64,16 +64,16 @@ function Listener:fd() end
 ---@param fd integer
 ---@return arsenal.Stream|arsenal.Listener|nil object
 ---@return string? message
----@return string? code "EBADF", "ENOTSOCK", "EINVAL" for a socket of another kind, "ENOTCONN"
+---@return string? code "EINVAL" for a socket of another kind, "BUSY" if an object owns it, "EBADF", "ENOTSOCK", …
 ---@nodiscard
 function core.tcp_from_fd(fd) end
 
----Makes an object of an open Unix stream socket: a listener if the socket listens, otherwise a stream. The object owns
----the descriptor from then on; after a failure the caller still does.
+---Makes an object of an open Unix socket: a listener if the socket listens, otherwise a stream or a datagram socket. The
+---object owns the descriptor from then on; after a failure the caller still does.
 ---@param fd integer
----@return arsenal.Stream|arsenal.Listener|nil object
+---@return arsenal.Stream|arsenal.Listener|arsenal.UnixDatagramSocket|nil object
 ---@return string? message
----@return string? code "EBADF", "ENOTSOCK", "EINVAL" for a socket of another kind, "ENOTCONN"
+---@return string? code "EINVAL" for a socket of another kind, "BUSY" if an object owns it, "EBADF", "ENOTSOCK", …
 ---@nodiscard
 function core.unix_from_fd(fd) end
 
@@ -82,7 +82,7 @@ function core.unix_from_fd(fd) end
 ---@param fd integer
 ---@return arsenal.DatagramSocket? socket
 ---@return string? message
----@return string? code "EBADF", "ENOTSOCK", "EINVAL" for a socket of another kind
+---@return string? code "EINVAL" for a socket of another kind, "BUSY" if an object owns it, "EBADF", "ENOTSOCK"
 ---@nodiscard
 function core.udp_from_fd(fd) end
 
@@ -193,6 +193,96 @@ function DatagramSocket:stats() end
 ---Closes the socket. Calls that wait on it end with "CLOSED". Datagrams that no task has received are lost.
 ---@return true
 function DatagramSocket:close() end
+
+-- Unix datagram sockets --------------------------------------------------------------------------
+
+---Sends and receives datagrams on a path or an abstract name. None is lost or reordered: a sender waits while the
+---receiver's queue is full. Several tasks may receive and send.
+---@class arsenal.UnixDatagramSocket
+local UnixDatagramSocket = {}
+
+---Waits for the next datagram, and returns its sender too.
+---@param max? integer most bytes of it, default 256 KiB; a larger one is a failure with "TOOLONG"
+---@return string? data
+---@return string? path of the sender, "" if it has none; or the message
+---@return string? code "TOOLONG", "TIMEOUT", "CLOSED", or an errno's name
+---@return string? beginning with "TOOLONG": the first `max` bytes; the rest is lost
+---@return string? from_path with "TOOLONG"
+---@nodiscard
+---@async
+function UnixDatagramSocket:recv_from(max) end
+
+---Waits for the next datagram.
+---@param max? integer most bytes of it, default 256 KiB; a larger one is a failure with "TOOLONG"
+---@return string? data
+---@return string? message
+---@return string? code "TOOLONG", "TIMEOUT", "CLOSED", or an errno's name
+---@return string? beginning with "TOOLONG": the first `max` bytes; the rest is lost
+---@nodiscard
+---@async
+function UnixDatagramSocket:recv(max) end
+
+---Sends one datagram. Waits while the receiver's queue is full.
+---@param data string
+---@param path string of the receiver
+---@return integer? size bytes of the datagram
+---@return string? message
+---@return string? code "ENOENT" or "ECONNREFUSED" if nobody has the path, "EMSGSIZE", "TIMEOUT", "CLOSED", …
+---@async
+function UnixDatagramSocket:send_to(data, path) end
+
+---Sends one datagram to the peer. Waits while its queue is full.
+---@param data string
+---@return integer? size bytes of the datagram
+---@return string? message
+---@return string? code "ENOTCONN" without a peer, "ECONNREFUSED" if it is gone, "EMSGSIZE", "TIMEOUT", "CLOSED"
+---@async
+function UnixDatagramSocket:send(data) end
+
+---Sets an option of the socket.
+---@param name "recv_buffer"|"send_buffer"
+---@param value integer bytes
+---@return true? done
+---@return string? message
+---@return string? code
+function UnixDatagramSocket:set_option(name, value) end
+
+---Sets a time limit for each later call that waits on this socket.
+---@param seconds? number|{ recv: number?, send: number? } nil: no limit; a table sets one direction, or both
+---@return true? done
+---@return string? message
+---@return string? code "CLOSED"
+function UnixDatagramSocket:set_timeout(seconds) end
+
+---Returns the path that the socket is bound to.
+---@return string? path "" if it has none
+---@return string? message
+---@return string? code "CLOSED"
+---@nodiscard
+function UnixDatagramSocket:local_address() end
+
+---Returns the path of the peer.
+---@return string? path
+---@return string? message
+---@return string? code "ENOTCONN" without a peer
+---@nodiscard
+function UnixDatagramSocket:remote_address() end
+
+---Returns the descriptor, which the socket still owns.
+---@return integer? fd
+---@return string? message
+---@return string? code "CLOSED"
+---@nodiscard
+function UnixDatagramSocket:fd() end
+
+---Returns numbers of datagrams. None is `dropped`.
+---@return { received: integer, sent: integer, dropped: integer }
+---@nodiscard
+function UnixDatagramSocket:stats() end
+
+---Closes the socket, and removes its file if it is still the same. Calls that wait on it end with "CLOSED".
+---@return true
+function UnixDatagramSocket:close() end
 
 -- Names -----------------------------------------------------------------------------------------
 

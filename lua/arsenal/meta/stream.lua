@@ -119,6 +119,30 @@ function Stream:shutdown() end
 ---@async
 function core.copy(from, to, options) end
 
+-- Handles ----------------------------------------------------------------------------------------
+
+---Sends bytes on a Unix stream, and handles along with the first of them: streams, listeners, datagram sockets, numbers
+---of descriptors. The sender's own stay open. Otherwise it is as `send`.
+---@param data string at least one byte
+---@param list (arsenal.Stream|arsenal.Listener|arsenal.DatagramSocket|arsenal.UnixDatagramSocket|integer)[] at most 253
+---@return integer? size bytes that were sent
+---@return string? message
+---@return string? code "ENOTSUP" for other streams, "BUSY" for an object that holds unreceived data, "CLOSED", …
+---@return integer? sent bytes that went out before the failure
+---@async
+function Stream:send_handles(data, list) end
+
+---Waits for the next bytes on a Unix stream, and returns the handles that came with them: objects, and numbers for what
+---is no socket. They are closed on exec, and belong to the caller.
+---@param max? integer most handles; if more come, all of them are closed, and the call fails; default 253
+---@return string? data nil at the end of the stream
+---@return table|string|nil list of streams, listeners, datagram sockets and numbers; or the message
+---@return string? code "TOOLONG", "EMFILE" if descriptors have run out, "ENOTSUP" for other streams, "TIMEOUT", …
+---@return string? bytes with "TOOLONG" and "EMFILE": those that have come
+---@nodiscard
+---@async
+function Stream:recv_handles(max) end
+
 -- Closing ---------------------------------------------------------------------------------------
 
 ---Closes the stream. What `send` has returned for is delivered. Calls that wait on the stream end with "CLOSED".
