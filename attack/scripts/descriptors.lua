@@ -19,6 +19,7 @@ local function main()
   end)
   assert(select(3, arsenal.wait_readable(near:fd(), 0.0001)) == "TIMEOUT")
   assert(select(3, arsenal.unix.from_fd(99999)) == "EBADF")
+  assert(arsenal.wait_readable(pipe))
   return pipe:read("a")
 end
 

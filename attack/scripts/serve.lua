@@ -32,7 +32,9 @@ local function serve(handler, options)
     group:go(listener.serve, listener, handler, options)
     visit_all(port)
     assert(listener:stats().accepted == 3)
+    local closing = listener:closing()
     listener:shutdown(0.0001)
+    assert(closing:is_set())
   end)
 end
 

@@ -68,8 +68,8 @@ function Listener:fd() end
 ---@nodiscard
 function core.tcp_from_fd(fd) end
 
----Makes an object of an open Unix socket: a listener if the socket listens, otherwise a stream or a datagram socket. The
----object owns the descriptor from then on; after a failure the caller still does.
+---Makes an object of an open Unix socket: a listener if the socket listens, otherwise a stream or a datagram socket.
+---The object owns the descriptor from then on; after a failure the caller still does.
 ---@param fd integer
 ---@return arsenal.Stream|arsenal.Listener|arsenal.UnixDatagramSocket|nil object
 ---@return string? message
