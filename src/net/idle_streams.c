@@ -70,7 +70,7 @@ static void idle_stream_woken(CallbackWaiter *callback_waiter) {
     if (taker != NULL) waiter_wake(taker, 0);
 }
 
-/* Whether there is something to receive, which stream_probe tells except for a stream that waits for more. */
+/* Whether there are bytes to receive. Asks the kernel. */
 static bool idle_stream_has_bytes(Stream *stream) {
     return stream_probe(stream) && buffer_length(&stream->input) > 0;
 }
