@@ -41,6 +41,12 @@ end
 -- Whether an object of one class is rightly taken by the functions of the other: those that all objects share.
 local shared <const> = { close = true, __close = true, __gc = true, __tostring = true }
 
+-- Whether the function is a method of both classes, as those that both kinds of datagram sockets have.
+local function is_method_of(object, name, fn)
+  local index = getmetatable(object).__index
+  return type(index) == "table" and index[name] == fn
+end
+
 for _, class in ipairs(public.classes) do
   describe("every function of a " .. class.name, function()
     for _, other in ipairs(public.classes) do
@@ -50,6 +56,7 @@ for _, class in ipairs(public.classes) do
             for name, fn in pairs(functions_of(object)) do
               if not shared[name] then
                 public.with(other, function(foreign)
+                  if is_method_of(foreign, name, fn) then return end
                   local ok, err = pcall(fn, foreign, "x", 1)
                   assert.is_false(ok, name)
                   assert.is_string(tostring(err))

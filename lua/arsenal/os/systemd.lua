@@ -96,9 +96,8 @@ local function ping(interval)
   end
 end
 
----Starts a background task that pings systemd's watchdog (WatchdogSec= in the unit), twice in each of its intervals. It pings as
----long as the loop turns: if a task keeps the loop for too long, systemd restarts the program. It keeps no program
----alive.
+---Starts a background task that pings systemd's watchdog (WatchdogSec= in the unit), twice in each of its intervals. It
+---pings as long as the loop turns: if a task keeps the loop for too long, systemd restarts the program.
 ---@return arsenal.Task? task nil if systemd does not want pings from this process
 function systemd.watchdog()
   local interval = ping_interval()
