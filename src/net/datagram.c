@@ -303,7 +303,7 @@ static const luaL_Reg socket_methods[] = {
 static void datagram_define(lua_State *L, int type) {
     lua_newtable(L);
     luaL_setfuncs(L, methods, 0);
-    socket_handle_set_methods(L, socket_methods, datagram_types, DATAGRAM_TYPES);
+    socket_handle_set_methods(L, socket_methods, &datagram_types[type], 1);
     handle_define(L, &datagram_types[type]);
 }
 
