@@ -1,4 +1,5 @@
--- Groups and background tasks: nested, cancelled, with errors of the body and of tasks, with limits and shields inside and around.
+-- Groups: nested, cancelled, with errors of the body and of tasks, with limits and shields inside and around. Tasks in the
+-- background, and map.
 
 local arsenal = require("arsenal")
 

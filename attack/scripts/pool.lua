@@ -11,12 +11,19 @@ local function ask(stream, word)
   return stream:recv_line()
 end
 
+-- The function raises its connection. An error of the attack goes on: after one, the connection may be left to the
+-- collector, and the server would wait for its end.
+local function fail(pool)
+  local _, err = pcall(pool.with, pool, error)
+  if type(err) == "string" then error(err, 0) end
+end
+
 local function use(pool)
   arsenal.group(function(group)
     for i = 1, 4 do
       group:go(function() assert(pool:with(ask, i) == tostring(i)) end)
     end
-    group:go(pcall, pool.with, pool, error)
+    group:go(fail, pool)
     group:go(arsenal.timeout, 0, pool.with, pool, ask, "never")
   end)
 end
