@@ -39,7 +39,7 @@ typedef struct Loop {
     bool closed;  /* descriptors may still be closed; nothing else works */
     bool forked;  /* closed because this process is a fork of the loop's own */
     bool turning; /* inside a turn */
-    bool ending;  /* all tasks were cancelled: new ones are cancelled at once, until none is left */
+    bool ending;  /* all tasks were cancelled: new ones below the root are, too, until none is left */
     bool uv_changed; /* libuv's handles changed since it last ran */
 
     struct Task *running;

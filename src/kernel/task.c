@@ -82,7 +82,7 @@ Task *task_spawn(lua_State *L, Loop *loop, Scope *parent, int n, int attachment)
     lua_xmove(L, co, n + 1);
     scope_enter(&task->root, parent, &task->scopes, &task_scope_type, co);
     loop->tasks++;
-    if (loop->ending) scope_cancel(&task->root);
+    if (loop->ending && parent == &loop->root) scope_cancel(&task->root);
     task_make_ready(task, 0);
     return task;
 }
