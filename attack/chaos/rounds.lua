@@ -57,7 +57,7 @@ local function all_end(world, slots)
   for _, slot in ipairs(slots) do
     if not has_ended(slot, limit) then
       world:fail("round", "the acts did not end")
-      arsenal.dump()
+      arsenal.dump(io.stderr)
       os.exit(1) -- nothing that follows could say more
     end
   end

@@ -4,11 +4,14 @@
 local core = require("arsenal.core")
 local dump = require("arsenal.debug.dump")
 local group = require("arsenal.task.group")
+local main = require("arsenal.task.main")
 local map = require("arsenal.task.map")
 local pool = require("arsenal.net.pool")
 local proxy = require("arsenal.stream.proxy")
 local systemd = require("arsenal.os.systemd")
 local tcp = require("arsenal.net.tcp")
+local public_names = require("arsenal.internal.public_names")
+local report = require("arsenal.task.report")
 local udp = require("arsenal.net.udp")
 local unix = require("arsenal.net.unix")
 require("arsenal.stream.stream")
@@ -23,6 +26,7 @@ local arsenal = core.module()
 arsenal._VERSION = "arsenal scm"
 
 arsenal.run = core.run
+arsenal.main = main.main
 arsenal.run_once = core.run_once
 arsenal.stop = core.stop
 arsenal.backend_fd = core.backend_fd
@@ -69,15 +73,6 @@ arsenal.unix = unix
 arsenal.udp = udp
 arsenal.dns = { resolve = core.resolve, reverse = core.reverse }
 
--- Programs without TLS need no OpenSSL: it is loaded when arsenal.tls is first used.
-setmetatable(arsenal, {
-  __index = function(self, name)
-    if name ~= "tls" then return nil end
-    self.tls = require("arsenal.tls")
-    return self.tls
-  end,
-})
-
 ---Lua's coroutine library, except that calls may wait inside the coroutines: they suspend the whole task.
 ---@type arsenal.coroutine
 arsenal.coroutine = setmetatable({}, { __index = coroutine })
@@ -85,14 +80,10 @@ for name, fn in pairs(coroutine) do
   arsenal.coroutine[name] = core.coroutine[name] or fn
 end
 
----This function is called with each error that no other code receives. A program may replace it. It must not wait. The
----default prints the error to stderr.
----@type fun(err: any, traceback: string?, task: arsenal.Task)
-arsenal.on_error = arsenal.on_error or function(err, traceback)
-  local ok, text = pcall(tostring, err)
-  if not ok then text = "(an error whose __tostring fails)" end
-  io.stderr:write("arsenal: error in a task: ", text, "\n", traceback and traceback .. "\n" or "")
-end
+---This function is called with each error that no other code receives, and for a handler of `serve` with its stream. A
+---program may replace it. It must not wait. The default prints the error to stderr, with the task and the stream.
+---@type fun(err: any, traceback: string?, task: arsenal.Task?, stream: arsenal.Stream?)
+arsenal.on_error = arsenal.on_error or report.print_error
 
 local function dump_to_stderr() dump.dump(io.stderr) end
 
@@ -100,5 +91,16 @@ local function dump_to_stderr() dump.dump(io.stderr) end
 ---it is false before `run`, the signal keeps its usual effect. The default writes `arsenal.dump` to stderr.
 ---@type fun()|false
 arsenal.on_quit = arsenal.on_quit == nil and dump_to_stderr or arsenal.on_quit
+
+-- Programs without TLS need no OpenSSL: it is loaded when arsenal.tls is first used.
+public_names.define("arsenal", arsenal, function(self, name)
+  if name ~= "tls" then return nil end
+  self.tls = public_names.define("arsenal.tls", require("arsenal.tls"))
+  return self.tls
+end)
+for name, module in pairs { tcp = tcp, unix = unix, udp = udp, dns = arsenal.dns, systemd = systemd } do
+  public_names.define("arsenal." .. name, module)
+end
+public_names.hide_internal()
 
 return arsenal

@@ -59,9 +59,36 @@ describe("arsenal.stats", function()
 end)
 
 describe("arsenal.dump", function()
+  it("returns the text without a file", inside(function()
+    assert.matches("^arsenal: 1 tasks\ntask: [^\n]*, running.*\n$", arsenal.dump())
+  end))
+
+  it("writes with the method write or send, and returns what that returns", inside(function()
+    local sent
+    local function keep(_, text)
+      sent = text
+      return #text, "more"
+    end
+    for _, name in ipairs { "send", "write" } do
+      sent = nil
+      local count, more = arsenal.dump { [name] = keep }
+      assert.matches("^arsenal: 1 tasks\n", sent)
+      assert.same({ #sent, "more" }, { count, more })
+    end
+  end))
+
+  it("goes over a stream", inside(function()
+    kit.with_pair(function(near, far)
+      local count = arsenal.dump(near)
+      assert.matches("^arsenal: 1 tasks\n", far:recv_exactly(count))
+    end)
+  end))
+
   it("takes an open file", inside(function()
     kit.mistake("file number", arsenal.dump, 1)
     kit.mistake("file string", arsenal.dump, "path")
+    kit.mistake("file table write send", arsenal.dump, {})
+    kit.mistake("file table", arsenal.dump, setmetatable({}, { __index = error }))
     local file = assert(io.tmpfile())
     file:close()
     kit.mistake("closed file", arsenal.dump, file)

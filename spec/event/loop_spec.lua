@@ -131,6 +131,21 @@ describe("a deadlock", function()
     end)
   end))
 
+  it("is none while a task sleeps without a limit, which Ctrl-C could end", outside(function()
+    for _, seconds in ipairs { math.huge, false } do
+      local sleeping = arsenal.go(arsenal.sleep, seconds or nil)
+      arsenal.go(function()
+        kit.until_waiting(sleeping)
+        kit.polls(2)
+        sleeping:cancel()
+      end)
+      arsenal.run(function() kit.fails("CANCELLED", sleeping:join()) end)
+    end
+    local ok, err = pcall(arsenal.run, function() arsenal.event():wait() end)
+    assert.is_false(ok)
+    assert.matches("deadlock", err)
+  end))
+
   it("is told for a wait outside tasks too", outside(function()
     local first, second
     first = arsenal.go(function() second:join() end)
@@ -361,7 +376,48 @@ describe("arsenal.on_error", function()
       end)]])
     assert.equal(0, result.status)
     assert.equal("goes on\n", result.out)
-    assert.matches("in on_error", result.err, 1, true)
+    assert.matches("^arsenal: error in on_error: [^\n]*in on_error\narsenal: error in task 0x%x+: lost\n", result.err)
+  end)
+
+  it("that is no function loses no error", function()
+    local result = child.run_lua([[
+      arsenal.on_error = setmetatable({}, { __call = arsenal.check })
+      arsenal.run(function()
+        arsenal.on_error = false
+        arsenal.go(error, "first")
+        arsenal.yield()
+        arsenal.on_error = function() arsenal.check(nil, "an object") end
+        arsenal.go(error, "second")
+      end)]])
+    assert.equal(0, result.status)
+    assert.matches("error in on_error: attempt to call a boolean value.*error in task 0x%x+: first\n", result.err)
+    assert.matches("error in on_error: [^\n]+:%d+: an object.*error in task 0x%x+: second\n", result.err)
+  end)
+
+  it("names the task by its name", function()
+    local result = child.run_lua([[
+      arsenal.run(function() arsenal.go(error, "told"):set_name("reader") end)]])
+    assert.matches("^arsenal: error in task 'reader': told\nstack traceback:", result.err)
+  end)
+
+  it("names the stream that a handler of serve was for", function()
+    for _, options in ipairs { "nil", "{ when = 'readable' }" } do
+      local result = child.run_lua(([[
+        arsenal.run(function()
+          local listener = arsenal.tcp.listen("127.0.0.1", 0)
+          arsenal.go(function()
+            local client = arsenal.tcp.connect(listener:local_address())
+            client:send("x")
+            print(tostring(client))
+            client:recv()
+            listener:close()
+          end)
+          listener:serve(function(stream) stream:recv() error("told") end, %s)
+        end)]]):format(options))
+      local near, far = result.out:match("(127[%d.:]+) %-> (127[%d.:]+)")
+      assert.matches(("^arsenal: error in task 0x%%x+, which serves tcp stream %s %%-> %s: [^\n]*told\n"):format(
+        (far:gsub("%.", "%%.")), (near:gsub("%.", "%%."))), result.err)
+    end
   end)
 end)
 

@@ -24,10 +24,90 @@ describe("task:cancel", function()
     assert.equal("task was cancelled", message)
   end))
 
-  it("tells its reason in the error", inside(function()
-    local err, message = cancelled("the boss said so")
-    assert.matches("the boss said so", tostring(err), 1, true)
-    assert.equal("task was cancelled", message)
+  it("tells its reason in the error, and to those who join", inside(function()
+    local reason = setmetatable({}, { __tostring = function() return "the boss said so" end })
+    local err, message = cancelled(reason)
+    assert.equal("task was cancelled: the boss said so", tostring(err))
+    assert.equal("it: task was cancelled: the boss said so.", "it: " .. err .. ".")
+    assert.equal(reason, err.reason)
+    assert.equal("task was cancelled: the boss said so", message)
+  end))
+
+  it("tells its reason also of a task that never began, and to later joins", inside(function()
+    local task = arsenal.go(error)
+    task:cancel("too late")
+    for _ = 1, 2 do
+      assert.same({ nil, "task was cancelled: too late", "CANCELLED", "too late", n = 4 }, table.pack(task:join()))
+    end
+    assert.same({ task, nil, "task was cancelled: too late", "CANCELLED", "too late", n = 5 },
+      table.pack(arsenal.select { task }))
+  end))
+
+  it("is reported once, with its traceback, when it is swallowed a thousand times", inside(function()
+    local task
+    local told = kit.recording_errors(function()
+      local function swallow() pcall(arsenal.sleep) end
+      task = kit.waiting(function()
+        for _ = 1, 2500 do swallow() end
+        for _ = 1, 2500 do pcall(arsenal.timeout, 1, arsenal.yield) end
+        return "the end"
+      end)
+      task:cancel()
+      assert.equal("the end", task:join())
+    end)
+    assert.equal(1, #told)
+    assert.equal(task, told[1].task)
+    assert.matches("caught the cancellation 1000 times", told[1].err)
+    assert.matches("swallow", told[1].traceback)
+  end))
+
+  it("is not reported where each leaves its scope, or comes to another task", inside(function()
+    assert.same({}, kit.recording_errors(function()
+      for _ = 1, 2500 do arsenal.timeout(0, arsenal.sleep) end
+      for _ = 1, 2500 do arsenal.group(function(group) group:cancel() arsenal.sleep() end) end
+      arsenal.group(function(group)
+        for _ = 1, 1500 do group:go(arsenal.sleep) end
+        arsenal.yield()
+        group:cancel()
+      end)
+    end))
+  end))
+
+  it("is reported of a generator too, by an on_error that cannot wait", inside(function()
+    local before, count = arsenal.on_error, 0
+    local _ <close> = kit.on_close(function() arsenal.on_error = before end)
+    arsenal.on_error = function()
+      count = count + 1
+      kit.mistake("cannot wait", arsenal.yield)
+    end
+    local generator = arsenal.coroutine.wrap(function()
+      for _ = 1, 1001 do
+        local ok, err = pcall(arsenal.sleep)
+        assert(not ok and arsenal.is_cancelled(err))
+      end
+      return "the end"
+    end)
+    local task = kit.waiting(generator)
+    task:cancel()
+    assert.equal("the end", task:join())
+    assert.equal(1, count)
+  end))
+
+  it("tells no reason of an earlier task", inside(function()
+    local first = kit.waiting(arsenal.sleep)
+    first:cancel("a reason")
+    first:join()
+    local second = kit.waiting(arsenal.sleep)
+    second:cancel()
+    assert.same({ nil, "task was cancelled", "CANCELLED", n = 3 }, table.pack(second:join()))
+  end))
+
+  it("refuses a reason that cannot be told, and has no effect then", inside(function()
+    local task = kit.waiting(arsenal.sleep)
+    kit.mistake("no text", task.cancel, task, setmetatable({}, { __tostring = function() error("no text") end }))
+    assert.equal("waiting", task:status())
+    task:cancel()
+    kit.fails("CANCELLED", task:join())
   end))
 
   it("raises again at each further wait", inside(function()

@@ -71,6 +71,12 @@ local function assert_clean(result, status, out)
   if status == 0 then assert.equal("", result.err) end
 end
 
+-- What comes on stderr, without the notice about the tasks that had no turn.
+local function without_notice(result)
+  result.err = result.err:gsub("arsenal: 8 tasks never ran: is arsenal.run missing%?\n", "", 1)
+  return result
+end
+
 describe("the end with everything pending", function()
   for name, ending in pairs(OUTSIDE) do
     it("by " .. name .. " outside is clean (#case3)", function()
@@ -80,7 +86,7 @@ describe("the end with everything pending", function()
 
     it("by " .. name .. " before the first turn is clean (#case3)", function()
       local result = run_pending(ending)
-      assert_clean(result, name == "an error" and 1 or 0, "pending\n")
+      assert_clean(without_notice(result), name == "an error" and 1 or 0, "pending\n")
     end)
   end
 
@@ -102,7 +108,7 @@ describe("the end with everything pending", function()
   end
 
   it("with the collector stopped is clean (#case4)", function()
-    assert_clean(run_pending("collectgarbage('stop')"), 0, "pending\n")
+    assert_clean(without_notice(run_pending("collectgarbage('stop')")), 0, "pending\n")
   end)
 end)
 

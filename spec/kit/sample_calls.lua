@@ -36,6 +36,7 @@ local arguments <const> = {
 }
 
 local not_called <const> = {
+  ["arsenal.main"] = "refused inside a task",
   ["arsenal.run"] = "refused inside a task",
   ["arsenal.run_once"] = "refused inside a task",
   ["arsenal.stop"] = "ends the spec",

@@ -300,6 +300,29 @@ describe("group:cancel", function()
     assert.same({ "function", "task" }, ended)
   end))
 
+  it("tells its reason to the function's caller, and to those who join", inside(function()
+    local task, err
+    local reason = { "a table" }
+    local results = table.pack(arsenal.group(function(group)
+      task = kit.until_waiting(group:go(function()
+        local _
+        _, err = pcall(arsenal.sleep)
+        error(err, 0)
+      end))
+      group:cancel(reason)
+      arsenal.sleep()
+    end))
+    local text = tostring(reason)
+    assert.same({ nil, "group was cancelled: " .. text, "CANCELLED", reason, n = 4 }, results)
+    assert.same({ nil, "task was cancelled: " .. text, "CANCELLED", reason, n = 4 }, table.pack(task:join()))
+    assert.equal(reason, err.reason)
+    assert.same({ nil, "group was cancelled", "CANCELLED", n = 3 }, table.pack(arsenal.group(function(group)
+      group:cancel()
+      group:cancel("too late")
+      arsenal.sleep()
+    end)))
+  end))
+
   it("keeps the results of a function that has ended", inside(function()
     local ended = {}
     assert.equal("result", arsenal.group(function(group)

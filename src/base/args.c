@@ -7,12 +7,18 @@
 #include <math.h>
 #include <string.h>
 
+/* What messages call the value at `index`: as luaL_typeerror does. */
+static const char *args_kind(lua_State *L, int index) {
+    if (luaL_getmetafield(L, index, "__name") == LUA_TSTRING) return lua_tostring(L, -1);
+    return luaL_typename(L, index);
+}
+
 /* Returns NULL, or what is wrong with the value at `index` as a duration. */
 static const char *args_to_duration(lua_State *L, int index, uint64_t *duration) {
     *duration = FOREVER;
     if (lua_isnoneornil(L, index)) return NULL;
     if (lua_type(L, index) != LUA_TNUMBER)
-        return lua_pushfstring(L, "seconds expected, got %s", luaL_typename(L, index));
+        return lua_pushfstring(L, "seconds expected, got %s", args_kind(L, index));
     lua_Number seconds = lua_tonumber(L, index);
     if (isnan(seconds)) return "seconds expected, got NaN";
     if (seconds <= 0)
@@ -34,7 +40,7 @@ static const char *args_to_integer(lua_State *L, int index, lua_Integer min, lua
     int is_integer;
     *value = lua_tointegerx(L, index, &is_integer);
     if (lua_type(L, index) != LUA_TNUMBER)
-        return lua_pushfstring(L, "integer expected, got %s", luaL_typename(L, index));
+        return lua_pushfstring(L, "integer expected, got %s", args_kind(L, index));
     if (!is_integer) return lua_pushfstring(L, "integer expected, got %f", lua_tonumber(L, index));
     if (*value < min || *value > max)
         return lua_pushfstring(L, "%I is not in the range %I to %I", (LUAI_UACINT)*value,

@@ -1,6 +1,6 @@
 /*
-** Owns how failures look: messages, codes, error objects. Nothing else in
-** arsenal turns a status into words.
+** Owns how failures look: messages and codes. Nothing else in arsenal turns a
+** status into words.
 */
 #include "base/error.h"
 
@@ -58,84 +58,6 @@ int error_raise_status(lua_State *L, int status, const char *what) {
     return lua_error(L);
 }
 
-static const char error_name[] = "arsenal.error";
-
-/* registry: the message of the last failure that has an object, and the object, weakly */
-static const char failed_key;
-
-enum { FAILED_MESSAGE = 1, FAILED_OBJECT };
-
-void error_set_object(lua_State *L, int index) {
-    index = lua_absindex(L, index);
-    lua_rawgetp(L, LUA_REGISTRYINDEX, &failed_key);
-    lua_pushvalue(L, -3);
-    lua_rawseti(L, -2, FAILED_MESSAGE);
-    lua_pushvalue(L, index);
-    lua_rawseti(L, -2, FAILED_OBJECT);
-    lua_pop(L, 1);
-}
-
-/* [-0, +1] the object that was noted for the failure whose message is at `index`, or nil. */
-static void error_push_object(lua_State *L, int index) {
-    lua_rawgetp(L, LUA_REGISTRYINDEX, &failed_key);
-    lua_rawgeti(L, -1, FAILED_MESSAGE);
-    if (lua_rawequal(L, -1, index))
-        lua_rawgeti(L, -2, FAILED_OBJECT);
-    else
-        lua_pushnil(L);
-    lua_replace(L, -3);
-    lua_pop(L, 1);
-}
-
-int error_raise_object(lua_State *L) {
-    int message = lua_gettop(L) - 1;
-    luaL_checkstack(L, LUA_MINSTACK, NULL);
-    lua_createtable(L, 0, 3);
-    error_push_object(L, message);
-    lua_setfield(L, -2, "object");
-    lua_pushvalue(L, message + 1);
-    lua_setfield(L, -2, "code");
-    lua_pushvalue(L, message);
-    lua_setfield(L, -2, "message");
-    luaL_setmetatable(L, error_name);
-    return lua_error(L);
-}
-
-/*
-** check(value, ...) returns its arguments when `value` is true.
-** Otherwise, the failure `nil, message, code` is raised as an error object.
-*/
-static int error_check(lua_State *L) {
-    luaL_checkany(L, 1);
-    if (lua_toboolean(L, 1)) return lua_gettop(L);
-    if (lua_gettop(L) > 1 && lua_type(L, 2) != LUA_TSTRING) {
-        lua_settop(L, 2);
-        return lua_error(L); /* not a failure of arsenal's: it is raised as it is */
-    }
-    lua_settop(L, 3);
-    if (lua_isnil(L, 2)) {
-        lua_pushliteral(L, "end of stream");
-        lua_replace(L, 2);
-        lua_pushstring(L, error_code(ARSENAL_EOF));
-        lua_replace(L, 3);
-    }
-    return error_raise_object(L);
-}
-
-static int error_object_tostring(lua_State *L) {
-    lua_getfield(L, 1, "message");
-    luaL_tolstring(L, -1, NULL);
-    return 1;
-}
-
-/* is_error(value): whether it is an error object. */
-static int error_test(lua_State *L) {
-    bool is = lua_istable(L, 1) && lua_getmetatable(L, 1) &&
-              luaL_getmetatable(L, error_name) == LUA_TTABLE && lua_rawequal(L, -1, -2);
-    lua_pushboolean(L, is);
-    return 1;
-}
-
 /* failure(status, what): nil, "<what>: <reason>", code. */
 static int error_failure(lua_State *L) {
     return error_push(L, (int)luaL_checkinteger(L, 1), "%s", luaL_checkstring(L, 2));
@@ -159,22 +81,10 @@ static void error_push_codes(lua_State *L) {
 
 static const luaL_Reg functions[] = {
     {"failure", error_failure},
-    {"check", error_check},
-    {"is_error", error_test},
     {NULL, NULL},
 };
 
 void error_open(lua_State *L) {
-    lua_createtable(L, FAILED_OBJECT, 0);
-    lua_createtable(L, 0, 1);
-    lua_pushliteral(L, "v");
-    lua_setfield(L, -2, "__mode");
-    lua_setmetatable(L, -2);
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &failed_key);
-    luaL_newmetatable(L, error_name);
-    lua_pushcfunction(L, error_object_tostring);
-    lua_setfield(L, -2, "__tostring");
-    lua_pop(L, 1);
     luaL_setfuncs(L, functions, 0);
     error_push_codes(L);
     lua_setfield(L, -2, "codes");

@@ -1,7 +1,6 @@
 /*
-** Errors: the only place that makes `nil, message, code`, and the error objects
-** that `arsenal.check` raises. A status is 0 or more for success, libuv's negative
-** errno, or one of the conditions below.
+** Errors: the only place that makes `nil, message, code`. A status is 0 or more
+** for success, libuv's negative errno, or one of the conditions below.
 */
 #ifndef ARSENAL_BASE_ERROR_H
 #define ARSENAL_BASE_ERROR_H
@@ -36,15 +35,6 @@ const char *error_words(int status);
 
 /* Raises "<what>: <words of the status>" as a string. */
 int error_raise_status(lua_State *L, int status, const char *what);
-
-/* [-0, +0] Notes that the failure on top (nil, message, code) is of a call on the object at `index`. */
-void error_set_object(lua_State *L, int index);
-
-/*
-** Raises the message and code at the two topmost slots as an error object, with
-** the object that error_set_object has noted for this failure.
-*/
-int error_raise_object(lua_State *L);
 
 void error_open(lua_State *L); /* [-0, +0]; adds its functions to the table on top */
 

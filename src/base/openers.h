@@ -10,6 +10,8 @@
 void accept_filter_open(lua_State *L);
 void copy_open(lua_State *L);
 void channel_open(lua_State *L);
+void exit_open(lua_State *L);
+void notice_open(lua_State *L);
 void fd_wait_open(lua_State *L);
 void future_open(lua_State *L);
 void group_open(lua_State *L);

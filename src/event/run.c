@@ -4,7 +4,7 @@
 */
 #include "event/run.h"
 
-#include "base/error.h"
+#include "base/error_object.h"
 #include "event/interrupt.h"
 #include "event/quit.h"
 #include "event/turn.h"
@@ -122,8 +122,8 @@ static void run_make_turns(lua_State *L, Loop *loop, const Run *run) {
     while (!turn_poll_is_due(loop) && run->first->task != NULL);
 }
 
-/* Raises what ended the run early: an interrupt, a deadlock. */
-static void run_until_over(lua_State *L, Loop *loop, bool all) {
+/* [-0, +0 or 1] Returns why the run ended early. The message of a deadlock or an interrupt is on top then. */
+static StopReason run_until_over(lua_State *L, Loop *loop, bool all) {
     Run run = {.first = lua_touserdata(L, 1), .all = all, .background = background_of(loop)};
     luaL_checkstack(L, LUA_MINSTACK, NULL);
     interrupt_watch(loop);
@@ -140,7 +140,7 @@ static void run_until_over(lua_State *L, Loop *loop, bool all) {
     interrupt_unwatch(loop);
     quit_unwatch(loop);
     if (run.reason == STOP_INTERRUPT) lua_pushliteral(L, "interrupted");
-    if (run.reason >= STOP_DEADLOCK) lua_error(L);
+    return run.reason;
 }
 
 static void run_refuse_inside(lua_State *L, Loop *loop, const char *name) {
@@ -154,12 +154,22 @@ static void run_refuse_inside(lua_State *L, Loop *loop, const char *name) {
                    name);
 }
 
-/* [fn, ...] -> fn's results, from a task of its own */
-static int run_in_task(lua_State *L) {
+/* The task at index 1 has failed: its error object gets the place at this level, if it has none. */
+static void run_set_where(lua_State *L, int level) {
+    task_push_failure(L, 1);
+    lua_pop(L, 1);
+    error_object_set_where(L, level);
+    lua_pop(L, 1);
+}
+
+/* [fn, ...] -> fn's results, from a task of its own. `level` is that of the calling code, or 0. */
+static int run_in_task(lua_State *L, int level) {
     Loop *loop = loop_of(L);
     loop->ending = false;
     task_spawn_shown(L, loop, &loop->root, lua_gettop(L) - 1)->observed = true;
-    run_until_over(L, loop, false);
+    if (run_until_over(L, loop, false) >= STOP_DEADLOCK) return lua_error(L);
+    bool has_failed = ((const TaskObject *)lua_touserdata(L, 1))->state == TASK_FAILED;
+    if (has_failed && level > 0) run_set_where(L, level);
     return task_push_result(L, 1);
 }
 
@@ -170,7 +180,7 @@ int run_outside(lua_State *L) {
     lua_getstack(L, 0, &here);
     lua_getinfo(L, "f", &here);
     lua_insert(L, 1);
-    return run_in_task(L);
+    return run_in_task(L, 1);
 }
 
 /* --- the functions --- */
@@ -185,7 +195,7 @@ static int run_function(lua_State *L) {
     task_check_function(L, 1);
     run_refuse_inside(L, loop, "run");
     task_spawn_shown(L, loop, &loop->root, lua_gettop(L) - 1)->observed = true;
-    run_until_over(L, loop, true);
+    if (run_until_over(L, loop, true) >= STOP_DEADLOCK) return lua_error(L);
     const TaskObject *first = lua_touserdata(L, 1);
     if (first->state != TASK_FAILED) return task_push_result(L, 1);
     task_push_failure(L, 1);
@@ -197,6 +207,33 @@ static int run_function(lua_State *L) {
         lua_pop(L, 1);
     }
     return lua_error(L);
+}
+
+/*
+** run_program(main, ...) runs as `run` does, and returns "done" and main's results;
+** "failed", the error and its traceback or nil; or, after Ctrl-C, "interrupted" and
+** the same, if main has failed.
+*/
+static int run_program(lua_State *L) {
+    Loop *loop = loop_of(L);
+    task_check_function(L, 1);
+    run_refuse_inside(L, loop, "main");
+    task_spawn_shown(L, loop, &loop->root, lua_gettop(L) - 1)->observed = true;
+    StopReason reason = run_until_over(L, loop, true);
+    bool has_failed = ((const TaskObject *)lua_touserdata(L, 1))->state == TASK_FAILED;
+    int n = 0;
+    if (reason == STOP_DEADLOCK) {
+        n = 1; /* the report is on top */
+    } else if (has_failed) {
+        task_push_failure(L, 1);
+        n = 2;
+    } else if (reason != STOP_INTERRUPT) {
+        n = task_push_result(L, 1);
+    }
+    const char *outcome = has_failed || reason == STOP_DEADLOCK ? "failed" : "done";
+    lua_pushstring(L, reason == STOP_INTERRUPT ? "interrupted" : outcome);
+    lua_insert(L, -n - 1);
+    return n + 1;
 }
 
 /*
@@ -223,15 +260,12 @@ static int run_stop_all(lua_State *L) {
 static int run_outside_function(lua_State *L) {
     Loop *loop = loop_of(L);
     run_refuse_inside(L, loop, "outside");
-    return run_in_task(L);
+    return run_in_task(L, 0);
 }
 
 static const luaL_Reg run_functions[] = {
-    {"outside", run_outside_function},
-    {"run", run_function},
-    {"run_once", run_once},
-    {"stop", run_stop_all},
-    {NULL, NULL},
+    {"outside", run_outside_function}, {"run", run_function},  {"run_once", run_once},
+    {"run_program", run_program},      {"stop", run_stop_all}, {NULL, NULL},
 };
 
 void run_open(lua_State *L) {

@@ -5,8 +5,12 @@
 #include "kernel/cancellation.h"
 
 #include "base/error.h"
+#include "base/error_object.h"
+#include "kernel/public.h"
 
 #include <lauxlib.h>
+
+enum { SWALLOWED = 1000 }; /* raises in one scope after which code is reported that catches them */
 
 static const char cancellation_name[] = "arsenal.cancellation";
 static const char plain_key;   /* registry: the one error without a reason */
@@ -54,7 +58,20 @@ void cancellation_push(lua_State *L, const Scope *scope) {
     }
 }
 
-int cancellation_raise(lua_State *L, const Scope *scope) {
+/* [] -> calls cancellation_swallowed(traceback) */
+static int cancellation_report_swallowed(lua_State *L) {
+    public_push_registered(L, "cancellation_swallowed");
+    luaL_traceback(L, L, NULL, 1);
+    lua_call(L, 1, 0);
+    return 0;
+}
+
+int cancellation_raise(lua_State *L, Scope *scope) {
+    luaL_checkstack(L, LUA_MINSTACK, NULL);
+    if (++scope_outermost_doomed(scope)->raises == SWALLOWED) {
+        lua_pushcfunction(L, cancellation_report_swallowed);
+        if (lua_pcall(L, 0, 0, 0) != LUA_OK) lua_pop(L, 1);
+    }
     cancellation_push(L, scope);
     return lua_error(L);
 }
@@ -73,20 +90,43 @@ static int cancellation_test(lua_State *L) {
     return 1;
 }
 
+int cancellation_push_failure(lua_State *L, const char *what) {
+    lua_getfield(L, -1, "reason");
+    if (lua_isnil(L, -1)) return error_push_reason(L, ARSENAL_CANCELLED, what);
+    const char *reason = luaL_tolstring(L, -1, NULL);
+    error_push_reason(L, ARSENAL_CANCELLED, lua_pushfstring(L, "%s: %s", what, reason));
+    lua_pushvalue(L, -6); /* reason, its text, the message, nil, message, code */
+    return 4;
+}
+
+/* cancelled(what, err): nil, message, "CANCELLED", and the reason of the cancellation err. */
+static int cancellation_failure(lua_State *L) {
+    const char *what = luaL_checkstring(L, 1);
+    lua_settop(L, 2);
+    return cancellation_push_failure(L, what);
+}
+
 static int cancellation_tostring(lua_State *L) {
     lua_getfield(L, 1, "message");
     return 1;
 }
 
+static const luaL_Reg cancellation_functions[] = {
+    {"cancelled", cancellation_failure},
+    {"is_cancelled", cancellation_test},
+    {NULL, NULL},
+};
+
 void cancellation_open(lua_State *L) {
     luaL_newmetatable(L, cancellation_name);
     lua_pushcfunction(L, cancellation_tostring);
     lua_setfield(L, -2, "__tostring");
+    lua_pushcfunction(L, error_object_concat);
+    lua_setfield(L, -2, "__concat");
     lua_pop(L, 1);
     cancellation_make(L, error_words(ARSENAL_CANCELLED));
     lua_rawsetp(L, LUA_REGISTRYINDEX, &plain_key);
     lua_newtable(L);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &reasons_key);
-    lua_pushcfunction(L, cancellation_test);
-    lua_setfield(L, -2, "is_cancelled");
+    luaL_setfuncs(L, cancellation_functions, 0);
 }

@@ -5,6 +5,7 @@
 */
 #include "kernel/coroutine.h"
 
+#include "kernel/public.h"
 #include "kernel/scope_guard.h"
 #include "kernel/wait.h"
 
@@ -164,5 +165,6 @@ static const luaL_Reg coroutine_functions[] = {
 
 void coroutine_open(lua_State *L) {
     luaL_newlib(L, coroutine_functions);
+    public_name_functions(L, "coroutine");
     lua_setfield(L, -2, "coroutine");
 }

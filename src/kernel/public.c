@@ -25,10 +25,25 @@ void public_push_registered(lua_State *L, const char *name) {
     lua_remove(L, -2);
 }
 
+static int public_to_string(lua_State *L) {
+    luaL_tolstring(L, 1, NULL);
+    return 1;
+}
+
 void public_report_failure(lua_State *L, const char *name) {
-    const char *text = lua_tostring(L, -1);
+    lua_pushcfunction(L, public_to_string);
+    lua_insert(L, -2);
+    const char *text = lua_pcall(L, 1, 1, 0) == LUA_OK ? lua_tostring(L, -1) : NULL;
     lua_writestringerror("arsenal: error in %s: ", name);
-    lua_writestringerror("%s\n", text != NULL ? text : "(not a string)");
+    lua_writestringerror("%s\n", text != NULL ? text : "(an error whose __tostring fails)");
+    lua_pop(L, 1);
+}
+
+void public_name_functions(lua_State *L, const char *name) {
+    luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+    lua_pushfstring(L, "arsenal.%s", name);
+    lua_pushvalue(L, -3);
+    lua_settable(L, -3);
     lua_pop(L, 1);
 }
 

@@ -17,6 +17,12 @@ void public_push_registered(lua_State *L, const char *name);
 /* [-1, +0] the user's function `name` has raised the error on top: prints it. */
 void public_report_failure(lua_State *L, const char *name);
 
+/*
+** [-0, +0] Where a call does not tell the name of a function of the table on top,
+** Lua's messages name it "arsenal.NAME.function".
+*/
+void public_name_functions(lua_State *L, const char *name);
+
 void public_open(lua_State *L); /* [-0, +0] adds its functions to the table on top */
 
 #endif

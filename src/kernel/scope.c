@@ -147,3 +147,9 @@ const Scope *scope_cause(const Scope *scope) {
         scope = scope->parent;
     return scope;
 }
+
+Scope *scope_outermost_doomed(Scope *scope) {
+    while (!scope->type->is_shield && scope->parent->stack == scope->stack && scope->parent->doomed)
+        scope = scope->parent;
+    return scope;
+}

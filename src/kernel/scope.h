@@ -35,6 +35,8 @@ typedef struct Scope {
     bool cancelled; /* it was cancelled itself */
     bool doomed;    /* waits in it raise: it, or an ancestor with no shield between, is cancelled */
     bool has_reason; /* cancellation.h keeps the reason */
+    unsigned
+        raises; /* cancellations raised in it: counted in the scope of scope_outermost_doomed */
 } Scope;
 
 /* Puts `scope` below `parent`, and makes it the innermost one of the stack. */
@@ -69,5 +71,8 @@ Scope *scope_after(const Scope *scope, const Scope *top, bool descend);
 
 /* Returns the cancelled scope because of which waits in `scope` raise: itself, or an ancestor. */
 const Scope *scope_cause(const Scope *scope);
+
+/* Returns the outermost scope on the same stack whose cancellation makes waits in `scope` raise. */
+Scope *scope_outermost_doomed(Scope *scope);
 
 #endif

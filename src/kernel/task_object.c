@@ -9,6 +9,8 @@ static const char metatable_key;
 /* registry: the objects by slot; an ended task's may stay until the slot's next task has one */
 static const char objects_key;
 
+static const char names_key; /* registry: the names that users gave, by object, with weak keys */
+
 TaskObject *task_object_check(lua_State *L, int index) {
     TaskObject *object = lua_touserdata(L, index);
     if (object == NULL || lua_rawlen(L, index) != sizeof *object || object->mark != &metatable_key)
@@ -67,8 +69,36 @@ void task_object_end(Task *task, int state, int results) {
     task->shown = NULL;
 }
 
+void task_object_set_name(lua_State *L, int index) {
+    index = lua_absindex(L, index);
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &names_key);
+    lua_insert(L, -2);
+    lua_pushvalue(L, index);
+    lua_insert(L, -2);
+    lua_rawset(L, -3);
+    lua_pop(L, 1);
+}
+
+void task_object_push_name(lua_State *L, int index) {
+    index = lua_absindex(L, index);
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &names_key);
+    lua_pushvalue(L, index);
+    lua_rawget(L, -2);
+    lua_remove(L, -2);
+}
+
+static void task_object_make_names(lua_State *L) {
+    lua_newtable(L);
+    lua_createtable(L, 0, 1);
+    lua_pushliteral(L, "k");
+    lua_setfield(L, -2, "__mode");
+    lua_setmetatable(L, -2);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &names_key);
+}
+
 void task_object_define(lua_State *L) {
     lua_rawsetp(L, LUA_REGISTRYINDEX, &metatable_key);
     lua_newtable(L);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &objects_key);
+    task_object_make_names(L);
 }

@@ -5,6 +5,7 @@
 #include "kernel/task_result.h"
 
 #include "base/error.h"
+#include "base/error_object.h"
 #include "kernel/background.h"
 #include "kernel/cancellation.h"
 #include "kernel/public.h"
@@ -13,17 +14,47 @@
 
 /* --- on_error --- */
 
+enum {
+    REPORTED = 4
+}; /* values of a report: the error, its traceback, the task, the stream that it serves */
+
 static int result_call_on_error(lua_State *L) {
     public_push(L, "on_error");
     lua_insert(L, 1);
-    lua_call(L, 3, 0);
+    lua_call(L, REPORTED, 0);
     return 0;
 }
 
+static int result_print_error(lua_State *L) {
+    public_push_registered(L, "print_error");
+    lua_insert(L, 1);
+    lua_call(L, REPORTED, 0);
+    return 0;
+}
+
+/* [-0, +1 or 0] calls the function with copies of the values on top. Returns whether it succeeded; else the error is on top. */
+static bool result_try_to_report(lua_State *L, lua_CFunction function) {
+    int first = lua_gettop(L) - REPORTED + 1;
+    lua_pushcfunction(L, function);
+    for (int i = 0; i < REPORTED; i++)
+        lua_pushvalue(L, first + i);
+    return lua_pcall(L, REPORTED, 0, 0) == LUA_OK;
+}
+
+void task_report_stream(lua_State *L) {
+    int before = lua_gettop(L) - REPORTED;
+    if (!lua_checkstack(L, LUA_MINSTACK)) {
+        lua_writestringerror("%s\n", "arsenal: no memory to report the error of a task");
+    } else if (!result_try_to_report(L, result_call_on_error)) {
+        public_report_failure(L, "on_error");
+        if (!result_try_to_report(L, result_print_error)) public_report_failure(L, "a task");
+    }
+    lua_settop(L, before);
+}
+
 void task_report(lua_State *L) {
-    lua_pushcfunction(L, result_call_on_error);
-    lua_insert(L, -4);
-    if (lua_pcall(L, 3, 0, 0) != LUA_OK) public_report_failure(L, "on_error");
+    lua_pushnil(L);
+    task_report_stream(L);
 }
 
 /* Reports the failure of the task whose object is at that index; 0: there was no memory for one. */
@@ -51,10 +82,16 @@ static int result_keep_values(lua_State *L) {
     return 1;
 }
 
+/* The same for an error and its traceback. */
+static int result_keep_failure(lua_State *L) {
+    error_object_set_traceback(L);
+    return result_keep_values(L);
+}
+
 /* The same for the n values on top; false: there was no memory. */
-static bool result_try_to_keep(lua_State *L, Task *task, int n) {
+static bool result_try_to_keep(lua_State *L, Task *task, int state, int n) {
     if (!lua_checkstack(L, LUA_MINSTACK)) return false;
-    lua_pushcfunction(L, result_keep_values);
+    lua_pushcfunction(L, state == TASK_FAILED ? result_keep_failure : result_keep_values);
     lua_insert(L, -n - 1);
     lua_pushlightuserdata(L, task);
     lua_insert(L, -n - 1);
@@ -69,7 +106,7 @@ static bool result_try_to_keep(lua_State *L, Task *task, int n) {
 static int result_keep(lua_State *L, Task *task, int *state, int n) {
     int object = 0;
     if (n > 0 && (task->shown != NULL || *state == TASK_FAILED)) {
-        if (result_try_to_keep(L, task, n))
+        if (result_try_to_keep(L, task, *state, n))
             object = lua_gettop(L);
         else
             *state = TASK_FAILED;
@@ -100,8 +137,16 @@ static bool result_wake_joiners(Task *task) {
     return woken;
 }
 
+/* [-0, +1 or 0] the cancellation of a task that ends by it, if it has a reason and code can ask for it. */
+static int result_push_cancellation(lua_State *L, const Task *task) {
+    if (task->shown == NULL || !scope_cause(&task->root)->has_reason) return 0;
+    cancellation_push(L, &task->root);
+    return 1;
+}
+
 void task_end(lua_State *L, Task *task, int state, int n, int attachment) {
     if (task_has_ended(task)) return;
+    if (state == TASK_CANCELLED) n = result_push_cancellation(L, task);
     int object = result_keep(L, task, &state, n);
     result_give_back(L, task, state);
     bool is_joined = result_wake_joiners(task);
@@ -126,6 +171,14 @@ void task_push_failure(lua_State *L, int index) {
     }
 }
 
+/* nil, message, "CANCELLED", and the reason if there is one. */
+static int result_push_cancelled(lua_State *L, int index) {
+    const char *words = error_words(ARSENAL_CANCELLED);
+    if (lua_getiuservalue(L, index, 1) == LUA_TNIL)
+        return error_push_reason(L, ARSENAL_CANCELLED, words);
+    return cancellation_push_failure(L, words);
+}
+
 int task_push_result(lua_State *L, int index) {
     const TaskObject *object = lua_touserdata(L, index);
     int n = object->results;
@@ -133,8 +186,7 @@ int task_push_result(lua_State *L, int index) {
         task_push_failure(L, index);
         return traceback_rethrow(L);
     }
-    if (object->state == TASK_CANCELLED)
-        return error_push_reason(L, ARSENAL_CANCELLED, error_words(ARSENAL_CANCELLED));
+    if (object->state == TASK_CANCELLED) return result_push_cancelled(L, index);
     if (n == 0) return 0;
     luaL_checkstack(L, n + 1, "too many results");
     lua_getiuservalue(L, index, 1);

@@ -19,6 +19,12 @@ void task_end(lua_State *L, Task *task, int state, int n, int attachment);
 void task_push_failure(lua_State *L, int index);
 int task_push_result(lua_State *L, int index); /* pushes the results, or raises the error */
 
-void task_report(lua_State *L); /* [-3, +0] calls on_error(error, traceback, task) */
+/*
+** [-3, +0] calls on_error(error, traceback, task). The second one is [-4, +0], and
+** passes the stream that the task serves as well. If on_error fails, both errors
+** are printed.
+*/
+void task_report(lua_State *L);
+void task_report_stream(lua_State *L);
 
 #endif

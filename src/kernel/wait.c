@@ -229,7 +229,7 @@ static int wait_suspend(lua_State *L, Task *task) {
 }
 
 int task_wait(lua_State *L, Task *task, const WaitKind *kind, void *object) {
-    const Scope *scope = task->scopes.innermost;
+    Scope *scope = task->scopes.innermost;
     task->kind = kind;
     task->object = object;
     bool has_timer = wait_set_timer(task);
@@ -242,7 +242,7 @@ int task_wait(lua_State *L, Task *task, const WaitKind *kind, void *object) {
 }
 
 int task_pause(lua_State *L, Task *task, const WaitKind *kind, void *object) {
-    const Scope *scope = task->scopes.innermost;
+    Scope *scope = task->scopes.innermost;
     task->kind = kind;
     task->object = object;
     if (scope->doomed) {

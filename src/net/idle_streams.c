@@ -143,7 +143,7 @@ static int idle_streams_add(lua_State *L) {
 enum {
     SERVE_STREAMS = 1,
     SERVE_STREAM,
-    SERVE_COUNT,
+    SERVE_FAILED,
     SERVE_LISTENER,
     SERVE_FUNCTION,
     SERVE_HANDLER,
@@ -151,13 +151,14 @@ enum {
     SERVE_TRACEBACK,
 };
 
-/* [-0, +0] whether count(listener, err, stream) returns true for the error at SERVE_RESULT. */
-static bool idle_streams_is_counted(lua_State *L) {
-    lua_pushvalue(L, SERVE_COUNT);
+/* [-0, +0] whether failed(listener, err, stream, traceback) returns true for the error at SERVE_RESULT. */
+static bool idle_streams_is_reported(lua_State *L) {
+    lua_pushvalue(L, SERVE_FAILED);
     lua_pushvalue(L, SERVE_LISTENER);
     lua_pushvalue(L, SERVE_RESULT);
     lua_pushvalue(L, SERVE_STREAM);
-    bool is = lua_pcall(L, 3, 1, 0) == LUA_OK && lua_toboolean(L, -1);
+    lua_pushvalue(L, SERVE_TRACEBACK);
+    bool is = lua_pcall(L, 4, 1, 0) == LUA_OK && lua_toboolean(L, -1);
     lua_pop(L, 1);
     return is;
 }
@@ -166,18 +167,18 @@ static int idle_streams_served(lua_State *L, int status, lua_KContext context) {
     Stream *stream = lua_touserdata(L, SERVE_STREAM);
     bool is_success = traceback_is_success(status);
     bool is_refused = lua_isboolean(L, SERVE_RESULT) && !lua_toboolean(L, SERVE_RESULT);
+    if (!is_success) traceback_push(L);
+    bool is_reported = !is_success && idle_streams_is_reported(L);
     if (!is_success || is_refused) handle_close(&stream->socket.handle);
     idle_streams_go_on(L, (IdleStreams *)context, stream);
-    if (is_success) return 0;
-    traceback_push(L);
-    return idle_streams_is_counted(L) ? 0 : traceback_rethrow(L);
+    return is_success || is_reported ? 0 : traceback_rethrow(L);
 }
 
 /*
-** idle_streams:serve(stream, count, listener, handler): handler(stream, listener),
+** idle_streams:serve(stream, failed, listener, handler): handler(stream, listener),
 ** in a task for it; then the stream is idle again, or, if the handler has failed or
-** returned false, closed. An error for which count(listener, err, stream) returns
-** true is not raised. All in C, so that no error comes between and loses the stream.
+** returned false, closed. An error for which failed(listener, err, stream, traceback)
+** returns true is not raised. All in C, so that no error comes between and loses the stream.
 */
 static int idle_streams_serve(lua_State *L) {
     IdleStreams *all = idle_streams_check(L);

@@ -5,6 +5,8 @@
 #include "object/handle.h"
 
 #include "base/error.h"
+#include "base/error_object.h"
+#include "kernel/public.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -101,6 +103,7 @@ void handle_define(lua_State *L, const HandleType *type) {
     };
     lua_pushcfunction(L, handle_close_method);
     lua_setfield(L, -2, "close");
+    public_name_functions(L, type->class);
     lua_newtable(L);
     luaL_setfuncs(L, common, 0);
     lua_pushstring(L, type->name);
@@ -176,7 +179,7 @@ void handle_describe_wait(lua_State *L, const Handle *handle, const char *doing)
 int handle_set_failed(lua_State *L, const Handle *handle) {
     enum { MOST_ARGUMENTS = 3 };
     for (int index = 1; index <= MOST_ARGUMENTS; index++)
-        if (lua_touserdata(L, index) == handle) error_set_object(L, index);
+        if (lua_touserdata(L, index) == handle) error_object_note(L, index);
     return 3;
 }
 

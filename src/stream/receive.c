@@ -5,6 +5,7 @@
 #include "base/openers.h"
 
 #include "base/error.h"
+#include "base/error_object.h"
 #include "event/run.h"
 #include "stream/item.h"
 #include "stream/stream_io.h"
@@ -12,7 +13,7 @@
 /* --- how a call ends: each returns the number of its results --- */
 
 static int recv_failed(lua_State *L, const Item *item) {
-    return item->raises ? error_raise_object(L) : 3;
+    return item->raises ? error_object_raise(L, 1) : 3;
 }
 
 static int recv_fail(lua_State *L, const Stream *stream, const Item *item, int status) {

@@ -10,6 +10,7 @@
 #include "event/run.h"
 #include "kernel/background.h"
 #include "kernel/cancellation.h"
+#include "kernel/public.h"
 #include "kernel/scope_guard.h"
 #include "kernel/task.h"
 #include "kernel/task_result.h"
@@ -206,6 +207,7 @@ static int group_drained(lua_State *L, int status, lua_KContext context) {
     if (!traceback_is_success(status)) group_fail(L, group);
     scope_guard_end(L, RUN_GUARD);
     group_lost(&group->scope);
+    cancellation_drop_reason(L, &group->scope);
     return group_end_run(L, group);
 }
 
@@ -340,10 +342,12 @@ static int group_start(lua_State *L) {
     return 0;
 }
 
-/* group:cancel() cancels the group's tasks, and the function that the group was opened with. */
+/* group:cancel([reason]) cancels the group's tasks, and the function that the group was opened with. */
 static int group_cancel(lua_State *L) {
     Group *group = group_check(L, 1);
-    if (group->is_open) scope_cancel(&group->scope);
+    if (!group->is_open || group->scope.cancelled) return 0;
+    if (!lua_isnoneornil(L, 2)) cancellation_set_reason(L, &group->scope, 2);
+    scope_cancel(&group->scope);
     return 0;
 }
 
@@ -383,6 +387,7 @@ static int group_active(lua_State *L) {
 static int group_gc(lua_State *L) {
     Group *group = group_check(L, 1);
     if (!group->loop->closed) group_lost(&group->scope);
+    cancellation_drop_reason(L, &group->scope);
     return 0;
 }
 
@@ -418,6 +423,7 @@ void group_open(lua_State *L) {
     lua_setfield(L, -2, "__gc");
     luaL_newlibtable(L, group_methods);
     luaL_setfuncs(L, group_methods, 0);
+    public_name_functions(L, "group");
     lua_pushvalue(L, -1);
     lua_setfield(L, -3, "__index");
     lua_setfield(L, -3, "group_methods");

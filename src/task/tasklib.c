@@ -8,6 +8,7 @@
 #include "event/run.h"
 #include "kernel/background.h"
 #include "kernel/cancellation.h"
+#include "kernel/public.h"
 #include "kernel/task.h"
 #include "kernel/task_object.h"
 #include "kernel/task_result.h"
@@ -66,7 +67,19 @@ static void tasklib_describe_sleep(lua_State *L, Task *task) {
     lua_pushliteral(L, "sleeping");
 }
 
+static void tasklib_forget_sleep(Task *task) {
+    task->loop->external_waiters--;
+}
+
 static const WaitKind sleep_wait = {tasklib_yield_step, NULL, tasklib_describe_sleep};
+static const WaitKind endless_sleep_wait = {tasklib_yield_step, tasklib_forget_sleep,
+                                            tasklib_describe_sleep};
+
+/* No deadlock: Ctrl-C can end it. */
+static int tasklib_sleep_endlessly(lua_State *L, Loop *loop, Task *task) {
+    loop->external_waiters++;
+    return task_wait(L, task, &endless_sleep_wait, loop);
+}
 
 /* sleep(seconds) waits at least that long; without a number, for ever (until it is cancelled). */
 static int tasklib_sleep(lua_State *L) {
@@ -75,6 +88,7 @@ static int tasklib_sleep(lua_State *L) {
     Task *task = task_enter(L, loop);
     if (task == NULL) return run_outside(L);
     if (duration == 0) return task_pause(L, task, &sleep_wait, NULL);
+    if (duration == FOREVER) return tasklib_sleep_endlessly(L, loop, task);
     task_set_timeout(task, duration);
     return task_wait(L, task, &sleep_wait, NULL);
 }
@@ -84,7 +98,11 @@ static int tasklib_join_step(lua_State *L) {
 }
 
 static void tasklib_describe_join(lua_State *L, Task *task) {
-    lua_pushfstring(L, "joining task: %p", task->object);
+    const TaskObject *joined = task->object;
+    task_object_push(L, joined->task);
+    lua_pushfstring(L, "joining %s", luaL_tolstring(L, -1, NULL));
+    lua_replace(L, -3);
+    lua_pop(L, 1);
 }
 
 static const WaitKind join_wait = {tasklib_join_step, NULL, tasklib_describe_join};
@@ -141,8 +159,28 @@ static int tasklib_status(lua_State *L) {
     return 1;
 }
 
+/* task:set_name(name) is what the task is called in reports; nil: it has no name. */
+static int tasklib_set_name(lua_State *L) {
+    task_object_check(L, 1);
+    if (!lua_isnil(L, 2)) luaL_checktype(L, 2, LUA_TSTRING);
+    lua_settop(L, 2);
+    task_object_set_name(L, 1);
+    return 0;
+}
+
+static int tasklib_name(lua_State *L) {
+    task_object_check(L, 1);
+    task_object_push_name(L, 1);
+    return 1;
+}
+
 static int tasklib_tostring(lua_State *L) {
-    lua_pushfstring(L, "task: %p", (void *)task_object_check(L, 1));
+    TaskObject *object = task_object_check(L, 1);
+    task_object_push_name(L, 1);
+    if (lua_isnil(L, -1))
+        lua_pushfstring(L, "task: %p", (void *)object);
+    else
+        lua_pushfstring(L, "task '%s'", lua_tostring(L, -1));
     return 1;
 }
 
@@ -167,10 +205,10 @@ static int tasklib_check_cancelled(lua_State *L) {
                : 0;
 }
 
-/* report(err, traceback, task) calls on_error; an error in that is printed. */
+/* report(err, traceback, task, stream) calls on_error; an error in that is printed. */
 static int tasklib_report(lua_State *L) {
-    lua_settop(L, 3);
-    task_report(L);
+    lua_settop(L, 4);
+    task_report_stream(L);
     return 0;
 }
 
@@ -187,10 +225,8 @@ static const luaL_Reg functions[] = {
 };
 
 static const luaL_Reg methods[] = {
-    {"join", tasklib_join},
-    {"cancel", tasklib_cancel},
-    {"status", tasklib_status},
-    {NULL, NULL},
+    {"join", tasklib_join},         {"cancel", tasklib_cancel}, {"status", tasklib_status},
+    {"set_name", tasklib_set_name}, {"name", tasklib_name},     {NULL, NULL},
 };
 
 void tasklib_open(lua_State *L) {
@@ -203,6 +239,7 @@ void tasklib_open(lua_State *L) {
     luaL_newlibtable(L, methods);
     loop_push(L);
     luaL_setfuncs(L, methods, 1);
+    public_name_functions(L, "task");
     lua_pushvalue(L, -1);
     lua_setfield(L, -4, "task_methods");
     lua_setfield(L, -2, "__index");

@@ -5,6 +5,7 @@ local core = require("arsenal.core")
 local dump = {}
 
 local MOST_WAITS <const> = 3 -- different waits that are shown of tasks that are alike otherwise
+local MOST_NAMES <const> = 3 -- names that are shown of these
 
 local function new_group(task)
   return {
@@ -40,9 +41,18 @@ local function grouped(tasks)
   return groups
 end
 
+-- The first tasks that have a name; or the first task.
+local function examples(group)
+  local names = {}
+  for _, task in ipairs(group.tasks) do
+    if task:name() and #names < MOST_NAMES then names[#names + 1] = tostring(task) end
+  end
+  return names[1] and table.concat(names, ", ") or tostring(group.tasks[1])
+end
+
 local function title(group)
-  local count, first = #group.tasks, tostring(group.tasks[1])
-  local name = count == 1 and first or ("%d tasks alike, such as %s"):format(count, first)
+  local count, some = #group.tasks, examples(group)
+  local name = count == 1 and some or ("%d tasks alike, such as %s"):format(count, some)
   return ("%s, %s%s"):format(name, group.status, group.started and ", started at " .. group.started or "")
 end
 
@@ -53,18 +63,33 @@ local function describe(group)
   return table.concat(lines, "\n")
 end
 
----Writes every task that has not ended to a file: its name, where it was started, what it waits for, and its traceback.
----Tasks that differ only in what they wait for are written once.
----@param file? file* open for writing; default io.stderr
-function dump.dump(file)
-  file = file or io.stderr
-  if io.type(file) ~= "file" then
-    error(("bad argument #1 to 'dump' (file expected, got %s)"):format(io.type(file) or type(file)), 2)
-  end
+local function text_of_all()
   local tasks = core.tasks()
   local lines = { ("arsenal: %d tasks"):format(#tasks) }
   for _, group in ipairs(grouped(tasks)) do lines[#lines + 1] = describe(group) end
-  file:write(table.concat(lines, "\n"), "\n")
+  return table.concat(lines, "\n") .. "\n"
+end
+
+-- Returns the method with which a value takes text; nil if it has none.
+local function method_of(value)
+  local kind = type(value)
+  if kind ~= "table" and kind ~= "userdata" or io.type(value) == "closed file" then return nil end
+  local ok, method = pcall(function() return value.write or value.send end)
+  return ok and method or nil
+end
+
+---Describes every task that has not ended: its name, where it was started, what it waits for, and its traceback. Tasks
+---that differ only in what they wait for are described once.
+---@param file? { write: function }|{ send: function } what to write the text to, with its method `write` or `send`
+---@return any ... the text; or what the method has returned
+function dump.dump(file)
+  if file == nil then return text_of_all() end
+  local method = method_of(file)
+  if not method then
+    local kind = io.type(file) or type(file)
+    error(("bad argument #1 to 'dump' (file, or object with 'write' or 'send', expected, got %s)"):format(kind), 2)
+  end
+  return method(file, text_of_all())
 end
 
 local function print_slow(task, seconds, traceback)

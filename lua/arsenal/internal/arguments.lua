@@ -10,9 +10,16 @@ local function fail(position, name, what)
   error(("bad argument #%d to '%s' (%s)"):format(position, name, what), 4)
 end
 
+-- What messages call a value: the name that its metatable has for its kind, or its type.
+local function kind_of(value)
+  local metatable = getmetatable(value)
+  local name = type(metatable) == "table" and metatable.__name
+  return type(name) == "string" and name or type(value)
+end
+
 function arguments.type(value, expected, position, name)
   if type(value) ~= expected then
-    fail(position, name, ("%s expected, got %s"):format(expected, type(value)))
+    fail(position, name, ("%s expected, got %s"):format(expected, kind_of(value)))
   end
 end
 
@@ -33,7 +40,7 @@ end
 function arguments.callable(value, position, name)
   local metatable = getmetatable(value)
   if type(value) ~= "function" and not (type(metatable) == "table" and metatable.__call) then
-    fail(position, name, ("function expected, got %s"):format(type(value)))
+    fail(position, name, ("function expected, got %s"):format(kind_of(value)))
   end
 end
 

@@ -16,14 +16,19 @@
 ---@field group_methods arsenal.Group
 local core = {}
 
----What `arsenal.check` and iterators raise for a failure. `tostring` gives the message.
+---What `arsenal.check` and iterators raise for a failure. `tostring` gives the place and the message. It can be joined
+---to strings with `..`.
 ---@class arsenal.Error
 ---@field message string what failed, on which object or address, and why
 ---@field code string? a code such as "ECONNRESET"; "EOF" for the end of a stream
+---@field where string? the place of the call of `check`, or of the loop that uses the iterator, such as "server.lua:12"
 ---@field object? any the object that the failed call was made on
+---@field traceback string? the traceback, once the error has left a task
+---@operator concat(string|number|arsenal.Error): string
 
 ---Returns its arguments if `value` is true. Otherwise raises them, a failure `nil, message, code`, as an error object.
----A bare nil, the end of a stream, is raised with the code "EOF".
+---A bare nil, the end of a stream, is raised with the code "EOF". A code that is a number of errno, as of Lua's `io`
+---functions, is replaced by its name.
 ---@generic T
 ---@param value T?
 ---@param ... any the message and the code of a failure

@@ -44,19 +44,28 @@ function core.now() end
 local Task = {}
 
 ---Waits until the task has ended. Raises the task's error if it failed.
----@return any ... the results of its function; or nil, message, "CANCELLED" if it was cancelled
+---@return any ... the results of its function; or nil, message, "CANCELLED" and the reason if it was cancelled
 ---@async
 function Task:join() end
 
 ---Cancels the task: its wait raises a cancellation, and so does each later wait. A task that has not started never
 ---runs. A second call does nothing, nor does a call after the task has ended.
----@param reason? any the cancellation's field `reason`, which its message shows
+---@param reason? any the cancellation's field `reason`, which its message shows, and which `join` returns
 function Task:cancel(reason) end
 
 ---Returns what the task does at the moment.
 ---@return "ready"|"running"|"waiting"|"done"|"failed"|"cancelled" status
 ---@nodiscard
 function Task:status() end
+
+---Gives the task a name, which `tostring`, the dump and reports of errors and deadlocks show in place of its address.
+---@param name string? nil: the task has no name
+function Task:set_name(name) end
+
+---Returns the task's name.
+---@return string? name
+---@nodiscard
+function Task:name() end
 
 ---Starts a task that calls `fn(...)`. It runs when the current task next waits. If it fails, its error is raised in
 ---the tasks that wait in `join` for it; if there are none, `arsenal.on_error` is called.
@@ -77,7 +86,7 @@ function core.background(fn, ...) end
 ---@nodiscard
 function core.current() end
 
----Waits for a time.
+---Waits for a time. A task that sleeps until it is cancelled is no deadlock.
 ---@param seconds? number at least so long; default: until the task is cancelled
 ---@async
 function core.sleep(seconds) end
@@ -106,7 +115,8 @@ function Group:go(fn, ...) end
 function Group:background(fn, ...) end
 
 ---Cancels the group's tasks, and the function that was given to `arsenal.group`.
-function Group:cancel() end
+---@param reason? any the cancellations' field `reason`, which their messages show
+function Group:cancel(reason) end
 
 -- Time limits and cancellation ------------------------------------------------------------------
 

@@ -27,6 +27,13 @@ local function count_gone(listener, err, stream)
   return is_gone
 end
 
+-- Counts or reports the error of a handler. Returns false for a cancellation, which ends the handler's task.
+local function handler_failed(listener, err, stream, traceback)
+  if core.is_cancelled(err) then return false end
+  if not count_gone(listener, err, stream) then core.report(err, traceback, core.current(), stream) end
+  return true
+end
+
 -- Calls take(stream) for each connection until the listener is closed.
 local function accept_all(listener, take)
   while true do
@@ -36,7 +43,7 @@ local function accept_all(listener, take)
     elseif code == "CLOSED" then
       return true
     else
-      return core.check(nil, message, code)
+      return core.raise(0, message, code)
     end
   end
 end
@@ -65,7 +72,7 @@ end
 
 local function call_handlers(idle_streams, opened, handler, listener)
   while true do
-    opened:go(idle_streams.serve, idle_streams, idle_streams:take(), count_gone, listener, handler)
+    opened:go(idle_streams.serve, idle_streams, idle_streams:take(), handler_failed, listener, handler)
   end
 end
 
@@ -130,7 +137,7 @@ function Listener:serve(handler, options)
       needed.failure = table.pack(err, traceback)
       core.group_cancel(opened)
     elseif task and not (stream and count_gone(self, err, stream)) then
-      core.report(err, traceback, task)
+      core.report(err, traceback, task, stream)
     end
   end
   local cancelled, ok, err, traceback = core.group_run(failed, body)
@@ -199,7 +206,7 @@ function Listener:clients()
   return function()
     local stream, message, code = self:accept()
     if stream or code == "CLOSED" then return stream end
-    return core.check(nil, message, code)
+    return core.raise(2, message, code)
   end
 end
 

@@ -20,7 +20,7 @@ function Stream:lines(options)
     local line, message, code, partial = self:recv_line(options)
     if line or not message then return line end
     if code == "EOF" then return partial end
-    return core.check(nil, message, code)
+    return core.raise(2, message, code)
   end
 end
 

@@ -34,7 +34,7 @@ local function conclude(failures, cancelled, ok, ...)
   if failures[1] then return core.rethrow(failures[1].error, describe(failures)) end
   if ok then return ... end
   core.check_cancelled()
-  if cancelled then return nil, "group was cancelled", "CANCELLED" end
+  if cancelled then return core.cancelled("group was cancelled", ...) end
   return core.rethrow(...)
 end
 
@@ -43,7 +43,7 @@ end
 ---appended to that traceback, and `group:errors()` returns all.
 ---@param fn async fun(group: arsenal.Group, ...): ...
 ---@param ... any further arguments of `fn`
----@return any ... the results of `fn`; or nil, message, "CANCELLED" if `group:cancel()` has ended `fn`
+---@return any ... the results of `fn`; or nil, message, "CANCELLED" and the reason if `group:cancel()` has ended `fn`
 ---@async
 function group.group(fn, ...)
   arguments.callable(fn, 1, "group")

@@ -48,7 +48,8 @@ local function context_by_function(fn, name)
   if not options then return options end
   local wrong = tls_options.wrong_name(name, options)
   if wrong then error("sni function: " .. wrong, 0) end
-  return core.check(contexts.server(options))
+  local context, message, code = contexts.server(options)
+  return context or core.raise(0, message, code)
 end
 
 -- Returns the context for the name that a client asks for, in lower case; nil: the server's own, false: it is refused.

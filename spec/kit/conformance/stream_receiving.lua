@@ -86,7 +86,7 @@ return function(it)
     end)
     assert.is_false(ok)
     assert.equal("TIMEOUT", err.code)
-    assert.equal(err.message, tostring(err))
+    assert.equal(err.where .. ": " .. err.message, tostring(err))
   end)
 
   it("peek shows bytes and leaves them", function(a, b)
