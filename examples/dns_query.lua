@@ -87,4 +87,4 @@ if not arg[1] then
   io.stderr:write("usage: dns_query.lua name [server [port]]\n")
   os.exit(2)
 end
-os.exit(arsenal.run(main, arg[1], arg[2] or "127.0.0.53", tonumber(arg[3] or 53)), true)
+arsenal.main(main, arg[1], arg[2] or "127.0.0.53", tonumber(arg[3] or 53))

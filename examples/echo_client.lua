@@ -26,5 +26,4 @@ local function main(host, port)
   end
 end
 
-local ok, err = pcall(arsenal.run, main, arg[1] or "127.0.0.1", tonumber(arg[2] or 7000))
-assert(ok or err == "interrupted", err)
+arsenal.main(main, arg[1] or "127.0.0.1", tonumber(arg[2] or 7000))

@@ -24,6 +24,5 @@ local function main(host, port)
   end
 end
 
--- Ctrl-C cancels every task, so that their <close> variables are closed, and is raised here.
-local ok, err = pcall(arsenal.run, main, arg[1] or "127.0.0.1", tonumber(arg[2] or 7000))
-assert(ok or err == "interrupted", err)
+-- Ctrl-C cancels every task, so that their <close> variables are closed, and then ends the process.
+arsenal.main(main, arg[1] or "127.0.0.1", tonumber(arg[2] or 7000))

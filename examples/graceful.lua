@@ -13,7 +13,9 @@ local function answer(stream)
 end
 
 local function stop_at_signal(signal, listener, grace)
-  print("stopping: " .. signal:wait())
+  local name = signal:wait()
+  signal:close() -- from here on Ctrl-C has its usual effect: it ends the program at once
+  print("stopping: " .. name)
   listener:shutdown(grace)
 end
 
@@ -26,4 +28,4 @@ local function main(host, port, grace)
   print(("stopped, after %d connections"):format(listener:stats().accepted))
 end
 
-arsenal.run(main, arg[1] or "127.0.0.1", tonumber(arg[2] or 7000), tonumber(arg[3] or 10))
+arsenal.main(main, arg[1] or "127.0.0.1", tonumber(arg[2] or 7000), tonumber(arg[3] or 10))

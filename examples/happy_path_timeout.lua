@@ -41,8 +41,4 @@ local function main(seconds, ...)
   print(in_time and "all answered" or "the time was up")
 end
 
-local ok, err = pcall(arsenal.run, main, tonumber(arg[1]), table.unpack(arg, 2))
-if not ok then
-  io.stderr:write(tostring(err), "\n")
-  os.exit(1)
-end
+arsenal.main(main, tonumber(arg[1]), table.unpack(arg, 2))

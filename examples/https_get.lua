@@ -51,8 +51,4 @@ local function main(url, authorities)
   print_body(stream, headers_of(stream))
 end
 
-local ok, err = pcall(arsenal.run, main, arg[1] or "https://example.org/", arg[2])
-if not ok then
-  io.stderr:write(tostring(err), "\n")
-  os.exit(1)
-end
+arsenal.main(main, arg[1] or "https://example.org/", arg[2])

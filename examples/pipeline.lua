@@ -51,5 +51,4 @@ local function main()
   end
 end
 
-local ok, err = pcall(arsenal.run, main)
-assert(ok or err == "interrupted", err)
+arsenal.main(main)

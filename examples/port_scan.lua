@@ -47,5 +47,4 @@ end
 
 local host, first = arg[1] or "127.0.0.1", tonumber(arg[2] or 1)
 local last = tonumber(arg[3] or arg[2] or 1024)
-local ok, err = pcall(arsenal.run, main, host, first, last)
-assert(ok or err == "interrupted", err)
+arsenal.main(main, host, first, last)

@@ -82,4 +82,4 @@ if #arg < 2 then
   print("usage: starttls.lua cert.pem key.pem (a certificate for localhost)")
   os.exit(1)
 end
-arsenal.run(main, arg[1], arg[2])
+arsenal.main(main, arg[1], arg[2])

@@ -38,5 +38,4 @@ if not backend_port then
   io.stderr:write("usage: tcp_proxy.lua backend-host backend-port [host [port]]\n")
   os.exit(2)
 end
-local ok, err = pcall(arsenal.run, main, backend_host, backend_port, arg[3] or "127.0.0.1", tonumber(arg[4] or 7001))
-assert(ok or err == "interrupted", err)
+arsenal.main(main, backend_host, backend_port, arg[3] or "127.0.0.1", tonumber(arg[4] or 7001))

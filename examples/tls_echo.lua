@@ -37,5 +37,4 @@ if #arg < 2 then
   print("usage: tls_echo.lua cert.pem key.pem [host [port]]")
   os.exit(1)
 end
-local ok, err = pcall(arsenal.run, main, arg[1], arg[2], arg[3] or "127.0.0.1", tonumber(arg[4] or 7443))
-assert(ok or err == "interrupted", err)
+arsenal.main(main, arg[1], arg[2], arg[3] or "127.0.0.1", tonumber(arg[4] or 7443))

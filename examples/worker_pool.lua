@@ -52,5 +52,4 @@ local function main(zeros, workers)
   print(("%d has the hash %08x"):format(number, hash(tostring(number))))
 end
 
-local ok, err = pcall(arsenal.run, main, tonumber(arg[1] or 4), tonumber(arg[2] or 8))
-assert(ok or err == "interrupted", err)
+arsenal.main(main, tonumber(arg[1] or 4), tonumber(arg[2] or 8))

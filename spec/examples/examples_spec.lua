@@ -11,14 +11,19 @@ local function start(name, options, ...)
   return child.lua(("dofile('examples/%s.lua')"):format(name), options, ...)
 end
 
+-- Ends a program by Ctrl-C: it says nothing, and dies by the signal, as shells expect.
+local function interrupt(program)
+  program:signal("INT")
+  local result = program:finish()
+  assert.same({ "", 2 }, { result.err, result.signal })
+  return result
+end
+
 -- Calls fn(port, program) with a server example that listens on a free port; Ctrl-C ends it cleanly.
 local function with_server(name, fn, ...)
   local program <close> = start(name, nil, "127.0.0.1", 0, ...)
   fn(math.tointeger(program:expect("127%.0%.0%.1:(%d+)")), program)
-  program:signal("INT")
-  local result = program:finish()
-  assert.equal("", result.err)
-  assert.equal(0, result.status)
+  interrupt(program)
 end
 
 local function connect(port)
@@ -68,10 +73,10 @@ for _, name in ipairs { "echo", "echo_tasks" } do
 end
 
 describe("examples/echo.lua", function()
-  it("has seven lines", function()
+  it("has six lines", function()
     local count = 0
     for _ in io.lines("examples/echo.lua") do count = count + 1 end
-    assert.equal(7, count)
+    assert.equal(6, count)
   end)
 
   child.it_with("nc")("answers nc", inside(function()
@@ -111,7 +116,7 @@ describe("examples/echo_client.lua", function()
     local result = start("echo_client", nil, "127.0.0.1", kit.dead_port):finish()
     assert.equal(1, result.status)
     assert.matches("connect 127.0.0.1:%d+: connection refused", result.err)
-    assert.not_matches("traceback", result.err)
+    assert.matches("examples/echo_client.lua:%d+: ", result.err)
   end))
 
   it("tells that the server has gone", inside(function()
@@ -213,10 +218,7 @@ describe("examples/tcp_proxy.lua", function()
   local function with_proxy(backend, fn)
     local program <close> = start("tcp_proxy", nil, "127.0.0.1", backend, "127.0.0.1", 0)
     fn(math.tointeger(program:expect("listener 127%.0%.0%.1:(%d+)")), program)
-    program:signal("INT")
-    local result = program:finish()
-    assert.equal("", result.err)
-    assert.equal(0, result.status)
+    interrupt(program)
   end
 
   it("passes on both directions, to their ends", inside(function()
@@ -268,11 +270,7 @@ describe("examples/tcp_proxy.lua", function()
         assert.equal("ECONNRESET", code) -- the proxy was faster than the end of the connect
       end
     end
-    program:signal("INT")
-    local result = program:finish()
-    assert.equal(0, result.status)
-    assert.equal("", result.err)
-    assert.matches("connect 127.0.0.1:%d+: connection refused", result.out)
+    assert.matches("connect 127.0.0.1:%d+: connection refused", interrupt(program).out)
   end))
 end)
 
@@ -318,6 +316,18 @@ describe("examples/graceful.lua", function()
     program:signal("TERM")
     assert.is_nil((client:recv()))
     assert.equal(0, program:finish().status)
+  end))
+end)
+
+describe("examples/graceful.lua, at a second Ctrl-C,", function()
+  it("ends at once", inside(function()
+    local program <close> = start("graceful", nil, "127.0.0.1", 0, 1000)
+    local client <close> = connect(math.tointeger(program:expect("127%.0%.0%.1:(%d+)")))
+    client:send("one\n")
+    client:recv_line()
+    program:signal("INT")
+    program:expect("^stopping: SIGINT$")
+    interrupt(program)
   end))
 end)
 

@@ -36,7 +36,7 @@ describe("examples/tls_echo.lua", function()
     end
     program:signal("INT")
     local result = program:finish()
-    assert.same({ 0, "" }, { result.status, result.err })
+    assert.same({ "", 2 }, { result.err, result.signal })
   end))
 end)
 
