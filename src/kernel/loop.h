@@ -36,10 +36,10 @@ typedef struct ReadyNode {
 
 typedef struct Loop {
     uv_loop_t uv;
-    bool closed;  /* descriptors may still be closed; nothing else works */
-    bool forked;  /* closed because this process is a fork of the loop's own */
-    bool turning; /* inside a turn */
-    bool ending;  /* all tasks were cancelled: new ones below the root are, too, until none is left */
+    bool closed;     /* descriptors may still be closed; nothing else works */
+    bool forked;     /* closed because this process is a fork of the loop's own */
+    bool turning;    /* inside a turn */
+    bool ending;     /* all were cancelled: new tasks below the root are, too, until none is left */
     bool uv_changed; /* libuv's handles changed since it last ran */
 
     struct Task *running;
