@@ -39,7 +39,11 @@ end
 -- Sends numbers without waiting until the receiver's queue is full; returns the last number that went out.
 local function fill(sender, path)
   local sent = 0
-  while arsenal.timeout(0, sender.send_to, sender, tostring(sent + 1), path) do sent = sent + 1 end
+  repeat
+    arsenal.yield() -- so that the call waits for nothing but room
+    local size = arsenal.timeout(0, sender.send_to, sender, tostring(sent + 1), path)
+    if size then sent = sent + 1 end
+  until not size
   return sent
 end
 
