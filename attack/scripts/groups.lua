@@ -1,5 +1,5 @@
--- Groups: nested, cancelled, with errors of the body and of tasks, with limits and shields inside and around. Tasks in the
--- background, and map.
+-- Groups: nested, cancelled, with errors of the body and of tasks, with limits and shields inside and around. Tasks in
+-- the background, and map.
 
 local arsenal = require("arsenal")
 
