@@ -6,14 +6,15 @@ local kit = require("spec.kit")
 
 local inside <const>, outside <const> = kit.inside, kit.outside
 
--- A task's body that never ends, and notes how it was ended in `ends`.
+-- A task's body that only a cancellation ends, which it notes in `ends`.
 local function endless(ends, name)
   return function()
     local _ <close> = kit.on_close(function(_, err)
       ends[#ends + 1] = name
       assert(arsenal.is_cancelled(err))
     end)
-    while true do arsenal.sleep(0.001) end
+    local limit = arsenal.now() + kit.limit
+    while arsenal.now() < limit do arsenal.sleep(0.001) end
   end
 end
 
@@ -319,13 +320,16 @@ describe("group:background", function()
   end))
 
   it("outlives no group, also if it is started while the group ends", inside(function()
-    local late
+    local late, cleaned
     arsenal.group(function(group)
       kit.until_waiting(group:background(function()
         pcall(arsenal.sleep)
         late = { group:background(arsenal.sleep), group:go(arsenal.sleep) }
+        arsenal.shield(arsenal.sleep, 0.005)
+        cleaned = true
       end))
     end)
+    assert.is_true(cleaned)
     assert.equal("cancelled", late[1]:status())
     assert.equal("cancelled", late[2]:status())
   end))
