@@ -1,0 +1,58 @@
+-- Starts the programs in examples/ as a user does, and ends those that serve.
+
+local assert = require("luassert")
+local child = require("spec.kit.child")
+
+local SIGINT <const> = 2
+
+local example = {}
+
+local function read(path)
+  local file <close> = assert(io.open(path))
+  return file:read("a")
+end
+
+-- Lua code that runs the example. `constants`: values by name, which take the place of those in its text. Without any
+-- it is dofile, so that nothing comes between.
+local function source_of(name, constants)
+  local path = ("examples/%s.lua"):format(name)
+  if not constants then return ("dofile('%s')"):format(path) end
+  local text = read(path)
+  for constant, value in pairs(constants) do
+    local count
+    text, count = text:gsub("(%f[%w_]" .. constant .. " <const> = )[^%s,]+", "%1" .. value)
+    assert.equal(1, count, constant)
+  end
+  return ("assert(load(%q, '@%s'))(...)"):format(text, path)
+end
+
+-- Options: those of child.lua, and `constants`. Further arguments are the words of its command line.
+function example.start(name, options, ...)
+  return child.lua(source_of(name, options and options.constants), options, ...)
+end
+
+-- Ends a program by Ctrl-C, of which it dies as a shell expects, without a word.
+function example.interrupt(program)
+  program:signal("INT")
+  local result = program:finish()
+  assert.same({ "", SIGINT }, { result.err, result.signal })
+  return result
+end
+
+-- Ends a program that has a graceful end by SIGTERM.
+function example.terminate(program)
+  program:signal("TERM")
+  local result = program:finish()
+  assert.same({ "", 0 }, { result.err, result.status })
+  return result
+end
+
+-- Starts a program that serves, and calls fn(port, program) with the port that it prints. `finish` ends it:
+-- example.interrupt or example.terminate, whose result is returned.
+function example.with_server(name, finish, options, fn, ...)
+  local program <close> = example.start(name, options, ...)
+  fn(math.tointeger(program:expect("listener 127%.0%.0%.1:(%d+)")), program)
+  return finish(program)
+end
+
+return example
