@@ -10,7 +10,8 @@ local function has(library)
   return package.searchpath(library, package.path) or package.searchpath(library, package.cpath)
 end
 
--- Starts the example, and calls fn(port, program). It takes its TCP port for datagrams, too, which another program may have.
+-- Starts the example, and calls fn(port, program). It takes the number of its TCP port for datagrams, too, which
+-- another program may have.
 local function with_both(name, fn)
   while true do
     local program <close> = example.start(name, nil, "127.0.0.1", 0)
