@@ -9,7 +9,7 @@ local arsenal = require("arsenal")
 
 local MOST_CONNECTIONS <const> = 1000
 local LONGEST_HEAD <const>, LONGEST_BODY <const> = 16384, 65536 -- bytes
-local TIME_FOR_REQUEST <const> = 10 -- seconds, from its first byte to its last
+local TIME_FOR_REQUEST <const> = 10 -- seconds, from the connection or its first byte to its last
 local TIME_FOR_ANSWER <const> = 10
 local TIME_BETWEEN <const> = 60 -- seconds that a connection is kept without a request
 local TIME_TO_END <const> = 10 -- seconds for what is under way at SIGTERM
@@ -113,13 +113,17 @@ local function serve_request(stream, closing)
   return not is_last
 end
 
+-- Waits for another request on a connection that has had one. Returns whether it has come: not if the server ends
+-- before, or nothing comes for long.
+local function has_more(stream, closing)
+  local request = arsenal.readable(stream)
+  return arsenal.select({ request, closing }, TIME_BETWEEN) == request or arsenal.select({ request }, 0) == request
+end
+
 local function attend(stream, listener)
   local closing = listener:closing()
   stream:set_timeout { send = TIME_FOR_ANSWER }
-  local next_request = arsenal.readable(stream)
-  repeat
-    local ready = arsenal.select({ next_request, closing }, TIME_BETWEEN)
-  until ready ~= next_request or not serve_request(stream, closing)
+  repeat until not (serve_request(stream, closing) and has_more(stream, closing))
 end
 
 local function stop_at_signal(signal, listener)
