@@ -134,7 +134,7 @@ end
 
 local function main(host, port)
   local signal <close> = arsenal.signal("SIGTERM", "SIGINT")
-  local listener <close> = arsenal.check(arsenal.tcp.listen(host, port))
+  local listener <close> = arsenal.check(arsenal.tcp.listen(host, port, { reuseport = true })) -- see docs/deployment.md
   print("HTTP server: " .. tostring(listener))
   arsenal.background(stop_at_signal, signal, listener)
   listener:serve(attend, { max_connections = MOST_CONNECTIONS })
