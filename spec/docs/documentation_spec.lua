@@ -230,7 +230,7 @@ end
 describe("the documentation", function()
   it("has no link to a page, file or heading that is not there", function()
     local wrong = {}
-    for _, page in ipairs(paths_of("README.md CONTRIBUTING.md docs/*.md docs/reference/*.md")) do
+    for _, page in ipairs(paths_of("README.md CONTRIBUTING.md docs/*.md docs/reference/*.md examples/*.md")) do
       for link in read(page):gmatch("%]%(([^)%s]*)%)") do wrong[#wrong + 1] = broken(page, link) end
     end
     assert.same({}, wrong)
@@ -240,5 +240,14 @@ end)
 describe("the README", function()
   it("shows the echo server as it is in examples", function()
     assert.truthy(read("README.md"):find(read("examples/echo.lua"), 1, true))
+  end)
+end)
+
+describe("the course in examples", function()
+  it("has each example once", function()
+    local found = {}
+    for link in read("examples/README.md"):gmatch("%]%(([%w_]+%.lua)%)") do found[#found + 1] = "examples/" .. link end
+    table.sort(found)
+    assert.same(paths_of("examples/*.lua"), found)
   end)
 end)
