@@ -82,4 +82,8 @@ local function main(path)
   listener:serve(attend, { max_connections = MOST_CONNECTIONS })
 end
 
+if not arg[1] then
+  io.stderr:write("usage: daemon.lua config.lua\n")
+  os.exit(2)
+end
 arsenal.main(main, arg[1])
