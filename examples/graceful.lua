@@ -1,9 +1,11 @@
--- A server with a graceful stop. At SIGTERM it stops accepting, waits for the open connections for some
--- seconds (`grace`), and then closes those that are left.
+-- A server with a graceful stop and a limit. At SIGTERM it stops accepting, waits for the open connections for
+-- some seconds (`grace`), and then closes those that are left. When MOST_CONNECTIONS are open, further clients wait.
 --
 --   lua5.4 examples/graceful.lua [host [port [grace]]]
 
 local arsenal = require("arsenal")
+
+local MOST_CONNECTIONS <const> = 100
 
 -- One answer for each line.
 local function answer(stream)
@@ -24,7 +26,7 @@ local function main(host, port, grace)
   local listener <close> = arsenal.check(arsenal.tcp.listen(host, port))
   print("server: " .. tostring(listener))
   arsenal.go(stop_at_signal, signal, listener, grace)
-  listener:serve(answer)
+  listener:serve(answer, { max_connections = MOST_CONNECTIONS })
   print(("stopped, after %d connections"):format(listener:stats().accepted))
 end
 

@@ -2,6 +2,7 @@
 
 local arsenal = require("arsenal")
 local child = require("spec.kit.child")
+local example = require("spec.kit.example")
 local kit = require("spec.kit")
 
 local inside <const> = kit.inside
@@ -306,6 +307,22 @@ describe("examples/graceful.lua", function()
     local result = program:finish()
     assert.equal(0, result.status, result.err)
     assert.equal("", result.err)
+  end))
+
+  it("serves no more clients at a time than its limit, and ends at the limit, too", inside(function()
+    local constants = { MOST_CONNECTIONS = 1 }
+    local program <close> = example.start("graceful", { constants = constants }, "127.0.0.1", 0, 0.05)
+    local port = math.tointeger(program:expect("127%.0%.0%.1:(%d+)"))
+    local first, second = connect(port), connect(port)
+    second:send("two\n")
+    first:send("one\n")
+    assert.equal("you said: one", first:recv_line())
+    kit.fails("TIMEOUT", arsenal.timeout(0.05, second.recv_line, second))
+    first:close()
+    assert.equal("you said: two", second:recv_line())
+    example.terminate(program)
+    assert.is_nil((second:recv()))
+    second:close()
   end))
 
   it("closes the connections that outlast the grace", inside(function()
