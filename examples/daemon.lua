@@ -1,6 +1,6 @@
--- A daemon for systemd: it takes its socket from systemd if there is one, says when it is ready, and pings the watchdog.
--- At SIGHUP it reads its configuration and certificate again, with no connection dropped. At SIGTERM it ends gracefully.
--- Clients get each line back, after a greeting, over TLS.
+-- A daemon for systemd: it takes its socket from systemd if there is one, says when it is ready, and pings the
+-- watchdog. At SIGHUP it reads its configuration and certificate again, with no connection dropped. At SIGTERM it ends
+-- gracefully. Clients get each line back, after a greeting, over TLS.
 --
 --   lua5.4 examples/daemon.lua config.lua
 --   openssl s_client -quiet -connect localhost:7443 -CAfile cert.pem
