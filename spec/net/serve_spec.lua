@@ -442,7 +442,10 @@ describe("listener:shutdown", function()
     end
   end))
 
-  it("with `when` closes the connections that only wait at once, and lets what was asked be answered",
+  -- The kernel must tell truly whether something has arrived.
+  local it_whole <const> = kit.one_byte and kit.pending("one byte at a time") or it
+
+  it_whole("with `when` closes the connections that only wait at once, and lets what was asked be answered",
     inside(function()
       local release = arsenal.event()
       serving(until_released(release), { when = "readable" }, function(listener, connect, task)
