@@ -43,7 +43,8 @@ end)
 describe("make compile-commands", function()
   it("would compile each C file of src/", function()
     local result = child.run("make --no-print-directory --dry-run compile-commands")
-    for path in io.popen("find src -name '*.c'"):lines() do
+    local pipe <close> = assert(io.popen("find src -name '*.c'"))
+    for path in pipe:lines() do
       assert.truthy(result.out:find(path, 1, true), path)
     end
   end)
