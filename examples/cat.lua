@@ -32,4 +32,4 @@ local function main(names)
   return status
 end
 
-os.exit(arsenal.run(main, arg[1] and arg or { "-" }), true)
+arsenal.main(main, arg[1] and arg or { "-" })

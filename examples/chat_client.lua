@@ -12,7 +12,10 @@ local function main(host, port)
   while true do
     local from, data, message = arsenal.select(cases) -- a terminal gives a line at a time
     if from == server then
-      if not data then return message or "the server has closed the connection" end
+      if not data then
+        arsenal.stderr:send(message or "the server has closed the connection", "\n")
+        return
+      end
       arsenal.check(screen:send(data))
     elseif data then
       arsenal.check(server:send(data))
@@ -23,6 +26,4 @@ local function main(host, port)
   end
 end
 
-local ok, result = pcall(arsenal.run, main, arg[1] or "127.0.0.1", tonumber(arg[2] or 7000))
-assert(ok or result == "interrupted", result)
-if ok then io.stderr:write(result, "\n") end
+arsenal.main(main, arg[1] or "127.0.0.1", tonumber(arg[2] or 7000))

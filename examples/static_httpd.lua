@@ -131,6 +131,4 @@ local function main(directory, host, port)
   listener:serve(handle)
 end
 
-local ok, err = pcall(arsenal.run, main, assert(arg[1], "a directory to serve is missing"), arg[2] or "127.0.0.1",
-  tonumber(arg[3] or 8080))
-assert(ok or err == "interrupted", err)
+arsenal.main(main, assert(arg[1], "a directory to serve is missing"), arg[2] or "127.0.0.1", tonumber(arg[3] or 8080))

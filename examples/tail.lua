@@ -52,5 +52,4 @@ local function main(path)
   end
 end
 
-local ok, err = pcall(arsenal.run, main, assert(arg[1], "a file to follow is missing"))
-assert(ok or err == "interrupted", err)
+arsenal.main(main, assert(arg[1], "a file to follow is missing"))

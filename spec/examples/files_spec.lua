@@ -12,6 +12,14 @@ local function start(name, options, ...)
   return child.lua(("dofile('examples/%s.lua')"):format(name), options, ...)
 end
 
+-- Ctrl-C ends the program as SIGINT does, without a word.
+local function interrupt(program)
+  program:signal("INT")
+  local result = program:finish()
+  assert.equal("", result.err)
+  assert.equal(2, result.signal)
+end
+
 local function connect(port)
   local stream = assert(arsenal.tcp.connect("127.0.0.1", port))
   stream:set_timeout(kit.limit / 2)
@@ -57,10 +65,7 @@ describe("examples/tail.lua", function()
     assert.truthy(program:expect("new"))
     add("three\n")
     assert.equal("three", program:line())
-    program:signal("INT")
-    local result = program:finish()
-    assert.equal("", result.err)
-    assert.equal(0, result.status)
+    interrupt(program)
   end))
 end)
 
@@ -68,10 +73,7 @@ describe("examples/static_httpd.lua", function()
   local function with_server(dir, fn)
     local program <close> = start("static_httpd", nil, dir, "127.0.0.1", 0)
     fn(math.tointeger(program:expect("127%.0%.0%.1:(%d+)")))
-    program:signal("INT")
-    local result = program:finish()
-    assert.equal("", result.err)
-    assert.equal(0, result.status)
+    interrupt(program)
   end
 
   -- Sends one request; returns the status, the header fields, and the body.

@@ -6,6 +6,7 @@
 #include "os/file.h"
 
 #include "base/error.h"
+#include "base/error_object.h"
 #include "event/run.h"
 #include "event/thread_pool.h"
 #include "os/file_rescue.h"
@@ -139,7 +140,7 @@ static void file_job_done(Job *pool_job) {
 /* --- calls, one at a time --- */
 
 static int file_call_failed(lua_State *L, const FileCall *call) {
-    return call->raises ? error_raise_object(L) : 3;
+    return call->raises ? error_object_raise(L, 1) : 3;
 }
 
 static int file_call_refuse(lua_State *L, const File *file, const FileCall *call, int status) {
