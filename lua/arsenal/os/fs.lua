@@ -173,7 +173,7 @@ function fs.walk(path)
   return function()
     if pending then
       local entries, wrong, failed = fs.list(pending)
-      if not entries and failed ~= "ENOENT" then core.check(nil, wrong, failed) end
+      if not entries and failed ~= "ENOENT" then return core.raise(2, wrong, failed) end
       if entries then open[#open + 1] = { place = pending, entries = entries } end
       pending = nil
     end
