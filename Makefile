@@ -447,6 +447,11 @@ bench: all
 	$(MAKE) -C bench
 	$(LUA) bench/run.lua $(SUITE)
 
+## bench-files        measure files: reading beside Lua's io library, send_file beside reading and sending
+.PHONY: bench-files
+bench-files: all
+	$(LUA) bench/files.lua
+
 ## rockspec           list new source files in the rockspec
 rockspec:
 	$(LUA) tools/rockspec.lua

@@ -16,6 +16,12 @@ local function stream(own)
   return ours
 end
 
+local function temporary_file()
+  local file, path = assert(arsenal.fs.temporary())
+  os.remove(path)
+  return file
+end
+
 -- A list, and by name. Each class has its name in the headings of the reference ("stream:recv"), its class in the
 -- annotations, and a function `make(own)` that makes an object, where `own(object)` closes later what else it needs;
 -- or a function `with(fn)` that calls fn with an object.
@@ -38,6 +44,8 @@ public.classes = {
   { name = "unix_socket", class = "arsenal.UnixDatagramSocket",
     make = function() return assert(arsenal.unix.datagram()) end },
   { name = "signal", class = "arsenal.Signal", make = function() return assert(arsenal.signal("SIGUSR2")) end },
+  { name = "file", class = "arsenal.File", make = temporary_file },
+  { name = "watch", class = "arsenal.FileWatch", make = function() return assert(arsenal.fs.watch("/")) end },
   { name = "pool", class = "arsenal.Pool", make = function() return arsenal.pool { connect = new_table } end },
 }
 for _, class in ipairs(public.classes) do public.classes[class.name] = class end
@@ -120,6 +128,7 @@ public.modules = {
   ["arsenal.tls"] = arsenal.tls,
   ["arsenal.dns"] = arsenal.dns,
   ["arsenal.systemd"] = arsenal.systemd,
+  ["arsenal.fs"] = arsenal.fs,
 }
 
 -- The functions of all modules, as "arsenal.tcp.connect".

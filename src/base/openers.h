@@ -14,6 +14,12 @@ void exit_open(lua_State *L);
 void notice_open(lua_State *L);
 void fd_wait_open(lua_State *L);
 void future_open(lua_State *L);
+void file_calls_open(lua_State *L);
+void file_life_open(lua_State *L);
+void file_watch_open(lua_State *L);
+void fs_path_open(lua_State *L);
+void fs_read_open(lua_State *L);
+void fs_write_open(lua_State *L);
 void group_open(lua_State *L);
 void dns_open(lua_State *L);
 void idle_streams_open(lua_State *L);
@@ -30,6 +36,8 @@ void unix_datagram_open(lua_State *L);
 void passing_open(lua_State *L);
 void receive_open(lua_State *L);
 void send_open(lua_State *L);
+void send_file_open(lua_State *L);
+void standard_stream_open(lua_State *L);
 void start_tls_open(lua_State *L);
 
 #endif

@@ -12,6 +12,10 @@
 
 static void stream_describe(lua_State *L, const Handle *handle) {
     const Stream *stream = (const Stream *)handle;
+    if (stream->transport->name != NULL) {
+        lua_pushstring(L, stream->transport->name(stream->state));
+        return;
+    }
     socket_name_push_text(L, stream->socket.poller.fd, END_LOCAL);
     lua_pushliteral(L, " -> ");
     if (address_is_inet(&stream->remote)) /* the kernel forgets it at a reset */
@@ -75,6 +79,7 @@ const HandleType stream_types[STREAM_FAMILIES] = {
     [STREAM_UNIX] = STREAM_TYPE("unix stream", KIND_UNIX_STREAM),
     [STREAM_TLS] = STREAM_TYPE("tls stream", KIND_TLS_STREAM),
     [STREAM_PIPE] = STREAM_TYPE("pipe stream", KIND_PIPE_STREAM),
+    [STREAM_STANDARD] = STREAM_TYPE("standard stream", KIND_STANDARD_STREAM),
 };
 
 /* --- opening --- */

@@ -12,7 +12,7 @@
 #include "stream/send_queue.h"
 #include "stream/transport.h"
 
-enum { STREAM_TCP, STREAM_UNIX, STREAM_TLS, STREAM_PIPE, STREAM_FAMILIES };
+enum { STREAM_TCP, STREAM_UNIX, STREAM_TLS, STREAM_PIPE, STREAM_STANDARD, STREAM_FAMILIES };
 
 /* The state of the sending direction. */
 enum {
@@ -37,7 +37,7 @@ typedef struct Stream {
     SendQueue senders; /* the task that sends, and those that wait for their turn */
     uint32_t torn_at;  /* STREAM_TORN: the bytes of the message that went out, at most 4 GiB */
     uint8_t sending;   /* STREAM_SENDS, ... */
-    bool is_shared; /* another process was given the socket: a close leaves it its unread bytes */
+    bool is_shared;    /* other processes have it as well: a close leaves them its unread bytes */
     uint64_t received, sent;
 } Stream;
 

@@ -54,6 +54,9 @@ typedef struct Transport {
     /* Makes the kernel accept a few more bytes although its send buffer is full. May be NULL. */
     void (*make_room)(void *state, int fd);
 
+    /* What the other end is, for a stream that is no socket. NULL: the addresses of the socket tell. */
+    const char *(*name)(void *state);
+
     /* The reason of a failure in words, or NULL if the status says it all. May be NULL. */
     const char *(*reason)(void *state, int status);
 

@@ -12,22 +12,8 @@ local unix = {}
 -- not report when there is room again.
 local FIRST_PAUSE <const>, LONGEST_PAUSE <const> = 0.001, 0.05
 
-local function check_mode(value)
-  if math.type(value) == "integer" then
-    return not (value >= 0 and value <= 511)
-      and ("%d has more than the nine permission bits"):format(value)
-  end
-  if type(value) ~= "string" then return "octal digits in a string expected, got " .. type(value) end
-  return not value:find("^0?[0-7][0-7][0-7]$") and "octal digits such as \"660\" expected, got " .. value
-end
-
--- Returns the mode as a number, or nil.
-local function mode_of(options)
-  return type(options.mode) == "string" and tonumber(options.mode, 8) or options.mode
-end
-
 local connect_options = { timeout = "seconds" }
-local listen_options = { backlog = "count", mode = check_mode, unlink = "boolean" }
+local listen_options = { backlog = "count", mode = "mode", unlink = "boolean" }
 
 local function connect(path)
   local pause = FIRST_PAUSE
@@ -79,13 +65,14 @@ function unix.listen(path, options)
   if options.mode and is_abstract(path) then
     return nil, "listen: option 'mode' cannot be used with an abstract name", "EINVAL"
   end
-  return core.unix_listen(path, { backlog = options.backlog, mode = mode_of(options), unlink = options.unlink })
+  local mode = arguments.mode_number(options.mode)
+  return core.unix_listen(path, { backlog = options.backlog, mode = mode, unlink = options.unlink })
 end
 
 -- Datagrams ---------------------------------------------------------------------------------------
 
 local datagram_options = {
-  mode = check_mode, unlink = "boolean", peer = "string", recv_buffer = "count", send_buffer = "count",
+  mode = "mode", unlink = "boolean", peer = "string", recv_buffer = "count", send_buffer = "count",
 }
 
 ---@class arsenal.UnixDatagramOptions
@@ -110,7 +97,7 @@ function unix.datagram(path, options)
     return nil, "bind: option 'mode' can be used with a path only", "EINVAL"
   end
   return core.unix_datagram(path, {
-    mode = mode_of(options), unlink = options.unlink, peer = options.peer,
+    mode = arguments.mode_number(options.mode), unlink = options.unlink, peer = options.peer,
     recv_buffer = options.recv_buffer, send_buffer = options.send_buffer,
   })
 end
