@@ -60,7 +60,7 @@ function File:sync() end
 function File:seek(whence, offset) end
 
 ---Makes the file so many bytes long. New bytes are zeros. The position stays.
----@param size integer
+---@param size integer bytes that the file has afterwards
 ---@return true? done
 ---@return string? message
 ---@return string? code as of `write`
@@ -103,7 +103,7 @@ function FileWatch:close() end
 local fs = {}
 
 ---Returns what the system knows about a file; a symbolic link is followed.
----@param path string
+---@param path string of a file or directory
 ---@return arsenal.FileStat? stat
 ---@return string? message
 ---@return string? code "ENOENT", "EACCES", "ENOTDIR", "ELOOP", or another errno's name
@@ -112,7 +112,7 @@ local fs = {}
 function fs.stat(path) end
 
 ---Likewise; a symbolic link is not followed.
----@param path string
+---@param path string of a file or directory
 ---@return arsenal.FileStat? stat
 ---@return string? message
 ---@return string? code as of `stat`
@@ -121,7 +121,7 @@ function fs.stat(path) end
 function fs.lstat(path) end
 
 ---Returns what a symbolic link leads to.
----@param path string
+---@param path string of a file or directory
 ---@return string? path
 ---@return string? message
 ---@return string? code "EINVAL" for what is no link, or another errno's name
@@ -130,7 +130,7 @@ function fs.lstat(path) end
 function fs.readlink(path) end
 
 ---Returns the absolute path of a file, without symbolic links, "." and "..".
----@param path string
+---@param path string of a file or directory
 ---@return string? path
 ---@return string? message
 ---@return string? code an errno's name
@@ -139,8 +139,8 @@ function fs.readlink(path) end
 function fs.realpath(path) end
 
 ---Gives a file another name. What has that name is replaced.
----@param from string
----@param to string
+---@param from string the old path
+---@param to string the new path
 ---@return true? renamed
 ---@return string? message
 ---@return string? code "EXDEV" for another file system, or another errno's name
@@ -148,8 +148,8 @@ function fs.realpath(path) end
 function fs.rename(from, to) end
 
 ---Copies the contents and the permissions of a file. What is at `to` is replaced.
----@param from string
----@param to string
+---@param from string the file to copy
+---@param to string the path of the copy
 ---@return true? copied
 ---@return string? message
 ---@return string? code an errno's name
@@ -157,8 +157,8 @@ function fs.rename(from, to) end
 function fs.copy(from, to) end
 
 ---Gives a file a second name.
----@param existing string
----@param new string
+---@param existing string the path that the file has
+---@param new string the path that it gets as well
 ---@return true? made
 ---@return string? message
 ---@return string? code "EEXIST", or another errno's name
@@ -167,7 +167,7 @@ function fs.link(existing, new) end
 
 ---Makes a symbolic link.
 ---@param target string what the link leads to; it need not exist
----@param new string
+---@param new string the path of the link
 ---@return true? made
 ---@return string? message
 ---@return string? code "EEXIST", or another errno's name

@@ -21,7 +21,7 @@ end
 local modes <const> = { r = true, w = true, a = true, ["r+"] = true, ["w+"] = true, ["a+"] = true }
 
 ---Opens a file. A FIFO without another end is waited for, as in `io.open`, in one of the threads.
----@param path string
+---@param path string of the file
 ---@param mode? string as of `io.open`: "r" (default), "w", "a", "r+", "w+", "a+", each also with "b"
 ---@return arsenal.File? file
 ---@return string? message
@@ -40,7 +40,7 @@ function fs.open(path, mode)
 end
 
 ---Returns the contents of a file.
----@param path string
+---@param path string of the file
 ---@param max? integer most bytes; default: no limit
 ---@return string? data
 ---@return string? message
@@ -67,8 +67,8 @@ local write_options = { atomic = "boolean", append = "boolean", mode = "mode" }
 
 ---Makes `data` the contents of a file. With `atomic` it is written to a file beside it, which takes the place of the
 ---other once it is on the disk; a symbolic link stays one, and the permissions stay as they were.
----@param path string
----@param data string
+---@param path string of the file
+---@param data string what the file has afterwards, or gets at its end
 ---@param options? arsenal.FileWriteOptions
 ---@return true? written
 ---@return string? message
@@ -141,7 +141,7 @@ local function next_entry(entries, position)
 end
 
 ---Returns an iterator over the entries of a directory, but for "." and "..", in the order of their names.
----@param path string
+---@param path string of the directory
 ---@return (fun(): string?, string?)? entries the name and the type ("file", "directory", "link", …) of the next entry
 ---@return string? message
 ---@return string? code "ENOENT", "ENOTDIR", "EACCES", or another errno's name
@@ -157,7 +157,7 @@ end
 
 ---Returns an iterator over everything below a directory: each directory comes before what is in it. It does not follow
 ---symbolic links. A directory that has gone meanwhile is left out; any other failure is raised as an error object.
----@param path string
+---@param path string of the directory
 ---@return (async fun(): string?, string?)? entries the path, beginning with `path`, and the type of the next entry
 ---@return string? message
 ---@return string? code as of `list`
@@ -199,7 +199,7 @@ local mkdir_options = { parents = "boolean", mode = "mode" }
 ---@field mode? string|integer its permissions, less the umask: "700", or a number; default "777"
 
 ---Makes a directory.
----@param path string
+---@param path string of the new directory
 ---@param options? arsenal.MkdirOptions
 ---@return true? made
 ---@return string? message
@@ -217,8 +217,8 @@ local remove_options = { recursive = "boolean" }
 
 ---Removes a file, a symbolic link (never what it leads to), or an empty directory; with `recursive` also a directory
 ---with all that is in it. No symbolic link in it is followed, also if one takes the place of a directory meanwhile.
----@param path string
----@param options? { recursive: boolean? }
+---@param path string of a file or directory
+---@param options? { recursive: boolean? } `recursive`: a directory with all that is in it
 ---@return true? removed
 ---@return string? message
 ---@return string? code "ENOENT", "ENOTEMPTY", "EACCES", "EINVAL" for ".", ".." and "/", or another errno's name
@@ -231,7 +231,7 @@ function fs.remove(path, options)
 end
 
 ---Changes the permissions of a file.
----@param path string
+---@param path string which must exist
 ---@param mode string|integer octal digits such as "640", or a number
 ---@return true? changed
 ---@return string? message
@@ -279,7 +279,7 @@ end
 local watch_options = { recursive = "boolean" }
 
 ---Watches a file, or the entries of a directory, from now on. Linux only.
----@param path string
+---@param path string of a file or directory
 ---@param options? { recursive: boolean? } `recursive`: all directories below it as well, also those that are made later
 ---@return arsenal.FileWatch? watch
 ---@return string? message
