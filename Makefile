@@ -369,7 +369,7 @@ FORMATTED = $(shell git ls-files --cached --others --exclude-standard '*.[ch]')
 SYNTAX_ONLY = $(COMPILE) $(UV_CFLAGS) -Werror -fsyntax-only
 
 LINTS := lint-format lint-warnings lint-c lint-layers lint-architecture lint-lua lint-annotations \
-	lint-rockspec lint-shell lint-markers lint-hardening
+	lint-docs lint-rockspec lint-shell lint-markers lint-hardening
 
 .PHONY: lint format lint-analyze $(LINTS)
 ## lint               set up what is missing, and run all of these checks
@@ -406,6 +406,10 @@ lint-lua:
 lint-annotations:
 	$(LUA) tools/check_annotations.lua lua
 
+## lint-docs          check that docs/reference has each function as the annotations say
+lint-docs: all
+	$(LUA) tools/docs.lua --check
+
 ## lint-rockspec      check that the rockspec lists the files that are there
 lint-rockspec:
 	$(LUA) tools/rockspec.lua --check
@@ -437,7 +441,7 @@ format:
 
 # --- The rest ---
 
-.PHONY: bench rockspec architecture install env
+.PHONY: bench docs rockspec architecture install env
 ## bench              measure: make bench SUITE=quick
 bench: all
 	$(MAKE) -C bench
@@ -446,6 +450,10 @@ bench: all
 ## rockspec           list new source files in the rockspec
 rockspec:
 	$(LUA) tools/rockspec.lua
+
+## docs               make the parts of docs/reference that come from the annotations
+docs: all
+	$(LUA) tools/docs.lua
 
 ## architecture       list new files in docs/architecture.md, and draw the includes again
 architecture:

@@ -39,14 +39,15 @@ local function connect(path)
   end
 end
 
----Connects to the listener on a path. Waits while the listener's backlog is full. Failures have the codes "ENOENT",
----"ECONNREFUSED" if the file is there but no program listens on it, "EACCES", "TIMEOUT", "ENAMETOOLONG", and "EINVAL"
----for a path that is empty or contains a NUL.
+---@class arsenal.UnixConnectOptions
+---@field timeout? number seconds; default: no limit
+
+---Connects to the listener on a path. Waits while the listener's backlog is full.
 ---@param path string at most 107 bytes (103 on macOS); on Linux, after a leading NUL, an abstract name
----@param options? { timeout: number? } `timeout` in seconds
+---@param options? arsenal.UnixConnectOptions
 ---@return arsenal.Stream? stream
 ---@return string? message
----@return string? code
+---@return string? code "ENOENT", "ECONNREFUSED" if no process listens, "EACCES", "TIMEOUT", "ENAMETOOLONG", "EINVAL"
 ---@nodiscard
 ---@async
 function unix.connect(path, options)
@@ -62,7 +63,7 @@ end
 
 ---@class arsenal.UnixListenOptions
 ---@field backlog? integer connections that the kernel keeps until they are accepted; default 511
----@field mode? string|integer the file's permissions, as octal digits ("660") or as a number; default: by the umask
+---@field mode? string|integer permissions of the file, as octal digits ("660") or a number; default: by the umask
 ---@field unlink? boolean replace a socket file on which no program listens; default false
 
 ---Listens on a path, and makes a socket file there, which `close` removes if it is still the same file.
@@ -90,9 +91,9 @@ local datagram_options = {
 ---@class arsenal.UnixDatagramOptions
 ---@field mode? string|integer the file's permissions, as octal digits ("660") or as a number; default: by the umask
 ---@field unlink? boolean replace a socket file whose socket no program has any more; default false
----@field peer? string path of the one socket that it talks with: `send` sends to it, others are not received
----@field recv_buffer? integer bytes that the kernel keeps for it
----@field send_buffer? integer bytes of its datagrams that nobody has received yet; a larger datagram is "EMSGSIZE"
+---@field peer? string path of the one socket that it talks with; others get "EPERM" when they send to it
+---@field recv_buffer? integer bytes requested from the kernel
+---@field send_buffer? integer bytes requested from the kernel; a datagram that does not fit is "EMSGSIZE"
 
 ---Makes a Unix datagram socket. With a path, it receives what is sent there, and makes a socket file, which `close`
 ---removes if it is still the same file. Without one, nobody can send to it, unless `peer` is connected to it.

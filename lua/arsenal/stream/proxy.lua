@@ -25,11 +25,11 @@ end
 
 ---Copies in both directions, and waits until both have ended. The end of one direction is passed on as a half-close. A
 ---failure ends the other direction too, unless that one still has an answer to deliver. Closes neither stream.
----@param a arsenal.Stream
----@param b arsenal.Stream
+---@param a arsenal.Stream one stream
+---@param b arsenal.Stream the other one
 ---@return integer? sent bytes from `a` to `b`
 ---@return integer|string|nil received bytes from `b` to `a`; or the message
----@return string? code as of `send` and `recv`
+---@return string? code those of `send` and `recv`
 ---@async
 function proxy.proxy(a, b)
   arguments.class(a, "stream", 1, "proxy")
