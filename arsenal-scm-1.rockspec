@@ -10,8 +10,11 @@ source = {
 description = {
   summary = "Network servers and clients in straight-line Lua",
   detailed = [[
-    TCP streams, time limits, cancellation and tasks for Lua 5.4, on libuv. A program is written as
-    if every call blocked; ten thousand of them wait at once.
+    A module for network servers and clients, on libuv. Each connection has a task of its own, which is written as if
+    every call blocked; ten thousand of them wait at once. It has TCP, TLS (OpenSSL 3), Unix and UDP sockets, lookup of
+    names, time limits and cancellation, task groups, channels with select, locks, pools of connections, signals, and
+    reports on the tasks of a running program. It has no HTTP and no drivers of databases, and a program runs on one
+    core. The rock contains the documentation (docs/) and example programs (examples/).
   ]],
   license = "MIT",
   labels = { "network", "async", "coroutine", "server", "libuv" },
@@ -186,6 +189,7 @@ build = {
     ["arsenal.tls.start_tls"] = "lua/arsenal/tls/start_tls.lua",
     -- end of lua/
   },
+  copy_directories = { "docs", "examples" },
   -- What a program that uses arsenal copies into its folder, for the Lua language server.
   install = { conf = { [".luarc.json"] = "tools/luarc.json" } },
   platforms = {
