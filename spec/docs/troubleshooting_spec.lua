@@ -74,6 +74,15 @@ local situations <const> = {
   ["cannot wait in a function that the event loop calls"] = program([[
     function arsenal.on_quit() print(pcall(arsenal.sleep, 0)) arsenal.stop() end
     arsenal.run(function() print("running") arsenal.sleep(60) end)]], { signal = "QUIT" }),
+  ["never ran: is arsenal.run missing?"] = program "arsenal.go(print)",
+  ["a task was cancelled and goes on"] = program [[
+    arsenal.run(function()
+      local task = arsenal.go(function()
+        for _ = 1, 1100 do pcall(arsenal.sleep) end
+      end)
+      arsenal.yield()
+      task:cancel()
+    end)]],
   ["the collector has released"] = program [[
     arsenal.run(function()
       local mutex = arsenal.mutex()
@@ -83,6 +92,7 @@ local situations <const> = {
       arsenal.yield()
       mutex:close()
     end)]],
+  ["so call it with a dot"] = function() return raised(arsenal.tcp.connect, arsenal.tcp, "localhost", 80) end,
   ["arsenal.run called inside a task"] = function() return raised(arsenal.run, print) end,
   ["deadlock: each of the"] = program "arsenal.run(function() arsenal.channel():recv() end)",
   ["another task is already receiving on"] = function()
