@@ -2,6 +2,7 @@
 -- class is added to `public.classes`, a new module to `public.modules`.
 
 local arsenal = require("arsenal")
+local core = require("arsenal.core")
 local kit = require("spec.kit")
 
 local public = {}
@@ -38,6 +39,7 @@ public.classes = {
   { name = "unix_socket", class = "arsenal.UnixDatagramSocket",
     make = function() return assert(arsenal.unix.datagram()) end },
   { name = "signal", class = "arsenal.Signal", make = function() return assert(arsenal.signal("SIGUSR2")) end },
+  { name = "process", class = "arsenal.Process", make = function() return assert(arsenal.process.start { "cat" }) end },
   { name = "pool", class = "arsenal.Pool", make = function() return arsenal.pool { connect = new_table } end },
 }
 for _, class in ipairs(public.classes) do public.classes[class.name] = class end
@@ -82,8 +84,10 @@ local function functions_of(table)
   return functions
 end
 
+-- A process has fields, too: its __index is a function, whose upvalue has the methods.
 local function methods_of(object)
   local index = getmetatable(object).__index
+  if type(index) == "function" then index = core.process_methods end
   assert(type(index) == "table", "a table of methods expected as __index")
   return functions_of(index)
 end
@@ -120,6 +124,7 @@ public.modules = {
   ["arsenal.tls"] = arsenal.tls,
   ["arsenal.dns"] = arsenal.dns,
   ["arsenal.systemd"] = arsenal.systemd,
+  ["arsenal.process"] = arsenal.process,
 }
 
 -- The functions of all modules, as "arsenal.tcp.connect".

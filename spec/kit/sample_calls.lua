@@ -16,6 +16,8 @@ local arguments <const> = {
   ["arsenal.dns.resolve"] = function() return "localhost" end,
   ["arsenal.dns.reverse"] = function() return "127.0.0.1" end,
   ["arsenal.pool"] = function() return { connect = print } end,
+  ["arsenal.process.run"] = function() return { "true" } end,
+  ["arsenal.process.start"] = function() return { "true" } end,
   ["arsenal.select"] = function(own) return { own(arsenal.event()) } end,
   ["arsenal.signal"] = function() return "SIGUSR2" end,
   ["arsenal.tcp.from_fd"] = function() return NO_DESCRIPTOR end,

@@ -24,6 +24,7 @@ enum { /* for HandleType.kind; 0: not counted, an object that holds nothing of t
        KIND_DATAGRAM,
        KIND_UNIX_DATAGRAM,
        KIND_SIGNAL,
+       KIND_PROCESS,
        HANDLE_KINDS,
 };
 
