@@ -46,8 +46,16 @@ local function use_signals()
   arsenal.select({ signal }, 0.002)
 end
 
+local function use_processes(group)
+  group:go(arsenal.process.run, { "cat", input = "in and out" })
+  local forgotten = assert(arsenal.process.start { "sleep", 100 })
+  group:go(forgotten.wait, forgotten)
+  forgotten:close()
+end
+
 local function main()
   arsenal.group(function(group)
+    group:go(use_processes, group)
     group:go(use_names, group)
     group:go(use_signals)
     group:go(use_tcp, group)

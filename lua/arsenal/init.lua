@@ -8,6 +8,7 @@ local group = require("arsenal.task.group")
 local main = require("arsenal.task.main")
 local map = require("arsenal.task.map")
 local pool = require("arsenal.net.pool")
+local process = require("arsenal.os.process")
 local proxy = require("arsenal.stream.proxy")
 local systemd = require("arsenal.os.systemd")
 local tcp = require("arsenal.net.tcp")
@@ -63,6 +64,7 @@ arsenal.mutex = core.mutex
 arsenal.semaphore = core.semaphore
 
 arsenal.signal = core.signal
+arsenal.process = process
 arsenal.wait_readable = core.wait_readable
 arsenal.wait_writable = core.wait_writable
 arsenal.systemd = systemd

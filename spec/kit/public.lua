@@ -2,6 +2,7 @@
 -- class is added to `public.classes`, a new module to `public.modules`.
 
 local arsenal = require("arsenal")
+local core = require("arsenal.core")
 local kit = require("spec.kit")
 
 local public = {}
@@ -46,6 +47,7 @@ public.classes = {
   { name = "signal", class = "arsenal.Signal", make = function() return assert(arsenal.signal("SIGUSR2")) end },
   { name = "file", class = "arsenal.File", make = temporary_file },
   { name = "watch", class = "arsenal.FileWatch", make = function() return assert(arsenal.fs.watch("/")) end },
+  { name = "process", class = "arsenal.Process", make = function() return assert(arsenal.process.start { "cat" }) end },
   { name = "pool", class = "arsenal.Pool", make = function() return arsenal.pool { connect = new_table } end },
 }
 for _, class in ipairs(public.classes) do public.classes[class.name] = class end
@@ -90,8 +92,10 @@ local function functions_of(table)
   return functions
 end
 
+-- A process has fields, too: its __index is a function, whose upvalue has the methods.
 local function methods_of(object)
   local index = getmetatable(object).__index
+  if type(index) == "function" then index = core.process_methods end
   assert(type(index) == "table", "a table of methods expected as __index")
   return functions_of(index)
 end
@@ -129,6 +133,7 @@ public.modules = {
   ["arsenal.dns"] = arsenal.dns,
   ["arsenal.systemd"] = arsenal.systemd,
   ["arsenal.fs"] = arsenal.fs,
+  ["arsenal.process"] = arsenal.process,
 }
 
 -- The functions of all modules, as "arsenal.tcp.connect".

@@ -18,6 +18,8 @@ local arguments <const> = {
   ["arsenal.fs.open"] = function() return "/nowhere/file" end,
   ["arsenal.fs.chmod"] = function() return "/nowhere/file", "600" end,
   ["arsenal.pool"] = function() return { connect = print } end,
+  ["arsenal.process.run"] = function() return { "true" } end,
+  ["arsenal.process.start"] = function() return { "true" } end,
   ["arsenal.select"] = function(own) return { own(arsenal.event()) } end,
   ["arsenal.signal"] = function() return "SIGUSR2" end,
   ["arsenal.tcp.from_fd"] = function() return NO_DESCRIPTOR end,

@@ -27,6 +27,7 @@ enum { /* for HandleType.kind; 0: not counted, an object that holds nothing of t
        KIND_SIGNAL,
        KIND_FILE,
        KIND_FILE_WATCH,
+       KIND_PROCESS,
        HANDLE_KINDS,
 };
 

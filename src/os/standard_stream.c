@@ -90,8 +90,8 @@ static void standard_close(void *state, int fd, bool clean) {
     standard_restore(state);
 }
 
-static const char *standard_name(void *state) {
-    return ((struct Standard *)state)->name;
+static const char *standard_name(const void *state) {
+    return ((const struct Standard *)state)->name;
 }
 
 /* A read of less than was asked for may have left more: a terminal gives a line at a time. */
