@@ -61,7 +61,8 @@ static char path_entry_type(const PathWork *path, const uv_dirent_t *entry) {
          [UV_DIRENT_LINK] = 'l',    [UV_DIRENT_FIFO] = 'p', [UV_DIRENT_SOCKET] = 's',
          [UV_DIRENT_CHAR] = 'c',    [UV_DIRENT_BLOCK] = 'b'};
     char type = letters[entry->type];
-    return type == '?' ? file_type_at(path->path, entry->name) : type;
+    if (type == '?') type = file_type_at(path->path, entry->name);
+    return type;
 }
 
 static int path_list(PathWork *path) {

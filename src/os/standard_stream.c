@@ -45,7 +45,7 @@ static void standard_restore_all(void) {
 
 static void standard_set_up(void) {
     uv_mutex_init(&lock);
-    atexit(standard_restore_all);
+    (void)atexit(standard_restore_all);
 }
 
 /* A view that shares what the descriptor refers to. */

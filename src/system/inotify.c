@@ -48,29 +48,6 @@ struct WatchTree {
 
 /* --- the watched --- */
 
-static int watch_keep(WatchTree *tree, int number, const char *name) {
-    for (unsigned i = 0; i < tree->count; i++) {
-        Watched *watched = &tree->watched[i];
-        if (watched->number != number) continue;
-        char *copy = strdup(name); /* the same directory, at another name */
-        if (copy == NULL) return UV_ENOMEM;
-        free(watched->name);
-        watched->name = copy;
-        return 0;
-    }
-    if (tree->count == tree->room) {
-        unsigned room = tree->room * 2 + 8;
-        Watched *more = realloc(tree->watched, room * sizeof *more);
-        if (more == NULL) return UV_ENOMEM;
-        tree->watched = more;
-        tree->room = room;
-    }
-    char *copy = strdup(name);
-    if (copy == NULL) return UV_ENOMEM;
-    tree->watched[tree->count++] = (Watched){number, copy};
-    return 0;
-}
-
 static const Watched *watch_find(const WatchTree *tree, int number) {
     for (unsigned i = 0; i < tree->count; i++)
         if (tree->watched[i].number == number) return &tree->watched[i];
@@ -82,13 +59,29 @@ static void watch_drop(WatchTree *tree, unsigned index) {
     tree->watched[index] = tree->watched[--tree->count];
 }
 
-/* The kernel has ended this watch. */
+/* There is no such watch any more. */
 static void watch_ended(WatchTree *tree, int number) {
     for (unsigned i = 0; i < tree->count; i++)
         if (tree->watched[i].number == number) {
             watch_drop(tree, i);
             return;
         }
+}
+
+static int watch_keep(WatchTree *tree, int number, const char *name) {
+    watch_ended(tree, number); /* the same directory had another name */
+    if (tree->count == tree->room) {
+        unsigned room = tree->room * 2 + 8;
+        Watched *more = realloc(tree->watched, room * sizeof *more);
+        if (more == NULL) return UV_ENOMEM;
+        tree->watched = more;
+        tree->room = room;
+    }
+    Watched *watched = &tree->watched[tree->count];
+    *watched = (Watched){number, strdup(name)};
+    if (watched->name == NULL) return UV_ENOMEM;
+    tree->count++;
+    return 0;
 }
 
 /* A directory has been moved away with all below it. */
@@ -232,7 +225,10 @@ static int watch_take_event(WatchTree *tree, const struct inotify_event *event,
         tree->name[0] = '\0';
         return 1;
     }
-    if (event->mask & IN_IGNORED) watch_ended(tree, event->wd);
+    if (event->mask & IN_IGNORED) {
+        watch_ended(tree, event->wd);
+        return 0;
+    }
     const Watched *watched = watch_find(tree, event->wd);
     if (watched == NULL) return 0;
     bool is_own = (event->mask & (IN_DELETE_SELF | IN_MOVE_SELF)) != 0;
