@@ -144,7 +144,7 @@ describe("running out of descriptors", function()
     local listener = arsenal.tcp.listen("127.0.0.1", 0)
     print(select(2, listener:local_address()))
     arsenal.go(function()
-      while listener:stats().pauses == 0 do arsenal.sleep(0.002) end
+      while listener:stats().refused == 0 do arsenal.sleep(0.002) end
       print("exhausted")
       local cpu = os.clock()
       arsenal.sleep(0.3)
@@ -198,7 +198,7 @@ describe("running out of descriptors", function()
         end
         local freed
         arsenal.go(function()
-          while listener:stats().pauses < 2 do arsenal.sleep(0.002) end
+          while listener:stats().refused < 2 do arsenal.sleep(0.002) end
           for _, file in ipairs(hoard) do file:close() end
           freed = arsenal.now()
         end)

@@ -51,7 +51,7 @@ describe("without resources for a watch", function()
           if line == "quit" then listener:close() end
         end)
         print(select(2, listener:local_address()))
-        while listener:stats().pauses < 3 do arsenal.sleep(0.01) end
+        while listener:stats().refused < 3 do arsenal.sleep(0.01) end
         print("paused")
         has_failed:wait()
         plenty()
@@ -80,7 +80,7 @@ describe("without resources for a watch", function()
         local listener = arsenal.tcp.listen("127.0.0.1", 0)
         shortage()
         local selecting = arsenal.go(arsenal.select, { listener })
-        while listener:stats().pauses < 2 do arsenal.sleep(0.01) end
+        while listener:stats().refused < 2 do arsenal.sleep(0.01) end
         plenty()
         local client = assert(arsenal.tcp.connect("127.0.0.1", select(2, listener:local_address())))
         local case, stream = selecting:join()

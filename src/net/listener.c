@@ -102,7 +102,7 @@ static bool accept_is_passing(int status) {
 
 static int accept_begin_pause(Listener *listener) {
     Loop *loop = listener->socket.handle.loop;
-    listener->pauses++;
+    listener->refused++;
     bool is_set = timer_heap_set(&loop->timers, &listener->pause, clock_deadline(loop, PAUSE));
     return is_set ? 0 : UV_ENOMEM;
 }
@@ -241,7 +241,7 @@ static int listener_closing(lua_State *L) {
 static int listener_counts(lua_State *L) {
     const Listener *listener = listener_check(L, 1);
     lua_pushinteger(L, (lua_Integer)listener->accepted);
-    lua_pushinteger(L, (lua_Integer)listener->pauses);
+    lua_pushinteger(L, (lua_Integer)listener->refused);
     return 2;
 }
 

@@ -233,7 +233,7 @@ end
 ---@class arsenal.ListenerStats
 ---@field accepted integer connections so far
 ---@field active integer running handlers of `serve`; with `when = "readable"`, its open connections, also idle ones
----@field pauses integer times that accepting paused because descriptors, watches or memory had run out
+---@field refused integer times that accepting paused because descriptors, watches or memory had run out
 ---@field gone integer handlers of `serve` whose error said only that the peer was gone or silent
 ---@field handshaking? integer of a TLS listener: handshakes under way
 ---@field failed? integer of a TLS listener: handshakes that have failed
@@ -243,12 +243,12 @@ end
 ---@return arsenal.ListenerStats
 ---@nodiscard
 function Listener:stats()
-  local accepted, pauses = core.listener_counts(self)
+  local accepted, refused = core.listener_counts(self)
   local active = 0
   for _, call in pairs(serving[self] or {}) do active = active + call.active() end
   local handshaking, failed, last_failure = core.listener_filtering(self)
   return {
-    accepted = accepted, active = active, pauses = pauses, gone = gone[self] or 0,
+    accepted = accepted, active = active, refused = refused, gone = gone[self] or 0,
     handshaking = handshaking, failed = failed, last_failure = last_failure,
   }
 end

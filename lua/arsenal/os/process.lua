@@ -24,7 +24,7 @@ local outputs <const> = { "stdout", "stderr" }
 ---@param options arsenal.StartOptions
 ---@return arsenal.Process? process
 ---@return string? message
----@return string? code "ENOENT", "EACCES", "EMFILE", another errno's name, "EINVAL" for strings with a NUL; "CLOSED", "BUSY"
+---@return string? code "ENOENT", "EACCES", "EMFILE", "EINVAL", another errno's name; "CLOSED", "BUSY"
 ---@nodiscard
 function process.start(options)
   local settings, wrong = command.split(options, command.start_options)

@@ -130,7 +130,7 @@ return function(listen, connect)
       end
       local stats = listener:stats()
       assert.equal(2, stats.accepted)
-      assert.equal(0, stats.pauses)
+      assert.equal(0, stats.refused)
       for i = 1, 2 do
         clients[i]:close()
         servers[i]:close()
