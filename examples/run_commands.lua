@@ -3,43 +3,29 @@
 --
 --   lua5.4 examples/run_commands.lua [at_once [seconds]] <commands
 --
--- A job runner in small: an error in a task of a group cancels the group, and a cancelled task ends its program and
--- everything that the program has started.
+-- A job runner in small: the first error in arsenal.map cancels its other tasks, and a cancelled task ends its program
+-- and everything that the program has started.
 
 local arsenal = require("arsenal")
 
--- Prints each line of a stream with a prefix.
-local function print_lines(prefix, stream)
-  for line in stream:lines() do print(prefix .. line) end
+local function fail(number, command, reason)
+  error(("[%d] %s: %s"):format(number, command, reason), 0)
 end
 
-local function run_one(number, command)
+local function run_one(command, number)
   local process <close> = arsenal.check(arsenal.process.start {
     "sh", "-c", command, stdin = "null", stderr = "stdout",
   })
-  print_lines(("[%d] "):format(number), process.stdout)
-  local status, message = process:wait()
-  if status ~= 0 then error(("[%d] %s: %s"):format(number, command, message or "exited with status " .. status), 0) end
+  for line in process.stdout:lines() do print(("[%d] %s"):format(number, line)) end
+  local status, killed = process:wait()
+  if status ~= 0 then fail(number, command, killed or "exited with status " .. status) end
 end
 
--- Runs one command within the limit; an error otherwise.
-local function run_limited(number, command, seconds)
-  local _, message = arsenal.timeout(seconds, run_one, number, command)
-  if message then error(("[%d] %s: %s"):format(number, command, message), 0) end
-end
-
--- Runs all commands, at most `at_once` beside each other.
 local function run_all(commands, at_once, seconds)
-  local places = arsenal.semaphore(at_once)
-  arsenal.group(function(group)
-    for number, command in ipairs(commands) do
-      local place = places:acquire()
-      group:go(function()
-        local _ <close> = place
-        run_limited(number, command, seconds)
-      end)
-    end
-  end)
+  arsenal.map(commands, function(command, number)
+    local _, message = arsenal.timeout(seconds, run_one, command, number)
+    if message then fail(number, command, message) end
+  end, { limit = at_once })
 end
 
 local function main(at_once, seconds)
@@ -48,11 +34,11 @@ local function main(at_once, seconds)
   for command in io.lines() do
     if command:find("%S") then commands[#commands + 1] = command end
   end
-  run_all(commands, at_once, seconds)
+  local ok, err = pcall(run_all, commands, at_once, seconds)
+  if ok then return 0 end
+  if arsenal.is_cancelled(err) then error(err, 0) end -- Ctrl-C
+  io.stderr:write(tostring(err), "\n")
+  return 1
 end
 
-local ok, err = xpcall(arsenal.run, function(err) return err end, main, tonumber(arg[1] or 4), tonumber(arg[2] or 3600))
-if not ok then
-  io.stderr:write(tostring(err):match("^[^\n]*"), "\n")
-  os.exit(1, true)
-end
+arsenal.main(main, tonumber(arg[1] or 4), tonumber(arg[2] or 3600))

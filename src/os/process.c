@@ -258,12 +258,12 @@ static int process_close_variable(lua_State *L) {
 
 /* What a standard stream of the child is, until it runs. The options keep the objects. */
 typedef struct Standard {
-    Stream *stream;       /* or NULL */
-    luaL_Stream *file;    /* or NULL */
-    bool is_stdout;       /* stderr: as stdout */
-    int fd;               /* the child's, or -1: null */
-    bool closes;          /* fd is closed when the child has it */
-    int ours;             /* the other end of a pipe, or -1 */
+    Stream *stream;    /* or NULL */
+    luaL_Stream *file; /* or NULL */
+    bool is_stdout;    /* stderr: as stdout */
+    int fd;            /* the child's, or -1: null */
+    bool closes;       /* fd is closed when the child has it */
+    int ours;          /* the other end of a pipe, or -1 */
 } Standard;
 
 typedef struct Start {
@@ -381,7 +381,7 @@ static int process_use_stream(Standard *standard, const Stream *stream, bool chi
 static int process_use_file(Standard *standard, luaL_Stream *file) {
     if (file->closef == NULL) return ARSENAL_CLOSED;
     fflush(file->f);
-    standard->fd = fileno(file->f);
+    standard->fd = descriptor_of_stream(file->f);
     return standard->fd < 0 ? UV_EBADF : 0;
 }
 
