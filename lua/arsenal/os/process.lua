@@ -24,11 +24,7 @@ local outputs <const> = { "stdout", "stderr" }
 ---@param options arsenal.StartOptions
 ---@return arsenal.Process? process
 ---@return string? message
-<<<<<<< HEAD
 ---@return string? code "ENOENT", "EACCES", "EMFILE", "EINVAL", another errno's name; "CLOSED", "BUSY"
-=======
----@return string? code "ENOENT", "EACCES", "EMFILE", another errno's name; "EINVAL" for a NUL; "CLOSED", "BUSY"
->>>>>>> c8ab40a (process: files of Lua's by descriptor.h; the example uses map and main)
 ---@nodiscard
 function process.start(options)
   local settings, wrong = command.split(options, command.start_options)
