@@ -77,9 +77,10 @@ static int watch_keep(WatchTree *tree, int number, const char *name) {
         tree->watched = more;
         tree->room = room;
     }
-    char *copy = strdup(name);
-    if (copy == NULL) return UV_ENOMEM;
-    tree->watched[tree->count++] = (Watched){number, copy};
+    Watched *watched = &tree->watched[tree->count];
+    *watched = (Watched){number, strdup(name)};
+    if (watched->name == NULL) return UV_ENOMEM;
+    tree->count++;
     return 0;
 }
 
