@@ -27,6 +27,7 @@ typedef struct FileJob {
     Buffer input; /* what was read */
     char *room;   /* in it */
     int status;
+    bool has_begun; /* a thread has taken it */
     bool has_failed_to_write;
     int64_t result;
 } FileJob;
@@ -69,6 +70,7 @@ static int64_t file_job_make_step(FileJob *job) {
 
 static void file_job_run(Job *pool_job) {
     FileJob *job = file_job_of(pool_job);
+    job->has_begun = true;
     if (buffer_length(&job->output) > 0) job->status = file_job_write(job);
     buffer_free(&job->output);
     job->has_failed_to_write = job->status != 0;
@@ -78,9 +80,19 @@ static void file_job_run(Job *pool_job) {
 
 /* --- in the loop's thread --- */
 
+/* What a job that no thread has begun was to write is the file's again. */
+static void file_job_give_back(FileJob *job) {
+    buffer_free(&job->file->output);
+    job->file->output = job->output;
+    job->output = (Buffer){0};
+}
+
 static void file_job_free(Job *pool_job) {
     FileJob *job = file_job_of(pool_job);
-    if (job->file == NULL) file_rescue(job->fd, &job->output, job->back);
+    if (job->file == NULL)
+        file_rescue(job->fd, &job->output, job->back);
+    else if (!job->has_begun)
+        file_job_give_back(job);
     buffer_free(&job->input);
     buffer_free(&job->output);
     free(job);
@@ -175,18 +187,9 @@ int file_call_resume(lua_State *L) {
     return file_call_on_turn(L, file, call, task);
 }
 
-/* A job that no thread has begun is taken back. */
+/* A job that no thread has begun is taken back. Any other is the thread's, and is not touched. */
 static void file_take_back(File *file) {
-    FileJob *job = file->job;
-    Buffer output = job->output;
-    job->output = (Buffer){0};
-    if (thread_pool_withdraw(&job->job)) {
-        file->job = NULL;
-        buffer_free(&file->output);
-        file->output = output;
-    } else {
-        job->output = output;
-    }
+    if (thread_pool_withdraw(&file->job->job)) file->job = NULL;
 }
 
 void file_call_forget(Task *task) {
@@ -242,13 +245,12 @@ int file_step(lua_State *L, File *file, const FileCall *call, FileStep step, int
     FileJob *job = file_job_new(file, step, size, whence);
     if (job == NULL) return file_call_fail(L, file, call, UV_ENOMEM);
     job->output = file->output;
+    file->output = (Buffer){0};
     int status = thread_pool_submit(task->loop, &job->job);
     if (status != 0) {
-        job->output = (Buffer){0};
         file_job_free(&job->job);
         return file_call_fail(L, file, call, status);
     }
-    file->output = (Buffer){0};
     file->job = job;
     waiter_join(&task->waiter, &file->waiting, &task->loop->external_waiters);
     return task_wait(L, task, &call->wait, file);
