@@ -18,7 +18,6 @@
 
 #ifdef __APPLE__
 #define TCP_KEEPIDLE TCP_KEEPALIVE
-#define MSG_NOSIGNAL 0 /* SIGPIPE is ignored: see core.c */
 #endif
 
 #ifdef __linux__
