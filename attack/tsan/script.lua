@@ -46,9 +46,31 @@ local function use_signals()
   arsenal.select({ signal }, 0.002)
 end
 
+-- Computes for ever. The thread sanitizer lets a signal through only where memory is allocated, among other places.
+local function compute()
+  while true do local _ = {} end
+end
+
+-- Workers: one that ends, one that fails, one that computes until it is cancelled, and two that start others.
+local function use_workers(group)
+  local numbers = { 1, 2, { 3 } }
+  numbers.itself = numbers
+  group:worker(function(values) return values, ("x"):rep(5000) end, numbers)
+  local failing = arsenal.worker(function() error({ "a table" }) end)
+  local computing = group:worker(compute)
+  pcall(failing.join, failing)
+  arsenal.workers(2, function(index)
+    local inner = require("arsenal")
+    inner.sleep(0.001 * index)
+    inner.worker(function() return 1 end):join()
+  end)
+  computing:cancel()
+end
+
 local function main()
   arsenal.group(function(group)
     group:go(use_names, group)
+    group:go(use_workers, group)
     group:go(use_signals)
     group:go(use_tcp, group)
     use_tls(group)
@@ -63,5 +85,7 @@ if round % 2 == 0 then
   for _ = 1, 3 do arsenal.go(arsenal.dns.resolve, "localhost") end
   arsenal.go(arsenal.sleep, 60)
   arsenal.go(function() arsenal.signal("SIGINT"):wait() end)
+  arsenal.worker(function() require("arsenal").sleep(60) end)
+  arsenal.worker(compute)
   pcall(arsenal.run_once, 0)
 end

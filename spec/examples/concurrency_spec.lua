@@ -1,5 +1,6 @@
--- examples/pipeline.lua, worker_pool.lua, happy_path_timeout.lua, as a user runs them.
+-- examples/pipeline.lua, worker_pool.lua, happy_path_timeout.lua, echo_workers.lua, as a user runs them.
 
+local arsenal = require("arsenal")
 local child = require("spec.kit.child")
 local kit = require("spec.kit")
 
@@ -80,4 +81,25 @@ describe("examples/happy_path_timeout.lua", function()
     assert.matches("connection refused", result.err)
     assert(one)
   end))
+end)
+
+describe("examples/echo_workers.lua", function()
+  for _, way in ipairs { "own", "shared" } do
+    it(("echoes, with a listener that is %s"):format(way), inside(function()
+      local program <close> = child.lua("dofile('examples/echo_workers.lua')", nil, "127.0.0.1", 0, way)
+      local port = math.tointeger(program:expect("on 127.0.0.1:(%d+)"))
+      for round = 1, 4 do
+        local stream
+        kit.turn_until(function() -- its workers have begun to listen
+          stream = arsenal.tcp.connect("127.0.0.1", port)
+          return stream
+        end)
+        stream:send("hello ", round, "\n")
+        assert.equal("hello " .. round, stream:recv_line())
+        stream:close()
+      end
+      program:signal("INT")
+      assert.is_not_equal(0, program:finish().status)
+    end))
+  end
 end)

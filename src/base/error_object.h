@@ -27,7 +27,7 @@ void error_object_set_where(lua_State *L, int level);
 int error_object_concat(
     lua_State *L); /* the metamethod __concat of error objects and cancellations */
 
-bool error_object_is(lua_State *L, int index);  /* whether the value there is an error object */
+bool error_object_is(lua_State *L, int index); /* whether the value there is an error object */
 void error_object_set_metatable(lua_State *L); /* [-0, +0] makes the table on top one */
 
 void error_object_open(lua_State *L); /* [-0, +0]; adds its functions to the table on top */

@@ -14,7 +14,6 @@ void exit_open(lua_State *L);
 void notice_open(lua_State *L);
 void fd_wait_open(lua_State *L);
 void future_open(lua_State *L);
-void group_open(lua_State *L);
 void dns_open(lua_State *L);
 void idle_streams_open(lua_State *L);
 void signal_open(lua_State *L);
@@ -30,6 +29,10 @@ void unix_datagram_open(lua_State *L);
 void passing_open(lua_State *L);
 void receive_open(lua_State *L);
 void send_open(lua_State *L);
-void start_tls_open(lua_State *L);
+void blocking_open(lua_State *L);
+void move_datagram_open(lua_State *L);
+void move_stream_open(lua_State *L);
+void share_listener_open(lua_State *L);
+void worker_open(lua_State *L);
 
 #endif

@@ -13,6 +13,12 @@
 */
 int run_outside(lua_State *L);
 
+/*
+** [fn, ...] -> the task's object: runs fn as the first task, and the loop until every
+** task has ended. Raises what has ended that early, such as a deadlock; not an error of fn.
+*/
+struct TaskObject *run_all(lua_State *L, Loop *loop);
+
 void run_open(lua_State *L); /* [-0, +0] adds its functions to the table on top */
 
 #endif

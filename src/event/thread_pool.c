@@ -14,7 +14,7 @@ static uv_once_t once = UV_ONCE_INIT;
 static uv_mutex_t lock; /* guards all below */
 static uv_cond_t work_came;
 static Job *first, *last; /* the queue: jobs that have not started */
-static unsigned threads, idle, queued;
+static unsigned threads, idle, queued, long_running;
 static int setup_status;
 
 static const char pool_key;
@@ -55,11 +55,16 @@ static void thread_pool_enqueue(Job *job) {
     uv_cond_signal(&work_came);
 }
 
+/* The first job that may start, or NULL: long ones leave threads for others. */
 static Job *thread_pool_dequeue(void) {
-    Job *job = first;
-    first = job->next;
-    if (first == NULL) last = NULL;
+    Job *previous = NULL, *job = first;
+    for (; job != NULL && job->is_long && long_running >= THREAD_POOL_LONG; job = job->next)
+        previous = job;
+    if (job == NULL) return NULL;
+    *(previous == NULL ? &first : &previous->next) = job->next;
+    if (last == job) last = previous;
     queued--;
+    long_running += job->is_long;
     return job;
 }
 
@@ -95,15 +100,17 @@ static void thread_pool_serve(void *unused) {
     (void)unused;
     uv_mutex_lock(&lock);
     for (;;) {
+        Job *job;
         idle++;
-        while (first == NULL)
+        while ((job = thread_pool_dequeue()) == NULL)
             uv_cond_wait(&work_came, &lock);
         idle--;
-        Job *job = thread_pool_dequeue();
+        bool is_long = job->is_long;
         uv_mutex_unlock(&lock);
         job->run(job);
         inbox_post(job->inbox, &job->message);
         uv_mutex_lock(&lock);
+        long_running -= is_long;
     }
 }
 

@@ -7,12 +7,16 @@
 
 #include "event/inbox.h"
 
-enum { THREAD_POOL_THREADS = 16 }; /* at most, for the whole process */
+enum {
+    THREAD_POOL_THREADS = 16, /* at most, for the whole process */
+    THREAD_POOL_LONG = 12,    /* of these, at most so many have long jobs */
+};
 
 typedef struct Job {
     void (*run)(struct Job *job);  /* in a thread: touches nothing but the job */
     void (*done)(struct Job *job); /* in the loop's thread, unless it was forgotten */
     void (*free)(struct Job *job); /* the last call, in any thread */
+    bool is_long;                  /* it may take for ever, as what a program asks for may */
     Loop *loop;                    /* that it was submitted to */
 
     /* the thread pool's own */

@@ -79,7 +79,8 @@ bool manifest_leaves_out(lua_State *L, TableKind kind, int index) {
            strcmp(lua_tostring(L, index), "object") == 0;
 }
 
-bool manifest_is_globals(lua_State *L, int index) {
+bool manifest_is_globals(lua_State *L, int index, const char *name) {
+    if (strcmp(name, "_ENV") == 0) return true;
     index = lua_absindex(L, index);
     lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_GLOBALS);
     bool is = lua_rawequal(L, -1, index);

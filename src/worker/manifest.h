@@ -48,6 +48,10 @@ TableKind manifest_table_kind(lua_State *L, int index);
 /* Whether the field with the key at `index` stays behind: the object that an error is of. */
 bool manifest_leaves_out(lua_State *L, TableKind kind, int index);
 
-bool manifest_is_globals(lua_State *L, int index); /* whether it is the table of global variables */
+/*
+** Whether the upvalue at `index`, which is no function, stands for the global variables. One that is
+** called _ENV does, also where a program has given a function an environment of its own.
+*/
+bool manifest_is_globals(lua_State *L, int index, const char *name);
 
 #endif

@@ -110,11 +110,11 @@ static void pack_value(Packer *packer, int index) {
     }
 }
 
-static void pack_upvalue(Packer *packer, int index) {
+static void pack_upvalue(Packer *packer, int index, const char *name) {
     lua_State *L = packer->L;
     if (lua_isfunction(L, index)) {
         pack_value(packer, index);
-    } else if (manifest_is_globals(L, index)) {
+    } else if (manifest_is_globals(L, index, name)) {
         pack_tag(packer, VALUE_GLOBALS);
     } else if (by_name_find_module(L, index)) {
         pack_tag(packer, VALUE_MODULE);
@@ -202,8 +202,9 @@ static void pack_entries(Packer *packer, int table) {
 
 static void pack_upvalues(Packer *packer, int function) {
     lua_State *L = packer->L;
-    for (int i = 1; lua_getupvalue(L, function, i) != NULL; i++) {
-        pack_upvalue(packer, lua_gettop(L));
+    const char *name;
+    for (int i = 1; (name = lua_getupvalue(L, function, i)) != NULL; i++) {
+        pack_upvalue(packer, lua_gettop(L), name);
         lua_pop(L, 1);
     }
 }
@@ -312,6 +313,10 @@ Parcel *parcel_pack(lua_State *L, int first, int count, const char *what) {
 
 int parcel_count(const Parcel *parcel) {
     return parcel->count;
+}
+
+bool parcel_has_objects(const Parcel *parcel) {
+    return parcel->cargos > 0;
 }
 
 void parcel_free(Parcel *parcel) {

@@ -7,6 +7,7 @@
 #define ARSENAL_WORKER_PARCEL_H
 
 #include <lua.h>
+#include <stdbool.h>
 
 typedef struct Parcel Parcel;
 
@@ -23,6 +24,8 @@ typedef struct Parcel Parcel;
 Parcel *parcel_pack(lua_State *L, int first, int count, const char *what);
 
 int parcel_count(const Parcel *parcel); /* how many values it has */
+bool parcel_has_objects(
+    const Parcel *parcel); /* whether there are sockets or the like among them */
 
 /*
 ** [-0, +count] Pushes the values. They may be pushed once. If that raises an error,

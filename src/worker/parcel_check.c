@@ -84,11 +84,12 @@ static void check_table(lua_State *L, Manifest *manifest, int table, uint32_t nu
     }
 }
 
-static bool check_accepts_upvalue(lua_State *L, Manifest *manifest, int index, uint32_t holder) {
+static bool check_accepts_upvalue(lua_State *L, Manifest *manifest, int index, uint32_t holder,
+                                  const char *name) {
     if (lua_isfunction(L, index)) return check_accepts(L, manifest, index, holder);
     manifest->size += TAG;
+    if (manifest_is_globals(L, index, name)) return true;
     if (!lua_istable(L, index)) return false;
-    if (manifest_is_globals(L, index)) return true;
     if (!by_name_find_module(L, index)) return false;
     manifest->size += INDEX + lua_rawlen(L, -1);
     lua_pop(L, 1);
@@ -104,9 +105,10 @@ static int check_count_bytes(lua_State *L, const void *bytes, size_t size, void 
 static void check_closure(lua_State *L, Manifest *manifest, int function, uint32_t number) {
     manifest->size += FUNCTION;
     lua_dump(L, check_count_bytes, manifest, false);
-    for (int i = 1; lua_getupvalue(L, function, i) != NULL; i++) {
+    const char *name;
+    for (int i = 1; (name = lua_getupvalue(L, function, i)) != NULL; i++) {
         int upvalue = lua_gettop(L);
-        if (!check_accepts_upvalue(L, manifest, upvalue, number))
+        if (!check_accepts_upvalue(L, manifest, upvalue, number, name))
             misfit_refuse(L, manifest, upvalue, &(Place){.holder = number, .upvalue = i});
         lua_pop(L, 1);
     }
