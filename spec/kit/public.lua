@@ -43,7 +43,7 @@ public.classes = {
 for _, class in ipairs(public.classes) do public.classes[class.name] = class end
 
 -- Metatables of C with methods that only arsenal's own Lua calls, by their __name.
-local internal = { ["arsenal.idle_streams"] = true, ["arsenal.openssl.session"] = true }
+local internal = { ["arsenal.idle_streams"] = true, ["arsenal.openssl.session"] = true, worker = true }
 
 local function close(object)
   local closing = getmetatable(object)

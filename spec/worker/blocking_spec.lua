@@ -36,7 +36,10 @@ describe("arsenal.blocking", function()
     local done = 0
     arsenal.group(function(group)
       for _ = 1, 40 do
-        group:go(function() done = done + arsenal.blocking(function() return 1 end) end)
+        group:go(function()
+          local one = arsenal.blocking(function() return 1 end)
+          done = done + one
+        end)
       end
     end)
     assert.equal(40, done)

@@ -8,7 +8,6 @@
 #include "base/container_of.h"
 #include "base/error.h"
 #include "event/run.h"
-#include "event/signal_watch.h"
 #include "event/thread_pool.h"
 #include "kernel/traceback.h"
 #include "kernel/wait.h"
@@ -19,26 +18,31 @@
 #include <stdlib.h>
 
 typedef struct BlockingState {
-    lua_State *L; /* NULL: not made yet */
-    Environment *environment;
-    bool is_broken; /* it has run out of memory */
+    lua_State *L;
     struct BlockingState *next;
 } BlockingState;
 
-/* The states of a loop that serve no call. */
+/* The states of a loop that serve no call. The loop and each call hold them. */
+typedef struct BlockingStates {
+    atomic_uint holders;
+    uv_mutex_t lock; /* guards what follows */
+    BlockingState *idle;
+    bool is_closed; /* the loop is */
+} BlockingStates;
+
 typedef struct BlockingPart {
     LoopPart part;
-    BlockingState *idle;
+    BlockingStates *states;
 } BlockingPart;
 
 /* One call. The job and the Lua object of the call hold it. */
 typedef struct Blocking {
     Job job;
     atomic_uint holders;
-    BlockingState *state; /* NULL once it was given back */
+    BlockingStates *states;
+    Environment *environment;
     Call call;
     WaitQueue waiters; /* the task that has made the call */
-    bool is_done;
 } Blocking;
 
 static const char part_key;
@@ -50,53 +54,82 @@ static Blocking *blocking_of(Job *job) {
 
 /* --- states --- */
 
-static void blocking_free_state(BlockingState *state) {
-    if (state == NULL) return;
-    if (state->L != NULL) lua_close(state->L);
-    environment_free(state->environment);
-    free(state);
+static void blocking_close_states(BlockingState *state) {
+    for (BlockingState *next; state != NULL; state = next) {
+        next = state->next;
+        lua_close(state->L);
+        free(state);
+    }
 }
 
-static void blocking_close_part(LoopPart *part, Loop *loop) {
-    BlockingPart *states = container_of(part, BlockingPart, part);
-    (void)loop;
-    for (BlockingState *state = states->idle, *next; state != NULL; state = next) {
-        next = state->next;
-        blocking_free_state(state);
-    }
+static void blocking_release_states(BlockingStates *states) {
+    if (atomic_fetch_sub(&states->holders, 1) > 1) return;
+    uv_mutex_destroy(&states->lock);
     free(states);
 }
 
-/* An idle state, or a new one; NULL: no memory. The upvalue is what opens the core. */
-static BlockingState *blocking_take_state(lua_State *L, BlockingPart *states) {
-    BlockingState *state = states->idle;
-    if (state != NULL) {
-        states->idle = state->next;
-        return state;
+static void blocking_close_part(LoopPart *part, Loop *loop) {
+    BlockingStates *states = container_of(part, BlockingPart, part)->states;
+    (void)loop;
+    if (states != NULL) {
+        uv_mutex_lock(&states->lock);
+        BlockingState *idle = states->idle;
+        states->idle = NULL;
+        states->is_closed = true;
+        uv_mutex_unlock(&states->lock);
+        blocking_close_states(idle);
+        blocking_release_states(states);
     }
-    state = calloc(1, sizeof *state);
-    if (state == NULL) return NULL;
-    state->environment = environment_new(L, lua_tocfunction(L, lua_upvalueindex(1)));
-    if (state->environment != NULL) return state;
-    free(state);
-    return NULL;
+    free(container_of(part, BlockingPart, part));
 }
 
-static void blocking_give_back(Blocking *blocking) {
-    BlockingPart *states = loop_part(blocking->job.loop, &part_key);
-    if (blocking->state->is_broken || blocking->state->L == NULL) return;
-    blocking->state->next = states->idle;
-    states->idle = blocking->state;
-    blocking->state = NULL;
+/* The loop's states; NULL: no memory. */
+static BlockingStates *blocking_states_of(Loop *loop) {
+    BlockingPart *part = loop_need_part(loop, &part_key, sizeof *part, blocking_close_part);
+    if (part == NULL || part->states != NULL) return part == NULL ? NULL : part->states;
+    BlockingStates *states = calloc(1, sizeof *states);
+    if (states == NULL || uv_mutex_init(&states->lock) != 0) {
+        free(states);
+        return NULL;
+    }
+    atomic_init(&states->holders, 1);
+    part->states = states;
+    return states;
 }
 
 /* --- in the pool's thread --- */
 
+static BlockingState *blocking_take_idle(BlockingStates *states) {
+    uv_mutex_lock(&states->lock);
+    BlockingState *state = states->idle;
+    if (state != NULL) states->idle = state->next;
+    uv_mutex_unlock(&states->lock);
+    return state;
+}
+
+static void blocking_give_back(BlockingStates *states, BlockingState *state) {
+    uv_mutex_lock(&states->lock);
+    bool is_closed = states->is_closed;
+    state->next = is_closed ? NULL : states->idle;
+    if (!is_closed) states->idle = state;
+    uv_mutex_unlock(&states->lock);
+    if (is_closed) blocking_close_states(state);
+}
+
 /* (environment) */
 static int blocking_set_up(lua_State *L) {
     environment_set_up(L, lua_touserdata(L, 1));
-    if (!signal_watch_exempt(loop_of(L))) return luaL_error(L, "not enough memory");
     return 0;
+}
+
+/* Makes of an error a list of it and its traceback. */
+static int blocking_handle_error(lua_State *L) {
+    lua_createtable(L, 2, 0);
+    lua_pushvalue(L, 1);
+    lua_rawseti(L, -2, 1);
+    luaL_traceback(L, L, NULL, 1);
+    lua_rawseti(L, -2, 2);
+    return 1;
 }
 
 /* (call) */
@@ -115,40 +148,60 @@ static int blocking_call(lua_State *L, lua_CFunction function, const void *argum
     return lua_pcall(L, 1, 0, handler);
 }
 
-/* Returns the status of the call. An error is on top then. */
-static int blocking_serve(lua_State *L, const BlockingState *state, Call *call, bool is_new) {
-    if (is_new) {
-        int status = blocking_call(L, blocking_set_up, state->environment, 0);
-        if (status != LUA_OK) return status;
+/* A state that `require` finds modules in; NULL: no memory. */
+static BlockingState *blocking_new_state(const Environment *environment) {
+    BlockingState *state = calloc(1, sizeof *state);
+    if (state == NULL) return NULL;
+    state->L = luaL_newstate();
+    if (state->L != NULL && blocking_call(state->L, blocking_set_up, environment, 0) == LUA_OK)
+        return state;
+    if (state->L != NULL) lua_close(state->L);
+    free(state);
+    return NULL;
+}
+
+/* [-1, +2] the error and the traceback of the list on top; without memory there is no list. */
+static void blocking_push_failure(lua_State *L) {
+    if (!lua_istable(L, -1)) {
+        lua_pushnil(L);
+        return;
     }
-    lua_pushcfunction(L, traceback_handler);
-    return blocking_call(L, blocking_run_entry, call, lua_gettop(L));
+    lua_rawgeti(L, -1, 1);
+    lua_rawgeti(L, -2, 2);
+    lua_remove(L, -3);
+}
+
+/* Returns whether the state can serve other calls. */
+static bool blocking_serve(lua_State *L, Call *call) {
+    lua_settop(L, 0);
+    lua_pushcfunction(L, blocking_handle_error);
+    int status = blocking_call(L, blocking_run_entry, call, 1);
+    if (status != LUA_OK) {
+        blocking_push_failure(L);
+        call_failed(L, call);
+    }
+    lua_settop(L, 0);
+    return status != LUA_ERRMEM;
 }
 
 static void blocking_run(Job *job) {
     Blocking *blocking = blocking_of(job);
-    BlockingState *state = blocking->state;
-    bool is_new = state->L == NULL;
-    lua_State *L = is_new ? luaL_newstate() : state->L;
-    if (L == NULL) return;
-    state->L = L;
-    int status = blocking_serve(L, state, &blocking->call, is_new);
-    state->is_broken = status == LUA_ERRMEM;
-    if (status != LUA_OK) {
-        if (is_new && lua_gettop(L) == 1)
-            lua_pushnil(L); /* it could not be set up */
-        else
-            traceback_push(L);
-        call_failed(L, &blocking->call);
-    }
-    lua_settop(L, 0);
+    BlockingState *state = blocking_take_idle(blocking->states);
+    if (state == NULL) state = blocking_new_state(blocking->environment);
+    if (state == NULL) return; /* the outcome is that there is no memory */
+    state->next = NULL;
+    if (blocking_serve(state->L, &blocking->call))
+        blocking_give_back(blocking->states, state);
+    else
+        blocking_close_states(state);
 }
 
 /* --- its memory --- */
 
 static void blocking_release(Blocking *blocking) {
     if (atomic_fetch_sub(&blocking->holders, 1) > 1) return;
-    blocking_free_state(blocking->state);
+    blocking_release_states(blocking->states);
+    environment_free(blocking->environment);
     call_free(&blocking->call);
     free(blocking);
 }
@@ -167,10 +220,7 @@ static int blocking_gc(lua_State *L) {
 /* --- in the loop's thread --- */
 
 static void blocking_done(Job *job) {
-    Blocking *blocking = blocking_of(job);
-    blocking->is_done = true;
-    blocking_give_back(blocking);
-    wait_queue_wake(&blocking->waiters, 0);
+    wait_queue_wake(&blocking_of(job)->waiters, 0);
 }
 
 static int blocking_step(lua_State *L);
@@ -200,8 +250,12 @@ static int blocking_step(lua_State *L) {
     return traceback_rethrow(L);
 }
 
-/* [-0, +1] an object for the call of the entry at index 1 and its arguments. NULL: [-0, +3] one cannot cross. */
-static Blocking *blocking_new(lua_State *L, BlockingPart *states) {
+/*
+** [-0, +1] pushes an object for the call of the entry at index 1 with its arguments.
+** NULL: one cannot cross now, and nil, message, code were pushed. The upvalue is what
+** opens the core.
+*/
+static Blocking *blocking_new(lua_State *L, BlockingStates *states) {
     int count = lua_gettop(L);
     Blocking **box = lua_newuserdatauv(L, sizeof *box, 0);
     *box = NULL;
@@ -209,17 +263,21 @@ static Blocking *blocking_new(lua_State *L, BlockingPart *states) {
     Parcel *entry = parcel_pack(L, 1, count, NULL);
     if (entry == NULL) return NULL;
     Blocking *blocking = calloc(1, sizeof *blocking);
-    if (blocking != NULL) blocking->state = blocking_take_state(L, states);
-    if (blocking == NULL || blocking->state == NULL) {
+    Environment *environment = environment_new(L, lua_tocfunction(L, lua_upvalueindex(1)));
+    if (blocking == NULL || environment == NULL) {
         parcel_free(entry);
+        environment_free(environment);
         free(blocking);
         luaL_error(L, "not enough memory");
         return NULL;
     }
-    blocking->call.entry = entry;
-    blocking->job =
-        (Job){.run = blocking_run, .done = blocking_done, .free = blocking_free, .is_long = true};
     atomic_init(&blocking->holders, 1);
+    atomic_fetch_add(&states->holders, 1);
+    blocking->states = states;
+    blocking->environment = environment;
+    blocking->call.entry = entry;
+    blocking->job = (Job){
+        .run = blocking_run, .done = blocking_done, .free = blocking_free, .is_long = true};
     *box = blocking;
     return blocking;
 }
@@ -233,7 +291,7 @@ static int blocking_function(lua_State *L) {
     call_check_entry(L, 1);
     Task *task = task_enter(L, loop);
     if (task == NULL) return run_outside(L);
-    BlockingPart *states = loop_need_part(loop, &part_key, sizeof *states, blocking_close_part);
+    BlockingStates *states = blocking_states_of(loop);
     if (states == NULL) return luaL_error(L, "not enough memory");
     Blocking *blocking = blocking_new(L, states);
     if (blocking == NULL) return 3;

@@ -110,7 +110,6 @@ static void environment_set_string(lua_State *L, const char *name, const char *v
 void environment_set_up(lua_State *L, const Environment *environment) {
     int top = lua_gettop(L);
     luaL_openlibs(L);
-    luaL_requiref(L, "arsenal.core", environment->open_core, false);
     lua_getfield(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
     lua_getfield(L, -1, LUA_LOADLIBNAME);
     environment_set_string(L, "path", environment->path);
@@ -120,5 +119,7 @@ void environment_set_up(lua_State *L, const Environment *environment) {
         lua_pushcfunction(L, environment->preloads[i].open);
         lua_setfield(L, -2, environment->preloads[i].name);
     }
+    lua_pushcfunction(L, environment->open_core);
+    lua_setfield(L, -2, "arsenal.core");
     lua_settop(L, top);
 }

@@ -116,6 +116,10 @@ static void unpack_table_header(Unpacker *unpacker, int tag) {
     uint32_t list = unpack_index(unpacker), others = unpack_index(unpacker);
     if (list > INT_MAX) list = INT_MAX;
     if (others > INT_MAX) others = INT_MAX;
+    if (tag != HEADER_TABLE) {
+        by_name_push_module(unpacker->L, "arsenal.core"); /* which makes the metatables */
+        lua_pop(unpacker->L, 1);
+    }
     lua_createtable(unpacker->L, (int)list, (int)others);
     if (tag == HEADER_ERROR) error_object_set_metatable(unpacker->L);
     if (tag == HEADER_CANCELLATION) cancellation_set_metatable(unpacker->L);

@@ -12,6 +12,7 @@
 #include "kernel/task_object.h"
 #include "kernel/task_result.h"
 #include "kernel/traceback.h"
+#include "worker/by_name.h"
 
 #include <stdlib.h>
 
@@ -58,6 +59,7 @@ static void state_hook(lua_State *L, lua_Debug *event) {
 static int state_open(lua_State *L) {
     WorkerThread *thread = lua_touserdata(L, 1);
     environment_set_up(L, thread->environment);
+    by_name_push_module(L, "arsenal.core");
     Loop *loop = loop_of(L);
     StatePart *part = loop_need_part(loop, &state_key, sizeof *part, state_close_part);
     if (part == NULL || !signal_watch_exempt(loop) || inbox_of(loop) == NULL)
