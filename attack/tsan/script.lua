@@ -67,10 +67,37 @@ local function use_workers(group)
   computing:cancel()
 end
 
+-- Answers one line on a connection that moves here, and sends it back.
+local function answer(stream)
+  stream:send(stream:recv_line(), "\n")
+  return stream
+end
+
+-- Connections that move to a worker and back, between two lines and in the middle of their bytes.
+local function use_moves(group)
+  for _, family in ipairs({ "tcp", "tls" }) do
+    local of_server = family == "tls" and { cert = certificate } or nil
+    local listener <close> = assert(arsenal[family].listen("127.0.0.1", 0, of_server))
+    local _, port = listener:local_address()
+    local accepting = group:go(listener.accept, listener)
+    local options = family == "tls" and { ca_file = certificate, server_name = "localhost" } or nil
+    local client <close> = assert(arsenal[family].connect("127.0.0.1", port, options))
+    local server = assert(accepting:join())
+    client:send("one\ntwo\nthree\n")
+    for _ = 1, 2 do
+      server = arsenal.worker(answer, server):join()
+      client:recv_line()
+    end
+    server = arsenal.blocking(answer, server)
+    server:close()
+  end
+end
+
 local function main()
   arsenal.group(function(group)
     group:go(use_names, group)
     group:go(use_workers, group)
+    group:go(use_moves, group)
     group:go(use_signals)
     group:go(use_tcp, group)
     use_tls(group)

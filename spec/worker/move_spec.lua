@@ -73,10 +73,10 @@ for family, pair in pairs(FAMILIES) do
       local data = kit.random_bytes(kit.bytes(1000000), 1)
       local sender = arsenal.go(client.send, client, data)
       local received = {}
+      local function receive(stream, size) return stream, stream:recv_exactly(size) end
       for position = 1, #data, 77777 do
-        local size, part = math.min(77777, #data - position + 1), nil
-        server, part = arsenal.worker(function(stream, n) return stream, stream:recv_exactly(n) end, server, size):join()
-        received[#received + 1] = part
+        local size = math.min(77777, #data - position + 1)
+        server, received[#received + 1] = arsenal.worker(receive, server, size):join()
       end
       sender:join()
       kit.same_bytes(data, table.concat(received))

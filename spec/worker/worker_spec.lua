@@ -300,7 +300,9 @@ describe("the end of a program with workers", function()
     ["os.exit(3)"] = { 3, "started() os.exit(3)" },
     ["os.exit(4, true) in a task"] = { 4, "arsenal.run(function() arsenal.sleep(0.02) os.exit(4, true) end)" },
     ["os.exit(5) in a worker"] = { 5, "arsenal.worker(function() os.exit(5) end) arsenal.run(arsenal.sleep, 60)" },
-    ["os.exit(6, true) in a worker"] = { 6, "arsenal.worker(function() os.exit(6, true) end) arsenal.run(arsenal.sleep, 60)" },
+    ["os.exit(6, true) in a worker"] = {
+      6, "arsenal.worker(function() os.exit(6, true) end) arsenal.run(arsenal.sleep, 60)",
+    },
     ["an error in main"] = { 1, "arsenal.run(function() arsenal.sleep(0.02) error('the end') end)" },
     ["arsenal.stop"] = { 0, "arsenal.run(function() arsenal.sleep(0.02) arsenal.stop() end)" },
   }

@@ -276,8 +276,8 @@ static Blocking *blocking_new(lua_State *L, BlockingStates *states) {
     blocking->states = states;
     blocking->environment = environment;
     blocking->call.entry = entry;
-    blocking->job = (Job){
-        .run = blocking_run, .done = blocking_done, .free = blocking_free, .is_long = true};
+    blocking->job =
+        (Job){.run = blocking_run, .done = blocking_done, .free = blocking_free, .is_long = true};
     *box = blocking;
     return blocking;
 }
