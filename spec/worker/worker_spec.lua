@@ -319,8 +319,8 @@ describe("the end of a program with workers", function()
     local program <close> = child.lua([[
       print(pcall(arsenal.run, function()
         arsenal.workers(2, function()
-          local _ <close> = setmetatable({}, { __close = function() print("closed") end })
-          print("ready")
+          local _ <close> = setmetatable({}, { __close = function() io.write("closed\n") end })
+          io.write("ready\n")
           require("arsenal").sleep(60)
         end)
       end))
@@ -335,8 +335,15 @@ describe("the end of a program with workers", function()
 
   it("waits five seconds for one that blocks in C, and names it", function()
     local result = child.run_lua([[
-      arsenal.worker(function() os.execute("exec sleep 8 >/dev/null 2>&1") end)
-      for _ = 1, 20 do arsenal.run_once(0.001) end
+      local path = os.tmpname()
+      arsenal.worker(function(name)
+        os.execute("echo >" .. name .. "; exec sleep 8 >/dev/null 2>&1")
+      end, path)
+      repeat
+        arsenal.run_once(0.001)
+        local file <close> = io.open(path)
+      until file:read(1) -- it blocks now
+      os.remove(path)
     ]])
     assert.equal(0, result.status, result.err)
     assert.is_truthy(result.err:find("a function in C blocks there", 1, true), result.err)
