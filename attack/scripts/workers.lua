@@ -1,0 +1,25 @@
+-- What crosses to a worker is packed and, as the worker is cancelled before it starts, dropped again: a thread would
+-- not find the memory of this one.
+
+local arsenal = require("arsenal")
+
+local function entry(value) return value, print, arsenal.now() end
+
+local function main()
+  local listener <close> = assert(arsenal.tcp.listen("127.0.0.1", 0))
+  local socket <close> = assert(arsenal.udp.bind("127.0.0.1", 0))
+  local connecting = arsenal.go(arsenal.tcp.connect, listener:local_address())
+  local server <close> = assert(arsenal.timeout(0.5, listener.accept, listener)) -- there may be no memory to connect
+  local client <close> = assert(connecting:join())
+  assert(client:send("unread\nmore\n"))
+  assert(server:recv_line() == "unread")
+  local value = { 1, 2.5, "text", ("x"):rep(5000), { true, entry } }
+  value.itself = value
+  local worker = assert(arsenal.worker(entry, value, server, socket, listener))
+  worker:cancel()
+  assert(select(3, worker:join()) == "CANCELLED")
+  assert(select(3, server:recv()) == "CLOSED")
+  assert(not pcall(arsenal.worker, entry, { { coroutine.create(print) } }))
+end
+
+return { main = main }
