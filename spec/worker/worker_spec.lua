@@ -1,6 +1,7 @@
 -- Workers: tasks in threads of their own.
 
 local arsenal = require("arsenal")
+local certificates = require("spec.kit.certificates")
 local child = require("spec.kit.child")
 local kit = require("spec.kit")
 local assert = require("luassert")
@@ -314,6 +315,31 @@ describe("the end of a program with workers", function()
       assert.equal(ending[1], result.status, result.err)
     end)
   end
+
+  it("by os.exit harms no worker that uses TLS", function()
+    local files = certificates.of("localhost")
+    for _ = 1, 5 do
+      local result = child.run_lua([[
+        local function talk(_, cert, key, ca_file)
+          local arsenal = require("arsenal")
+          local listener = assert(arsenal.tls.listen("127.0.0.1", 0, { cert = cert, key = key }))
+          arsenal.go(listener.serve, listener, function(stream) stream:send(stream:recv()) end)
+          local port = select(2, listener:local_address())
+          while true do
+            local stream <close> = assert(arsenal.tls.connect("127.0.0.1", port, { ca_file = ca_file }))
+            stream:send("x")
+            stream:recv()
+          end
+        end
+        arsenal.go(arsenal.workers, 2, talk, ...)
+        arsenal.run(function()
+          arsenal.sleep(0.1)
+          os.exit(3)
+        end)
+      ]], {}, files.cert, files.key, certificates.trusted())
+      assert.same({ status = 3, out = "", err = "" }, result)
+    end
+  end)
 
   it("by Ctrl-C cancels them", kit.inside(function()
     local program <close> = child.lua([[
