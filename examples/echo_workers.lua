@@ -22,8 +22,9 @@ end
 arsenal.run(function()
   local listener <close> = assert(arsenal.tcp.listen(host, port, { reuseport = true }))
   local _, bound = listener:local_address()
+  local shared = arg[3] == "shared"
+  if not shared then listener:close() end -- it has found a port; a client must not wait in its queue
   print(("echo server on %s:%d, %d workers"):format(host, bound, arsenal.parallelism()))
-  if arg[3] == "shared" then return arsenal.workers(serve_shared, listener) end
-  listener:close()
+  if shared then return arsenal.workers(serve_shared, listener) end
   arsenal.workers(serve_own, host, bound)
 end)
