@@ -25,18 +25,23 @@ void nudge_thread(uv_thread_t thread) {
 
 #include <pthread.h>
 #include <signal.h>
-
-static _Thread_local Loop *volatile accepting; /* this thread's loop, or NULL */
-static _Thread_local lua_Hook wanted_hook;
+#include <stdatomic.h>
 
 static uv_once_t once = UV_ONCE_INIT;
 static int number; /* the signal */
 
+/*
+** The key has the loop of a thread that accepts nudges. A _Thread_local variable would
+** do as well, but its section leads lldb to wrong names for other variables.
+*/
+static uv_key_t accepting;
+static _Atomic(lua_Hook) wanted_hook;
+
 static void nudge_signal_came(int unused) {
     (void)unused;
-    const Loop *loop = accepting;
+    const Loop *loop = uv_key_get(&accepting);
     if (loop == NULL || loop->running == NULL) return;
-    lua_sethook(loop->running->top, wanted_hook, LUA_MASKCOUNT, 1);
+    lua_sethook(loop->running->top, atomic_load(&wanted_hook), LUA_MASKCOUNT, 1);
 }
 
 static bool nudge_is_free(int candidate) {
@@ -46,6 +51,7 @@ static bool nudge_is_free(int candidate) {
 
 /* A real-time signal that nobody uses; where there are none, one that is ignored by default. */
 static void nudge_choose_signal(void) {
+    if (uv_key_create(&accepting) != 0) return;
     number = SIGURG;
 #ifdef SIGRTMIN
     for (int candidate = SIGRTMAX - 1; candidate > SIGRTMIN; candidate--) {
@@ -60,16 +66,17 @@ static void nudge_choose_signal(void) {
 
 void nudge_accept(Loop *loop, lua_Hook hook) {
     uv_once(&once, nudge_choose_signal);
-    wanted_hook = hook;
-    accepting = loop;
+    if (number == 0) return;
+    atomic_store(&wanted_hook, hook);
+    uv_key_set(&accepting, loop);
 }
 
 void nudge_refuse(void) {
-    accepting = NULL;
+    if (number != 0) uv_key_set(&accepting, NULL);
 }
 
 void nudge_thread(uv_thread_t thread) {
-    pthread_kill(thread, number);
+    if (number != 0) pthread_kill(thread, number);
 }
 
 #endif

@@ -10,7 +10,7 @@
 /*
 ** Called in the loop's thread, before its first task: from here on nudge_thread makes
 ** `hook` the debug hook of the task that is running, if one is. It is called at the
-** next instruction.
+** next instruction. The hook is the same in all calls of this.
 */
 void nudge_accept(Loop *loop, lua_Hook hook);
 

@@ -96,11 +96,12 @@ static int state_call(lua_State *L, WorkerThread *thread, lua_CFunction step, in
 
 static void state_run_entry(lua_State *L, WorkerThread *thread) {
     Loop *loop = loop_of(L);
+    nudge_accept(loop, state_hook);
     if (!thread_attach(thread, loop)) {
+        nudge_refuse();
         thread->call.outcome = OUTCOME_CANCELLED;
         return;
     }
-    nudge_accept(loop, state_hook);
     lua_pushcfunction(L, traceback_handler);
     int status = state_call(L, thread, state_run, lua_gettop(L));
     nudge_refuse();
