@@ -259,8 +259,17 @@ test-install:
 	tools/test-install
 
 ## specs              build, and run the specs; sets nothing up
+# Each folder has a process of its own: a collection of the heap of all specs together takes long.
 specs: all
+ifneq ($(SPEC),)
 	$(RUN) tools/busted.lua --ignore-lua $(SPEC)
+else
+	@failed=; for folder in $(sort $(dir $(wildcard spec/*/*_spec.lua))); do \
+		echo "specs: $$folder"; \
+		$(RUN) tools/busted.lua --ignore-lua $$folder || failed="$$failed $$folder"; \
+	done; \
+	[ -z "$$failed" ] || { echo "specs: failures in$$failed" >&2; exit 1; }
+endif
 
 # --- Attacking ---
 
@@ -369,7 +378,7 @@ FORMATTED = $(shell git ls-files --cached --others --exclude-standard '*.[ch]')
 SYNTAX_ONLY = $(COMPILE) $(UV_CFLAGS) -Werror -fsyntax-only
 
 LINTS := lint-format lint-warnings lint-c lint-layers lint-architecture lint-lua lint-annotations \
-	lint-rockspec lint-shell lint-markers lint-hardening
+	lint-docs lint-rockspec lint-shell lint-markers lint-hardening
 
 .PHONY: lint format lint-analyze $(LINTS)
 ## lint               set up what is missing, and run all of these checks
@@ -406,6 +415,10 @@ lint-lua:
 lint-annotations:
 	$(LUA) tools/check_annotations.lua lua
 
+## lint-docs          check that docs/reference has each function as the annotations say
+lint-docs: all
+	$(LUA) tools/docs.lua --check
+
 ## lint-rockspec      check that the rockspec lists the files that are there
 lint-rockspec:
 	$(LUA) tools/rockspec.lua --check
@@ -437,15 +450,24 @@ format:
 
 # --- The rest ---
 
-.PHONY: bench rockspec architecture install env
+.PHONY: bench docs rockspec architecture install env
 ## bench              measure: make bench SUITE=quick
 bench: all
 	$(MAKE) -C bench
 	$(LUA) bench/run.lua $(SUITE)
 
+## bench-files        measure files: reading beside Lua's io library, send_file beside reading and sending
+.PHONY: bench-files
+bench-files: all
+	$(LUA) bench/files.lua
+
 ## rockspec           list new source files in the rockspec
 rockspec:
 	$(LUA) tools/rockspec.lua
+
+## docs               make the parts of docs/reference that come from the annotations
+docs: all
+	$(LUA) tools/docs.lua
 
 ## architecture       list new files in docs/architecture.md, and draw the includes again
 architecture:

@@ -10,8 +10,11 @@ source = {
 description = {
   summary = "Network servers and clients in straight-line Lua",
   detailed = [[
-    TCP streams, time limits, cancellation and tasks for Lua 5.4, on libuv. A program is written as
-    if every call blocked; ten thousand of them wait at once.
+    A module for network servers and clients, on libuv. Each connection has a task of its own, which is written as if
+    every call blocked; ten thousand of them wait at once. It has TCP, TLS (OpenSSL 3), Unix and UDP sockets, lookup of
+    names, time limits and cancellation, task groups, channels with select, locks, pools of connections, signals, and
+    reports on the tasks of a running program. It has no HTTP and no drivers of databases, and a program runs on one
+    core. The rock contains the documentation (docs/) and example programs (examples/).
   ]],
   license = "MIT",
   labels = { "network", "async", "coroutine", "server", "libuv" },
@@ -42,6 +45,8 @@ build = {
         "src/base/error.c",
         "src/base/error_object.c",
         "src/base/module_pin.c",
+        "src/base/signal_names.c",
+        "src/base/string_block.c",
         "src/base/timer_heap.c",
         "src/base/unix_address.c",
         "src/core.c",
@@ -93,10 +98,26 @@ build = {
         "src/object/handoff.c",
         "src/object/selectable.c",
         "src/object/socket_handle.c",
+        "src/os/child.c",
+        "src/os/disk_call.c",
         "src/os/fd_wait.c",
+        "src/os/file.c",
+        "src/os/file_calls.c",
+        "src/os/file_format.c",
+        "src/os/file_life.c",
+        "src/os/file_read.c",
+        "src/os/file_rescue.c",
+        "src/os/file_watch.c",
+        "src/os/fs_path.c",
+        "src/os/fs_read.c",
+        "src/os/fs_write.c",
+        "src/os/process.c",
+        "src/os/send_file.c",
         "src/os/signal.c",
+        "src/os/standard_stream.c",
         "src/stream/copy.c",
         "src/stream/item.c",
+        "src/stream/pipe_stream.c",
         "src/stream/readable.c",
         "src/stream/receive.c",
         "src/stream/send.c",
@@ -111,9 +132,15 @@ build = {
         "src/sync/lock.c",
         "src/sync/select.c",
         "src/sync/ticker.c",
+        "src/system/child_process.c",
         "src/system/descriptor.c",
         "src/system/fd_passing.c",
+        "src/system/file.c",
+        "src/system/file_tree.c",
+        "src/system/inotify.c",
+        "src/system/pipe.c",
         "src/system/recv_batch.c",
+        "src/system/signal_disposition.c",
         "src/system/socket.c",
         "src/system/socket_name.c",
         "src/system/splice.c",
@@ -174,8 +201,10 @@ build = {
     ["arsenal.internal.time_limit"] = "lua/arsenal/internal/time_limit.lua",
     ["arsenal.meta.core"] = "lua/arsenal/meta/core.lua",
     ["arsenal.meta.debug"] = "lua/arsenal/meta/debug.lua",
+    ["arsenal.meta.files"] = "lua/arsenal/meta/files.lua",
     ["arsenal.meta.net"] = "lua/arsenal/meta/net.lua",
     ["arsenal.meta.os"] = "lua/arsenal/meta/os.lua",
+    ["arsenal.meta.process"] = "lua/arsenal/meta/process.lua",
     ["arsenal.meta.stream"] = "lua/arsenal/meta/stream.lua",
     ["arsenal.meta.sync"] = "lua/arsenal/meta/sync.lua",
     ["arsenal.meta.task"] = "lua/arsenal/meta/task.lua",
@@ -188,6 +217,11 @@ build = {
     ["arsenal.net.tcp_options"] = "lua/arsenal/net/tcp_options.lua",
     ["arsenal.net.udp"] = "lua/arsenal/net/udp.lua",
     ["arsenal.net.unix"] = "lua/arsenal/net/unix.lua",
+    ["arsenal.os.command"] = "lua/arsenal/os/command.lua",
+    ["arsenal.os.file"] = "lua/arsenal/os/file.lua",
+    ["arsenal.os.fs"] = "lua/arsenal/os/fs.lua",
+    ["arsenal.os.path"] = "lua/arsenal/os/path.lua",
+    ["arsenal.os.process"] = "lua/arsenal/os/process.lua",
     ["arsenal.os.systemd"] = "lua/arsenal/os/systemd.lua",
     ["arsenal.stream.proxy"] = "lua/arsenal/stream/proxy.lua",
     ["arsenal.stream.stream"] = "lua/arsenal/stream/stream.lua",
@@ -205,6 +239,7 @@ build = {
     ["arsenal.worker.worker"] = "lua/arsenal/worker/worker.lua",
     -- end of lua/
   },
+  copy_directories = { "docs", "examples" },
   -- What a program that uses arsenal copies into its folder, for the Lua language server.
   install = { conf = { [".luarc.json"] = "tools/luarc.json" } },
   platforms = {

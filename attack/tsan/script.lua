@@ -93,8 +93,34 @@ local function use_moves(group)
   end
 end
 
+local function use_processes(group)
+  group:go(arsenal.process.run, { "cat", input = "in and out" })
+  local forgotten = assert(arsenal.process.start { "sleep", 100 })
+  group:go(forgotten.wait, forgotten)
+  forgotten:close()
+end
+
+-- Calls that are cut off before, while and after a thread makes them lose nothing that was written.
+local function use_files()
+  local directory = assert(arsenal.fs.temporary { directory = true })
+  local path, written = directory .. "/file", {}
+  local file = assert(arsenal.fs.open(path, "w"))
+  for i = 1, 200 do
+    written[i] = ("%d\n"):format(i):rep(i)
+    assert(file:write(written[i]))
+    arsenal.timeout(i % 4 * 2e-5, file.flush, file)
+    arsenal.timeout(i % 3 * 2e-5, arsenal.fs.read, path)
+  end
+  assert(file:close())
+  assert(arsenal.fs.read(path) == table.concat(written))
+  arsenal.timeout(2e-5, arsenal.fs.write, path, table.concat(written))
+  assert(arsenal.fs.remove(directory, { recursive = true }))
+end
+
 local function main()
   arsenal.group(function(group)
+    group:go(use_processes, group)
+    group:go(use_files)
     group:go(use_names, group)
     group:go(use_workers, group)
     group:go(use_moves, group)

@@ -3,10 +3,12 @@
 
 local core = require("arsenal.core")
 local dump = require("arsenal.debug.dump")
+local fs = require("arsenal.os.fs")
 local group = require("arsenal.task.group")
 local main = require("arsenal.task.main")
 local map = require("arsenal.task.map")
 local pool = require("arsenal.net.pool")
+local process = require("arsenal.os.process")
 local proxy = require("arsenal.stream.proxy")
 local systemd = require("arsenal.os.systemd")
 local tcp = require("arsenal.net.tcp")
@@ -22,6 +24,9 @@ require("arsenal.worker.worker")
 -- One table for a Lua state, however often the module is required.
 ---@class arsenal
 ---@field tls arsenal.tls
+---@field stdin arsenal.Stream
+---@field stdout arsenal.Stream
+---@field stderr arsenal.Stream
 local arsenal = core.module()
 
 arsenal._VERSION = "arsenal scm"
@@ -65,6 +70,7 @@ arsenal.parallelism = core.parallelism
 arsenal.blocking = core.blocking
 
 arsenal.signal = core.signal
+arsenal.process = process
 arsenal.wait_readable = core.wait_readable
 arsenal.wait_writable = core.wait_writable
 arsenal.systemd = systemd
@@ -77,6 +83,7 @@ arsenal.readable = core.readable
 arsenal.tcp = tcp
 arsenal.unix = unix
 arsenal.udp = udp
+arsenal.fs = fs
 arsenal.dns = { resolve = core.resolve, reverse = core.reverse }
 
 ---Lua's coroutine library, except that calls may wait inside the coroutines: they suspend the whole task.
@@ -98,13 +105,19 @@ local function dump_to_stderr() dump.dump(io.stderr) end
 ---@type fun()|false
 arsenal.on_quit = arsenal.on_quit == nil and dump_to_stderr or arsenal.on_quit
 
--- Programs without TLS need no OpenSSL: it is loaded when arsenal.tls is first used.
+local standard_streams <const> = { stdin = 0, stdout = 1, stderr = 2 }
+
+-- Programs without TLS need no OpenSSL: it is loaded when arsenal.tls is first used. A standard stream is made when it
+-- is first asked for, because that may change the descriptor.
 public_names.define("arsenal", arsenal, function(self, name)
-  if name ~= "tls" then return nil end
-  self.tls = public_names.define("arsenal.tls", require("arsenal.tls"))
-  return self.tls
+  if name == "tls" then
+    self.tls = public_names.define("arsenal.tls", require("arsenal.tls"))
+  elseif standard_streams[name] then
+    self[name] = core.check(core.standard_stream(standard_streams[name]))
+  end
+  return rawget(self, name)
 end)
-for name, module in pairs { tcp = tcp, unix = unix, udp = udp, dns = arsenal.dns, systemd = systemd } do
+for name, module in pairs { tcp = tcp, unix = unix, udp = udp, dns = arsenal.dns, fs = fs, systemd = systemd } do
   public_names.define("arsenal." .. name, module)
 end
 public_names.hide_internal()

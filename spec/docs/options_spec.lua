@@ -62,8 +62,10 @@ local function each_with_options(fn)
   local count = 0
   recording(function(record)
     local function found(full, block)
-      local known = record[full:match("[%w_]+$")]
+      local name = full:match("[%w_]+$")
+      local known = record[name]
       if not known then return end
+      record[name] = nil -- another class may have a method of this name
       count = count + 1
       fn(full, block, known)
     end

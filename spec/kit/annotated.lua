@@ -42,6 +42,14 @@ for _, file in ipairs(reader.read { "lua" }) do
   for _, block in ipairs(file.blocks) do note(file.path, block) end
 end
 
+-- The names of the classes, in alphabetical order.
+function annotated.classes()
+  local names = {}
+  for name in pairs(fields) do names[#names + 1] = name end
+  table.sort(names)
+  return names
+end
+
 -- The blocks of a class's functions, by name.
 function annotated.methods(class)
   local methods = {}

@@ -2,6 +2,7 @@
 -- class is added to `public.classes`, a new module to `public.modules`.
 
 local arsenal = require("arsenal")
+local core = require("arsenal.core")
 local kit = require("spec.kit")
 
 local public = {}
@@ -14,6 +15,12 @@ local function stream(own)
   local ours, theirs = kit.tcp_pair()
   own(theirs)
   return ours
+end
+
+local function temporary_file()
+  local file, path = assert(arsenal.fs.temporary())
+  os.remove(path)
+  return file
 end
 
 -- A list, and by name. Each class has its name in the headings of the reference ("stream:recv"), its class in the
@@ -38,6 +45,9 @@ public.classes = {
   { name = "unix_socket", class = "arsenal.UnixDatagramSocket",
     make = function() return assert(arsenal.unix.datagram()) end },
   { name = "signal", class = "arsenal.Signal", make = function() return assert(arsenal.signal("SIGUSR2")) end },
+  { name = "file", class = "arsenal.File", make = temporary_file },
+  { name = "watch", class = "arsenal.FileWatch", make = function() return assert(arsenal.fs.watch("/")) end },
+  { name = "process", class = "arsenal.Process", make = function() return assert(arsenal.process.start { "cat" }) end },
   { name = "pool", class = "arsenal.Pool", make = function() return arsenal.pool { connect = new_table } end },
 }
 for _, class in ipairs(public.classes) do public.classes[class.name] = class end
@@ -82,8 +92,10 @@ local function functions_of(table)
   return functions
 end
 
+-- A process has fields, too: its __index is a function, whose upvalue has the methods.
 local function methods_of(object)
   local index = getmetatable(object).__index
+  if type(index) == "function" then index = core.process_methods end
   assert(type(index) == "table", "a table of methods expected as __index")
   return functions_of(index)
 end
@@ -120,6 +132,8 @@ public.modules = {
   ["arsenal.tls"] = arsenal.tls,
   ["arsenal.dns"] = arsenal.dns,
   ["arsenal.systemd"] = arsenal.systemd,
+  ["arsenal.fs"] = arsenal.fs,
+  ["arsenal.process"] = arsenal.process,
 }
 
 -- The functions of all modules, as "arsenal.tcp.connect".

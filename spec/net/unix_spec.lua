@@ -8,25 +8,11 @@ local behaves_like_a_stream = require("spec.kit.conformance.stream")
 local child = require("spec.kit.child")
 local kit = require("spec.kit")
 local lfs = require("lfs")
+local unix_paths = require("spec.kit.unix_paths")
 
 local inside <const> = kit.inside
 
--- A fresh directory for the sockets of this file; removed at the end.
-local directory = os.tmpname()
-os.remove(directory)
-assert(lfs.mkdir(directory))
-
-local count = 0
-local function fresh_path(length)
-  count = count + 1
-  local path = ("%s/%d"):format(directory, count)
-  return length and path .. ("x"):rep(length - #path) or path
-end
-
-local function fresh_name()
-  count = count + 1
-  return ("\0arsenal.%d.%d"):format(kit.process_id(), count)
-end
+local directory <const>, fresh_path <const>, fresh_name <const> = unix_paths.new()
 
 local function listen(options)
   return assert(arsenal.unix.listen(fresh_path(), options))
@@ -64,11 +50,6 @@ local function write_file(path, text)
   local file <close> = assert(io.open(path, "w"))
   file:write(text)
 end
-
-teardown(function()
-  for name in lfs.dir(directory) do os.remove(directory .. "/" .. name) end
-  lfs.rmdir(directory)
-end)
 
 describe("a Unix stream", function()
   -- The kernel charges a Unix socket's buffer some 700 bytes for each write, so that a few hundred of

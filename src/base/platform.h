@@ -20,6 +20,10 @@
 
 #include <errno.h>
 
+#ifndef MSG_NOSIGNAL
+#define MSG_NOSIGNAL 0 /* SIGPIPE has a handler that does nothing: see core.c */
+#endif
+
 /* Repeats a system call that a signal has interrupted: RETRY_ON_EINTR(count = read(...)); */
 #define RETRY_ON_EINTR(assignment) \
     do {                           \

@@ -15,6 +15,8 @@
 #include "kernel/task_object.h"
 #include "kernel/task_result.h"
 
+#include <stdlib.h>
+
 enum { MOST_DESCRIBED = 20 }; /* tasks that a deadlock report lists */
 
 /* Why a run ends before its tasks do; of two reasons the later one here is raised. */
@@ -79,10 +81,41 @@ static void run_call_on_quit(lua_State *L, Loop *loop) {
     if (status != LUA_OK) public_report_failure(L, "on_quit");
 }
 
+/* --- what ends with a run, besides its tasks --- */
+
+typedef struct RunPart {
+    LoopPart part;
+    RunEnd *ends;
+} RunPart;
+
+static const char run_key;
+
+static void run_close_part(LoopPart *part, Loop *loop) {
+    (void)loop;
+    free(part);
+}
+
+bool run_add_end(Loop *loop, RunEnd *end) {
+    RunPart *part = loop_need_part(loop, &run_key, sizeof *part, run_close_part);
+    if (part == NULL) return false;
+    end->next = part->ends;
+    part->ends = end;
+    return true;
+}
+
+/* All of them are asked, so that each begins to end at once. */
+static bool run_all_ended(Loop *loop) {
+    const RunPart *part = loop_part(loop, &run_key);
+    bool ended = true;
+    for (RunEnd *end = part == NULL ? NULL : part->ends; end != NULL; end = end->next)
+        ended = end->ended(end, loop) && ended;
+    return ended;
+}
+
 /* --- running until something ends --- */
 
-static bool run_is_over(const Run *run, const Loop *loop) {
-    return run->all ? loop->tasks == 0 : run->first->task == NULL;
+static bool run_is_over(const Run *run, Loop *loop) {
+    return run->all ? loop->tasks == 0 && run_all_ended(loop) : run->first->task == NULL;
 }
 
 static bool run_first_has_failed(const Run *run) {

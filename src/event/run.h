@@ -19,6 +19,18 @@ int run_outside(lua_State *L);
 */
 struct TaskObject *run_all(lua_State *L, Loop *loop);
 
+/*
+** What must have ended before `run` returns, besides the tasks. When no task is left,
+** `ended` begins to end it, and returns whether that is done; it is called again after
+** each turn. The memory is its module's, for as long as the loop is open.
+*/
+typedef struct RunEnd {
+    bool (*ended)(struct RunEnd *end, Loop *loop);
+    struct RunEnd *next;
+} RunEnd;
+
+bool run_add_end(Loop *loop, RunEnd *end); /* false: no memory */
+
 void run_open(lua_State *L); /* [-0, +0] adds its functions to the table on top */
 
 #endif

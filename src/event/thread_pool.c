@@ -12,16 +12,20 @@
 
 static uv_once_t once = UV_ONCE_INIT;
 static uv_mutex_t lock; /* guards all below */
-static uv_cond_t work_came;
-static Job *first, *last; /* the queue: jobs that have not started */
-static unsigned threads, idle, queued, long_running;
 static int setup_status;
+
+static struct Pool {
+    uv_cond_t work_came;
+    Job *first, *last; /* the queue: jobs that have not started */
+    unsigned threads, idle, queued;
+} pools[THREAD_POOLS];
 
 static const char pool_key;
 
 static void thread_pool_set_up(void) {
     setup_status = uv_mutex_init(&lock);
-    if (setup_status == 0) setup_status = uv_cond_init(&work_came);
+    for (int i = 0; i < THREAD_POOLS && setup_status == 0; i++)
+        setup_status = uv_cond_init(&pools[i].work_came);
 }
 
 /* --- the end of a job: nothing touches it after this --- */
@@ -44,43 +48,39 @@ static void thread_pool_discard(InboxMessage *message) {
 
 /* --- the queue; the lock is held --- */
 
-static void thread_pool_enqueue(Job *job) {
+static void thread_pool_enqueue(struct Pool *pool, Job *job) {
     job->next = NULL;
-    if (last == NULL)
-        first = job;
+    if (pool->last == NULL)
+        pool->first = job;
     else
-        last->next = job;
-    last = job;
-    queued++;
-    uv_cond_signal(&work_came);
+        pool->last->next = job;
+    pool->last = job;
+    pool->queued++;
+    uv_cond_signal(&pool->work_came);
 }
 
-/* The first job that may start, or NULL: long ones leave threads for others. */
-static Job *thread_pool_dequeue(void) {
-    Job *previous = NULL, *job = first;
-    for (; job != NULL && job->is_long && long_running >= THREAD_POOL_LONG; job = job->next)
-        previous = job;
-    if (job == NULL) return NULL;
-    *(previous == NULL ? &first : &previous->next) = job->next;
-    if (last == job) last = previous;
-    queued--;
-    long_running += job->is_long;
+static Job *thread_pool_dequeue(struct Pool *pool) {
+    Job *job = pool->first;
+    pool->first = job->next;
+    if (pool->first == NULL) pool->last = NULL;
+    pool->queued--;
     return job;
 }
 
-/* Takes all jobs for which `is_meant` out of the queue; returns them as a list. */
-static Job *thread_pool_unlink(bool (*is_meant)(const Job *, const void *), const void *wanted) {
-    Job *taken = NULL, **link = &first;
-    last = NULL;
+/* Takes all jobs for which `is_meant` out of the queue; returns them in front of the list `taken`. */
+static Job *thread_pool_unlink(struct Pool *pool, bool (*is_meant)(const Job *, const void *),
+                               const void *wanted, Job *taken) {
+    Job **link = &pool->first;
+    pool->last = NULL;
     while (*link != NULL) {
         Job *job = *link;
         if (is_meant(job, wanted)) {
             *link = job->next;
             job->next = taken;
             taken = job;
-            queued--;
+            pool->queued--;
         } else {
-            last = job;
+            pool->last = job;
             link = &job->next;
         }
     }
@@ -96,29 +96,27 @@ static void thread_pool_free_jobs(Job *job) {
 
 /* --- the threads --- */
 
-static void thread_pool_serve(void *unused) {
-    (void)unused;
+static void thread_pool_serve(void *argument) {
+    struct Pool *pool = argument;
     uv_mutex_lock(&lock);
     for (;;) {
-        Job *job;
-        idle++;
-        while ((job = thread_pool_dequeue()) == NULL)
-            uv_cond_wait(&work_came, &lock);
-        idle--;
-        bool is_long = job->is_long;
+        pool->idle++;
+        while (pool->first == NULL)
+            uv_cond_wait(&pool->work_came, &lock);
+        pool->idle--;
+        Job *job = thread_pool_dequeue(pool);
         uv_mutex_unlock(&lock);
         job->run(job);
         inbox_post(job->inbox, &job->message);
         uv_mutex_lock(&lock);
-        long_running -= is_long;
     }
 }
 
-static int thread_pool_start_thread(void) {
+static int thread_pool_start_thread(struct Pool *pool) {
     uv_thread_t thread;
-    int status = uv_thread_create(&thread, thread_pool_serve, NULL);
-    if (status == 0) threads++;
-    return threads > 0 ? 0 : status;
+    int status = uv_thread_create(&thread, thread_pool_serve, pool);
+    if (status == 0) pool->threads++;
+    return pool->threads > 0 ? 0 : status;
 }
 
 /* --- the loop's side --- */
@@ -132,39 +130,52 @@ static bool thread_pool_is_job(const Job *job, const void *wanted) {
 }
 
 static void thread_pool_close(LoopPart *part, Loop *loop) {
+    Job *jobs = NULL;
     uv_mutex_lock(&lock);
-    Job *jobs = thread_pool_unlink(thread_pool_is_of_loop, loop);
+    for (int i = 0; i < THREAD_POOLS; i++)
+        jobs = thread_pool_unlink(&pools[i], thread_pool_is_of_loop, loop, jobs);
     uv_mutex_unlock(&lock);
     thread_pool_free_jobs(jobs);
     free(part);
 }
 
-int thread_pool_submit(Loop *loop, Job *job) {
-    Inbox *inbox = inbox_of(loop);
-    if (inbox == NULL ||
+int thread_pool_prepare(Loop *loop) {
+    if (inbox_of(loop) == NULL ||
         loop_need_part(loop, &pool_key, sizeof(LoopPart), thread_pool_close) == NULL)
         return UV_ENOMEM;
     uv_once(&once, thread_pool_set_up);
-    if (setup_status != 0) return setup_status;
+    return setup_status;
+}
+
+int thread_pool_submit(Loop *loop, Job *job) {
+    int status = thread_pool_prepare(loop);
+    if (status != 0) return status;
+    Inbox *inbox = inbox_of(loop);
     job->loop = loop;
     job->inbox = inbox;
     job->forgotten = false;
     job->message = (InboxMessage){.deliver = thread_pool_deliver, .discard = thread_pool_discard};
-    int status = 0;
+    struct Pool *pool = &pools[job->pool];
     uv_mutex_lock(&lock);
-    if (idle <= queued && threads < THREAD_POOL_THREADS) status = thread_pool_start_thread();
+    if (pool->idle <= pool->queued && pool->threads < THREAD_POOL_THREADS)
+        status = thread_pool_start_thread(pool);
     if (status == 0) {
         inbox_hold(inbox);
-        thread_pool_enqueue(job);
+        thread_pool_enqueue(pool, job);
     }
     uv_mutex_unlock(&lock);
     return status;
 }
 
-void thread_pool_forget(Job *job) {
-    job->forgotten = true;
+bool thread_pool_withdraw(Job *job) {
     uv_mutex_lock(&lock);
-    Job *jobs = thread_pool_unlink(thread_pool_is_job, job);
+    Job *jobs = thread_pool_unlink(&pools[job->pool], thread_pool_is_job, job, NULL);
     uv_mutex_unlock(&lock);
     thread_pool_free_jobs(jobs);
+    return jobs != NULL;
+}
+
+void thread_pool_forget(Job *job) {
+    job->forgotten = true;
+    thread_pool_withdraw(job);
 }

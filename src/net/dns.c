@@ -210,7 +210,8 @@ static int lookup_join(Loop *loop, const char *host, int family, Lookup **joined
     }
     Lookup *lookup = calloc(1, sizeof *lookup);
     if (lookup == NULL) return UV_ENOMEM;
-    lookup->job = (Job){.run = family == FAMILY_REVERSE ? lookup_run_reverse : lookup_run,
+    lookup->job = (Job){.pool = POOL_OF_LOOKUPS,
+                        .run = family == FAMILY_REVERSE ? lookup_run_reverse : lookup_run,
                         .done = lookup_done,
                         .free = lookup_free};
     lookup->family = family;

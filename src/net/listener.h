@@ -47,7 +47,7 @@ typedef struct Listener {
     int stream_family;
     UnixSocketFile *file; /* that it has made, or NULL */
     uint64_t accepted;
-    uint64_t refused;     /* pauses so far */
+    uint64_t refused;     /* because of a shortage, so far */
     AcceptFilter *filter; /* NULL: connections go through none */
     Event *closing;       /* set when it is closed; NULL: nobody has asked for it */
 } Listener;

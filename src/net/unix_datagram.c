@@ -85,8 +85,12 @@ static int unix_datagram_return(lua_State *L, const DatagramSocket *socket,
                                 const DatagramCall *call, const char *data, size_t size,
                                 size_t most, const UnixAddress *from) {
     int results = 1;
-    if (size > most) results += datagram_refuse_oversized(L, socket, call, size, most);
-    lua_pushlstring(L, data, size < most ? size : most);
+    lua_pushlstring(L, data, size < most ? size : most); /* first: finalizers may use the scratch */
+    if (size > most) {
+        int bytes = lua_gettop(L);
+        results += datagram_refuse_oversized(L, socket, call, size, most);
+        lua_pushvalue(L, bytes);
+    }
     if (!call->addressed) return results;
     unix_address_push(L, from);
     return results + 1;

@@ -18,12 +18,16 @@ enum { /* for HandleType.kind; 0: not counted, an object that holds nothing of t
        KIND_UNIX_STREAM,
        KIND_TLS_STREAM,
        KIND_PIPE_STREAM,
+       KIND_STANDARD_STREAM,
        KIND_TCP_LISTENER,
        KIND_UNIX_LISTENER,
        KIND_TLS_LISTENER,
        KIND_DATAGRAM,
        KIND_UNIX_DATAGRAM,
        KIND_SIGNAL,
+       KIND_FILE,
+       KIND_FILE_WATCH,
+       KIND_PROCESS,
        HANDLE_KINDS,
 };
 

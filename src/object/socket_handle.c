@@ -108,6 +108,7 @@ int socket_handle_remote_address(lua_State *L) {
 int socket_handle_fd(lua_State *L) {
     const SocketHandle *socket = socket_handle_check(L);
     if (!socket->handle.open) return handle_fail(L, &socket->handle, "fd", ARSENAL_CLOSED);
+    if (socket->poller.fd < 0) return handle_fail(L, &socket->handle, "fd", UV_EBADF);
     lua_pushinteger(L, socket->poller.fd);
     return 1;
 }

@@ -1,23 +1,22 @@
 /*
 ** Owns signal objects. Each remembers which of its signals have come and were not
-** returned by a wait yet; several of one name count as one. What the process did
-** at a signal before the first object had it is restored when the last such object
-** is closed.
+** returned by a wait yet; several of one name count as one.
 */
 #include "base/platform.h"
 
 #include "base/openers.h"
 
 #include "base/error.h"
+#include "base/signal_names.h"
 #include "event/interrupt.h"
 #include "event/run.h"
 #include "kernel/wait.h"
 #include "object/handle.h"
+#include "system/signal_disposition.h"
 
 #include <lauxlib.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <string.h>
 
 enum { SELF = 1 };
 
@@ -43,64 +42,6 @@ struct Signal {
     unsigned count;
     SignalName names[]; /* the strings are in the user value, a list */
 };
-
-static const struct {
-    const char *name;
-    int number;
-} known_signals[] = {
-    {"SIGHUP", SIGHUP},   {"SIGINT", SIGINT},       {"SIGTERM", SIGTERM},
-#ifndef _WIN32
-    {"SIGQUIT", SIGQUIT}, {"SIGUSR1", SIGUSR1},     {"SIGUSR2", SIGUSR2}, {"SIGCHLD", SIGCHLD},
-    {"SIGALRM", SIGALRM}, {"SIGPIPE", SIGPIPE},     {"SIGCONT", SIGCONT}, {"SIGTSTP", SIGTSTP},
-    {"SIGTTIN", SIGTTIN}, {"SIGTTOU", SIGTTOU},     {"SIGURG", SIGURG},   {"SIGXCPU", SIGXCPU},
-    {"SIGXFSZ", SIGXFSZ}, {"SIGVTALRM", SIGVTALRM}, {"SIGPROF", SIGPROF}, {"SIGWINCH", SIGWINCH},
-    {"SIGIO", SIGIO},     {"SIGSYS", SIGSYS},       {"SIGTRAP", SIGTRAP}, {"SIGABRT", SIGABRT},
-#endif
-};
-
-/* --- dispositions: what the process does at a signal when no object has it --- */
-
-#ifdef _WIN32
-
-static void signal_keep_disposition(int number) {
-    (void)number;
-}
-
-static void signal_restore_disposition(int number) {
-    (void)number;
-}
-
-#else
-
-enum { MOST_NUMBERS = 64 };
-
-/* Shared by all loops, as signals are the process's. libuv would restore the default action only. */
-static struct {
-    unsigned objects;
-    struct sigaction before;
-} kept[MOST_NUMBERS + 1];
-
-static uv_once_t kept_once = UV_ONCE_INIT;
-static uv_mutex_t kept_lock;
-
-static void signal_make_lock(void) {
-    uv_mutex_init(&kept_lock);
-}
-
-static void signal_keep_disposition(int number) {
-    uv_once(&kept_once, signal_make_lock);
-    uv_mutex_lock(&kept_lock);
-    if (kept[number].objects++ == 0) sigaction(number, NULL, &kept[number].before);
-    uv_mutex_unlock(&kept_lock);
-}
-
-static void signal_restore_disposition(int number) {
-    uv_mutex_lock(&kept_lock);
-    if (--kept[number].objects == 0) sigaction(number, &kept[number].before, NULL);
-    uv_mutex_unlock(&kept_lock);
-}
-
-#endif
 
 /* --- watching --- */
 
@@ -130,7 +71,7 @@ static int signal_start_one(Signal *signal, unsigned index) {
     watch->signal = signal;
     watch->index = index;
     if (name->number == SIGINT) interrupt_claim();
-    signal_keep_disposition(name->number);
+    signal_disposition_keep(name->number);
     name->watch = watch;
     loop->uv_changed = true;
     return uv_signal_start(&watch->handle, signal_arrived, name->number);
@@ -154,7 +95,7 @@ static void signal_stop_one(Signal *signal, SignalName *name) {
     if (name->watch == NULL) return;
     if (!loop->closed) loop_close_handle(loop, (uv_handle_t *)&name->watch->handle);
     name->watch = NULL;
-    signal_restore_disposition(name->number);
+    signal_disposition_restore(name->number);
     if (name->number == SIGINT) interrupt_disclaim();
 }
 
@@ -176,10 +117,7 @@ static void signal_describe(lua_State *L, const Handle *handle) {
     const Signal *signal = signal_of((Handle *)handle);
     luaL_checkstack(L, (int)signal->count + LUA_MINSTACK, NULL);
     for (unsigned i = 0; i < signal->count; i++) {
-        const char *name = "?";
-        for (size_t k = 0; k < sizeof known_signals / sizeof *known_signals; k++)
-            if (known_signals[k].number == signal->names[i].number) name = known_signals[k].name;
-        lua_pushfstring(L, i == 0 ? "%s" : ", %s", name);
+        lua_pushfstring(L, i == 0 ? "%s" : ", %s", signal_name(signal->names[i].number));
     }
     lua_concat(L, (int)signal->count);
 }
@@ -257,10 +195,8 @@ static int signal_attempt(lua_State *L) {
 static int signal_check_name(lua_State *L, int index) {
     luaL_checktype(L, index, LUA_TSTRING);
     const char *name = lua_tostring(L, index);
-    for (size_t i = 0; i < sizeof known_signals / sizeof *known_signals; i++)
-        if (strcmp(name, known_signals[i].name) == 0 ||
-            strcmp(name, known_signals[i].name + 3) == 0)
-            return known_signals[i].number;
+    int number = signal_number(name);
+    if (signal_can_be_handled(number)) return number;
     return luaL_argerror(L, index, lua_pushfstring(L, "unknown signal '%s'", name));
 }
 

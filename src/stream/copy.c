@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "event/run.h"
 #include "stream/stream_io.h"
+#include "system/descriptor.h"
 
 /* The stack of the call; the Copy takes the place of the options. */
 enum { COPY_FROM = 1, COPY_TO, COPY_OPTIONS, COPY_STATE = COPY_OPTIONS };
@@ -188,10 +189,17 @@ static ptrdiff_t copy_read_splice(Copy *copy) {
     return count;
 }
 
+/* A socket that was given to a child as its input or output may block in a splice. */
+static bool copy_open_splice(Copy *copy) {
+    return descriptor_blocks(copy->from->socket.poller.fd) == false &&
+           descriptor_blocks(copy->to->socket.poller.fd) == false &&
+           splice_open(&copy->splice) == 0;
+}
+
 /* Urgent data stops each splice, and is passed by a read. */
 static bool copy_can_splice(Copy *copy) {
     if (copy->from->socket.poller.ready & POLL_URGENT) return false;
-    if (copy->way == COPY_SPLICE && copy->splice.out < 0 && splice_open(&copy->splice) != 0)
+    if (copy->way == COPY_SPLICE && copy->splice.out < 0 && !copy_open_splice(copy))
         copy->way = COPY_ONLY_MEMORY;
     return copy->way == COPY_SPLICE;
 }

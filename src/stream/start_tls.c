@@ -61,6 +61,8 @@ void *start_tls_state(lua_State *L, int index) {
 static int start_tls_upgrade(lua_State *L) {
     Stream *stream = stream_check(L, START_TLS_SELF);
     luaL_checktype(L, START_TLS_SESSION, LUA_TUSERDATA);
+    luaL_argcheck(L, stream->transport != &transport_pipe, START_TLS_SELF,
+                  "TLS needs both directions, and a pipe has one");
     luaL_argcheck(L, transport_is_plain(stream->transport), START_TLS_SELF, "it has TLS already");
     int refused = start_tls_refuse(L, stream);
     if (refused != 0) return refused;

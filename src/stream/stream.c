@@ -12,6 +12,10 @@
 
 static void stream_describe(lua_State *L, const Handle *handle) {
     const Stream *stream = (const Stream *)handle;
+    if (stream->transport->name != NULL) {
+        lua_pushstring(L, stream->transport->name(stream->state));
+        return;
+    }
     socket_name_push_text(L, stream->socket.poller.fd, END_LOCAL);
     lua_pushliteral(L, " -> ");
     if (address_is_inet(&stream->remote)) /* the kernel forgets it at a reset */
@@ -48,6 +52,16 @@ static bool stream_is_mid_message(const Stream *stream) {
     return sender != NULL && stream_has_begun(stream, sender->progress);
 }
 
+static void stream_close_descriptor(const Stream *stream, int fd, bool resets) {
+    bool is_socket = stream->socket.handle.type != &stream_types[STREAM_PIPE];
+    if (resets && is_socket) {
+        socket_abort(fd);
+        return;
+    }
+    if (stream->read_end == 0 && is_socket && !stream->is_shared) stream_drain(stream, fd);
+    socket_close(fd);
+}
+
 /* A forked child closes its descriptor and nothing else: the connection is the parent's. */
 static void stream_close(Handle *handle) {
     Stream *stream = (Stream *)handle;
@@ -57,12 +71,7 @@ static void stream_close(Handle *handle) {
     stream_wake_receiver(stream);
     send_queue_close(&stream->senders, stream);
     stream->transport->close(stream->state, fd, clean);
-    if (is_ours && stream->sending == STREAM_RESET) {
-        socket_abort(fd);
-    } else {
-        if (stream->read_end == 0 && !stream->is_shared) stream_drain(stream, fd);
-        socket_close(fd);
-    }
+    if (fd >= 0) stream_close_descriptor(stream, fd, is_ours && stream->sending == STREAM_RESET);
     buffer_free(&stream->input);
 }
 
@@ -75,6 +84,7 @@ const HandleType stream_types[STREAM_FAMILIES] = {
     [STREAM_UNIX] = STREAM_TYPE("unix stream", KIND_UNIX_STREAM),
     [STREAM_TLS] = STREAM_TYPE("tls stream", KIND_TLS_STREAM),
     [STREAM_PIPE] = STREAM_TYPE("pipe stream", KIND_PIPE_STREAM),
+    [STREAM_STANDARD] = STREAM_TYPE("standard stream", KIND_STANDARD_STREAM),
 };
 
 /* --- opening --- */
@@ -88,6 +98,12 @@ void stream_spare(lua_State *L) {
     lua_rawsetp(L, LUA_REGISTRYINDEX, &spare_keys[stream->socket.handle.type - stream_types]);
 }
 
+void *stream_new_sized(lua_State *L, int family, size_t size, const Transport *transport) {
+    Stream *stream = socket_handle_new(L, &stream_types[family], size, 0);
+    stream->transport = transport;
+    return stream;
+}
+
 Stream *stream_new(lua_State *L, int family) {
     if (lua_rawgetp(L, LUA_REGISTRYINDEX, &spare_keys[family]) != LUA_TNIL) {
         lua_pushnil(L);
@@ -95,9 +111,8 @@ Stream *stream_new(lua_State *L, int family) {
         return lua_touserdata(L, -1);
     }
     lua_pop(L, 1);
-    Stream *stream = socket_handle_new(L, &stream_types[family], sizeof *stream, 0);
-    stream->transport = family == STREAM_UNIX ? &transport_unix : &transport_plain;
-    return stream;
+    return stream_new_sized(L, family, sizeof(Stream),
+                            family == STREAM_UNIX ? &transport_unix : &transport_plain);
 }
 
 void stream_adopt(Stream *stream, int fd, const Address *remote) {
@@ -112,9 +127,17 @@ bool stream_has_begun(const Stream *stream, size_t sent) {
     return sent > 0 || (transport->holds != NULL && transport->holds(stream->state));
 }
 
+void stream_close_ended(Stream *stream) {
+    if (!stream->transport->end_closes || !handle_is_ours(&stream->socket.handle)) return;
+    int fd = socket_handle_release(&stream->socket);
+    if (fd >= 0) socket_close(fd);
+}
+
 static void stream_cut_as(Stream *stream, uint8_t sending) {
     stream->sending = sending;
-    if (stream->socket.handle.open) stream->transport->cut(stream->state, stream->socket.poller.fd);
+    if (!stream->socket.handle.open) return;
+    stream->transport->cut(stream->state, stream->socket.poller.fd);
+    stream_close_ended(stream);
 }
 
 void stream_cut(Stream *stream) {
@@ -151,6 +174,8 @@ int stream_refuse_sender(lua_State *L, const Stream *stream) {
         const char *reason = lua_pushfstring(L, "an earlier message was truncated after %I bytes",
                                              (LUAI_UACINT)stream->torn_at);
         handle_fail_reason(L, &stream->socket.handle, "send", UV_EPIPE, reason);
+    } else if (stream->sending == STREAM_NEVER_SENDS) {
+        stream_fail(L, stream, "send", UV_EBADF);
     } else {
         stream_fail(L, stream, "send", UV_EPIPE);
     }
@@ -202,6 +227,15 @@ static int stream_remote_address(lua_State *L) {
     return socket_handle_remote_address(L);
 }
 
+/* stream_directions(stream): whether it has a receiving and a sending direction; a pipe has one of them. */
+static int stream_directions(lua_State *L) {
+    const Stream *stream = stream_check(L, 1);
+    bool only_sends = stream->transport->end_closes && stream->read_end == UV_EBADF;
+    lua_pushboolean(L, !only_sends);
+    lua_pushboolean(L, stream->sending != STREAM_NEVER_SENDS);
+    return 2;
+}
+
 /* stream:stats() a table with the bytes `received` and `sent`. */
 static int stream_stats(lua_State *L) {
     Stream *stream = stream_check(L, 1);
@@ -233,4 +267,6 @@ void stream_open(lua_State *L) {
     for (int family = 0; family < STREAM_FAMILIES; family++)
         handle_define(L, &stream_types[family]);
     lua_setfield(L, -2, "stream_methods");
+    lua_pushcfunction(L, stream_directions);
+    lua_setfield(L, -2, "stream_directions");
 }

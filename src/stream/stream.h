@@ -12,14 +12,15 @@
 #include "stream/send_queue.h"
 #include "stream/transport.h"
 
-enum { STREAM_TCP, STREAM_UNIX, STREAM_TLS, STREAM_PIPE, STREAM_FAMILIES };
+enum { STREAM_TCP, STREAM_UNIX, STREAM_TLS, STREAM_PIPE, STREAM_STANDARD, STREAM_FAMILIES };
 
 /* The state of the sending direction. */
 enum {
     STREAM_SENDS,
-    STREAM_SENT_END, /* ended by a shutdown, or by a failure in the middle of a message */
-    STREAM_TORN,     /* a cancelled message was partly sent: nothing may follow it */
-    STREAM_RESET,    /* closing resets the connection */
+    STREAM_SENT_END,    /* ended by a shutdown, or by a failure in the middle of a message */
+    STREAM_TORN,        /* a cancelled message was partly sent: nothing may follow it */
+    STREAM_RESET,       /* closing resets the connection */
+    STREAM_NEVER_SENDS, /* it has no sending direction */
 };
 
 /* Thousands of these may be idle: each byte counts, and therefore the order of the fields. */
@@ -37,7 +38,7 @@ typedef struct Stream {
     SendQueue senders; /* the task that sends, and those that wait for their turn */
     uint32_t torn_at;  /* STREAM_TORN: the bytes of the message that went out, at most 4 GiB */
     uint8_t sending;   /* STREAM_SENDS, ... */
-    bool is_shared; /* another process was given the socket: a close leaves it its unread bytes */
+    bool is_shared;    /* other processes have it as well: a close leaves them its unread bytes */
     uint64_t received, sent;
 } Stream;
 
@@ -46,6 +47,9 @@ extern const HandleType stream_types[STREAM_FAMILIES];
 /* [-0, +1] makes an object without a descriptor; then stream_adopt, which cannot fail, gives it one. */
 Stream *stream_new(lua_State *L, int family);
 void stream_adopt(Stream *stream, int fd, const Address *remote);
+
+/* The same for a family whose objects have `size` bytes, 0 behind the Stream, and another transport. */
+void *stream_new_sized(lua_State *L, int family, size_t size, const Transport *transport);
 
 /* [-0, +0] no descriptor was found for the object on top: the next stream_new returns it. */
 void stream_spare(lua_State *L);
@@ -68,6 +72,9 @@ bool stream_has_begun(const Stream *stream, size_t sent);
 
 /* Ends the sending direction in the middle of a message, so that the peer can see it. */
 void stream_cut(Stream *stream);
+
+/* The sending direction has ended: closes the descriptor, if the transport says so. */
+void stream_close_ended(Stream *stream);
 
 /* Passes the turn to send on, after a message that was cancelled when `sent` bytes were counted. */
 void stream_abandon_turn(Stream *stream, size_t sent);

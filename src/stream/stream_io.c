@@ -170,8 +170,9 @@ ptrdiff_t stream_write_passing(Stream *stream, const char *data, size_t size, co
 /* --- the other calls of the transport --- */
 
 ptrdiff_t stream_end(Stream *stream) {
-    return stream_io_answer(stream,
-                            stream->transport->end(stream->state, stream->socket.poller.fd));
+    ptrdiff_t answer = stream->transport->end(stream->state, stream->socket.poller.fd);
+    if (answer == 0) stream_close_ended(stream);
+    return stream_io_answer(stream, answer);
 }
 
 ptrdiff_t stream_shake_hands(Stream *stream) {

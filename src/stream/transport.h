@@ -66,12 +66,17 @@ typedef struct Transport {
     /* The reason of a failure in words, or NULL if the status says it all. May be NULL. */
     const char *(*reason)(void *state, int status);
 
+    /* What a stream's text shows in place of the two addresses of a socket. NULL: those. */
+    const char *(*name)(const void *state);
+
     /* Whether the read that has just returned bytes has left none. NULL: see short_is_empty. */
     bool (*is_empty)(void *state);
 
     /* Whether a read of less than was asked for has left nothing, and a short write has left no room. */
     bool short_is_empty;
 
+    /* Whether the descriptor is closed when the sending direction has ended. */
+    bool end_closes;
     const TransportCarrier *carrier; /* NULL: the transport has no state */
 } Transport;
 
@@ -83,8 +88,13 @@ typedef struct TransportHead {
 /* Bytes as they are, on any stream socket; on a Unix socket, whose messages may bring descriptors. */
 extern const Transport transport_plain, transport_unix;
 
+/* Bytes as they are, on one end of a pipe: see pipe_stream.h. */
+extern const Transport transport_pipe;
+
+/* Whether bytes go to the descriptor and come from it as they are, so that the kernel can splice them. */
 static inline bool transport_is_plain(const Transport *transport) {
-    return transport == &transport_plain || transport == &transport_unix;
+    return transport == &transport_plain || transport == &transport_unix ||
+           transport == &transport_pipe;
 }
 
 #endif

@@ -238,7 +238,7 @@ static int lock_step(lua_State *L) {
     return handoff_came(task) ? 1 : lock_take_or_wait(L, lock, task);
 }
 
-static int lock_acquire(lua_State *L, int type) {
+static int lock_get_permit(lua_State *L, int type) {
     Lock *lock = handle_check(L, SELF, &lock_types[type], 1);
     lua_settop(L, SELF);
     Task *task = task_enter(L, lock->handle.loop);
@@ -248,7 +248,7 @@ static int lock_acquire(lua_State *L, int type) {
     return lock_take_or_wait(L, lock, task);
 }
 
-static int lock_try(lua_State *L, int type) {
+static int lock_try_permit(lua_State *L, int type) {
     Lock *lock = handle_check(L, SELF, &lock_types[type], 1);
     Task *task = task_spent_anywhere(L, lock->handle.loop);
     if (task != NULL) return task_pause_before(L, task);
@@ -260,22 +260,22 @@ static int lock_try(lua_State *L, int type) {
 
 /* mutex:lock() a guard, once no other task holds one. */
 static int mutex_lock(lua_State *L) {
-    return lock_acquire(L, MUTEX);
+    return lock_get_permit(L, MUTEX);
 }
 
 /* mutex:try_lock() a guard, or "TIMEOUT" where lock would wait. */
 static int mutex_try_lock(lua_State *L) {
-    return lock_try(L, MUTEX);
+    return lock_try_permit(L, MUTEX);
 }
 
 /* semaphore:acquire() a permit, once one is free. */
 static int semaphore_acquire(lua_State *L) {
-    return lock_acquire(L, SEMAPHORE);
+    return lock_get_permit(L, SEMAPHORE);
 }
 
 /* semaphore:try_acquire() a permit, or "TIMEOUT" where acquire would wait. */
 static int semaphore_try_acquire(lua_State *L) {
-    return lock_try(L, SEMAPHORE);
+    return lock_try_permit(L, SEMAPHORE);
 }
 
 /* [-0, +1] */

@@ -47,11 +47,33 @@ void descriptor_make_blocking(int fd) {
     (void)fd;
 }
 
+ptrdiff_t descriptor_read(int fd, char *data, size_t size) {
+    (void)fd, (void)data, (void)size;
+    return UV_ENOTSUP;
+}
+
+ptrdiff_t descriptor_write(int fd, const uv_buf_t *parts, unsigned count) {
+    (void)fd, (void)parts, (void)count;
+    return UV_ENOTSUP;
+}
+
+DescriptorView descriptor_view(int fd) {
+    (void)fd;
+    return (DescriptorView){.fd = UV_ENOTSUP};
+}
+
+int descriptor_silence(int fd) {
+    (void)fd;
+    return UV_ENOTSUP;
+}
+
 #else
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 int descriptor_file(int fd, DescriptorFile *file) {
@@ -99,6 +121,56 @@ int descriptor_blocks(int fd) {
 void descriptor_make_blocking(int fd) {
     int flags = fcntl(fd, F_GETFL);
     if (flags >= 0) fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);
+}
+
+ptrdiff_t descriptor_read(int fd, char *data, size_t size) {
+    ssize_t count;
+    RETRY_ON_EINTR(count = read(fd, data, size));
+    return count >= 0 ? count : -errno;
+}
+
+ptrdiff_t descriptor_write(int fd, const uv_buf_t *parts, unsigned count) {
+    ssize_t written;
+    RETRY_ON_EINTR(written = writev(fd, (const struct iovec *)parts, (int)count));
+    return written >= 0 ? written : -errno;
+}
+
+/* Opens anew what a pipe or terminal is, so that what others have of it stays blocking. Below 0: it cannot be. */
+static int descriptor_reopen(int fd) {
+    char name[32];
+    int flags = fcntl(fd, F_GETFL);
+    snprintf(name, sizeof name, "/proc/self/fd/%d", fd);
+    return open(name, (flags & O_ACCMODE) | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+}
+
+/* Only its owner opens a socket, and a file that is opened anew has a position of its own. */
+static DescriptorView descriptor_view_copy(int fd, bool blocks, bool is_socket) {
+    DescriptorView view = {.fd = descriptor_copy(fd), .is_socket = is_socket};
+    if (view.fd < 0 || !blocks) return view;
+    int flags = fcntl(fd, F_GETFL);
+    view.shares =
+        flags >= 0 && !(flags & O_NONBLOCK) && fcntl(fd, F_SETFL, flags | O_NONBLOCK) == 0;
+    return view;
+}
+
+DescriptorView descriptor_view(int fd) {
+    struct stat found;
+    if (fstat(fd, &found) != 0) return (DescriptorView){.fd = -errno};
+    bool is_pipe = S_ISFIFO(found.st_mode), is_socket = S_ISSOCK(found.st_mode);
+    bool is_terminal = S_ISCHR(found.st_mode) && isatty(fd);
+    if (is_pipe || is_terminal) {
+        int opened = descriptor_reopen(fd);
+        if (opened >= 0) return (DescriptorView){.fd = opened};
+    }
+    return descriptor_view_copy(fd, is_pipe || is_terminal || is_socket, is_socket);
+}
+
+int descriptor_silence(int fd) {
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (null < 0) return -errno;
+    int status = dup2(null, fd) >= 0 ? 0 : -errno;
+    close(null);
+    return status;
 }
 
 #endif

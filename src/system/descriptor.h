@@ -1,13 +1,15 @@
 /*
 ** Descriptors that other libraries own: whether one is still of the same file,
-** and copies of it.
+** copies of it, and reading and writing without blocking.
 */
 #ifndef ARSENAL_SYSTEM_DESCRIPTOR_H
 #define ARSENAL_SYSTEM_DESCRIPTOR_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <uv.h>
 
 /* The file of a descriptor: the number may be another file's later. */
 typedef struct DescriptorFile {
@@ -27,5 +29,26 @@ void descriptor_close(int fd);
 /* Whether reading and writing may block; the second makes it so again. A status below 0. */
 int descriptor_blocks(int fd);
 void descriptor_make_blocking(int fd);
+
+/* Reads and writes of a pipe, terminal or file: a count or a status. */
+ptrdiff_t descriptor_read(int fd, char *data, size_t size);
+ptrdiff_t descriptor_write(int fd, const uv_buf_t *parts, unsigned count);
+
+/*
+** A descriptor for a stream on what another descriptor refers to. Reads and writes do
+** not block, except those of a regular file, which has no other way. If that has made
+** the other descriptor non-blocking, too, `shares` is set, and descriptor_make_blocking
+** is due in the end.
+*/
+typedef struct DescriptorView {
+    int fd; /* or a status */
+    bool is_socket;
+    bool shares;
+} DescriptorView;
+
+DescriptorView descriptor_view(int fd);
+
+/* Puts /dev/null in the place of what the descriptor refers to. Returns 0 or a status. */
+int descriptor_silence(int fd);
 
 #endif

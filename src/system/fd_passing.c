@@ -10,10 +10,6 @@
 #include <unistd.h>
 #include <uv.h>
 
-#ifdef __APPLE__
-#define MSG_NOSIGNAL 0 /* SIGPIPE is handled: see core.c */
-#endif
-
 #ifndef MSG_CMSG_CLOEXEC
 #define MSG_CMSG_CLOEXEC 0
 #endif

@@ -18,7 +18,6 @@
 
 #ifdef __APPLE__
 #define TCP_KEEPIDLE TCP_KEEPALIVE
-#define MSG_NOSIGNAL 0 /* SIGPIPE is ignored: see core.c */
 #endif
 
 #ifdef __linux__
@@ -103,9 +102,10 @@ int socket_connected(int fd) {
     return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 ? -error : -errno;
 }
 
+/* Stream sockets are read and written with MSG_DONTWAIT: a child whose input or output one is makes it blocking. */
 ptrdiff_t socket_read(int fd, char *data, size_t size) {
     ssize_t count;
-    RETRY_ON_EINTR(count = recv(fd, data, size, 0));
+    RETRY_ON_EINTR(count = recv(fd, data, size, MSG_DONTWAIT));
     return socket_count(count);
 }
 
@@ -114,7 +114,7 @@ static ptrdiff_t socket_read_message(int fd, char *data, size_t size, bool *stop
     struct iovec part = {data, size};
     struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1}; /* no room for descriptors */
     ssize_t count;
-    RETRY_ON_EINTR(count = recvmsg(fd, &message, 0));
+    RETRY_ON_EINTR(count = recvmsg(fd, &message, MSG_DONTWAIT));
     *stopped = (message.msg_flags & MSG_CTRUNC) != 0;
     return socket_count(count);
 }
@@ -137,10 +137,11 @@ ptrdiff_t socket_read_unix(int fd, char *data, size_t size) {
 
 /* libuv's buffers are laid out as iovecs. send and recv are cheaper than write and read. */
 ptrdiff_t socket_write(int fd, const uv_buf_t *parts, unsigned count) {
+    const int flags = MSG_NOSIGNAL | MSG_DONTWAIT;
     struct msghdr message = {.msg_iov = (struct iovec *)parts, .msg_iovlen = count};
     ssize_t written;
-    RETRY_ON_EINTR(written = count == 1 ? send(fd, parts->base, parts->len, MSG_NOSIGNAL)
-                                        : sendmsg(fd, &message, MSG_NOSIGNAL));
+    RETRY_ON_EINTR(written = count == 1 ? send(fd, parts->base, parts->len, flags)
+                                        : sendmsg(fd, &message, flags));
     return socket_count(written);
 }
 

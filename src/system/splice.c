@@ -41,6 +41,18 @@ ptrdiff_t splice_fill(Splice *splice, int fd, size_t size) {
     return count;
 }
 
+void splice_widen(Splice *splice, size_t size) {
+    fcntl(splice->in, F_SETPIPE_SZ, (int)size);
+}
+
+ptrdiff_t splice_fill_at(Splice *filled, int fd, int64_t *offset, size_t size) {
+    ssize_t count;
+    RETRY_ON_EINTR(count = splice(fd, offset, filled->in, NULL, size, SPLICE_F_MOVE));
+    if (count < 0) return -errno;
+    filled->held += (size_t)count;
+    return count;
+}
+
 ptrdiff_t splice_drain(Splice *splice, int fd) {
     ptrdiff_t count = splice_pass(splice->out, fd, splice->held);
     if (count > 0) splice->held -= (size_t)count;
@@ -72,6 +84,15 @@ void splice_close(Splice *splice) {
 
 ptrdiff_t splice_fill(Splice *splice, int fd, size_t size) {
     (void)splice, (void)fd, (void)size;
+    return UV_ENOSYS;
+}
+
+void splice_widen(Splice *splice, size_t size) {
+    (void)splice, (void)size;
+}
+
+ptrdiff_t splice_fill_at(Splice *splice, int fd, int64_t *offset, size_t size) {
+    (void)splice, (void)fd, (void)offset, (void)size;
     return UV_ENOSYS;
 }
 

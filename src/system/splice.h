@@ -6,6 +6,7 @@
 #define ARSENAL_SYSTEM_SPLICE_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 enum { SPLICE_SIZE = 64 * 1024 }; /* bytes that each splice has room for */
 
@@ -16,6 +17,12 @@ typedef struct Splice {
 
 int splice_open(Splice *splice); /* 0 or a status */
 void splice_close(Splice *splice);
+
+/* Gives the pipe more room, if the user may have so much. */
+void splice_widen(Splice *splice, size_t size);
+
+/* Moves bytes from a place in a file into the pipe, and *offset with them. May wait for a disk. */
+ptrdiff_t splice_fill_at(Splice *splice, int fd, int64_t *offset, size_t size);
 
 /* Move bytes from a descriptor into the pipe, and from the pipe to a descriptor: a count or a status. */
 ptrdiff_t splice_fill(Splice *splice, int fd, size_t size);

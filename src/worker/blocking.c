@@ -276,8 +276,10 @@ static Blocking *blocking_new(lua_State *L, BlockingStates *states) {
     blocking->states = states;
     blocking->environment = environment;
     blocking->call.entry = entry;
-    blocking->job =
-        (Job){.run = blocking_run, .done = blocking_done, .free = blocking_free, .is_long = true};
+    blocking->job = (Job){.run = blocking_run,
+                          .done = blocking_done,
+                          .free = blocking_free,
+                          .pool = POOL_OF_CALLS};
     *box = blocking;
     return blocking;
 }

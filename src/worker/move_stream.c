@@ -5,6 +5,7 @@
 #include "base/openers.h"
 
 #include "base/error.h"
+#include "stream/pipe_stream.h"
 #include "stream/start_tls.h"
 #include "stream/stream.h"
 #include "system/socket.h"
@@ -27,7 +28,12 @@ typedef struct StreamCargo {
     uint8_t sending;
     bool is_shared;
     uint64_t received, sent;
+    PipeCargo pipe; /* of a pipe stream only */
 } StreamCargo;
+
+static bool move_is_pipe(const StreamCargo *moved) {
+    return moved->family == STREAM_PIPE;
+}
 
 static bool move_is_used(const Stream *stream) {
     return stream->receiver != NULL || stream->senders.sender != NULL ||
@@ -66,6 +72,7 @@ static void move_stream_depart(lua_State *L, int index, void *cargo) {
     moved->received = stream->received;
     moved->sent = stream->sent;
     if (moved->state != NULL) moved->transport->carrier->move(moved->state, stream->state);
+    if (move_is_pipe(moved)) pipe_stream_depart((PipeStream *)stream, &moved->pipe);
     stream->input = (Buffer){NULL};
     moved->fd = socket_handle_release(&stream->socket);
     handle_leave(&stream->socket.handle);
@@ -73,7 +80,10 @@ static void move_stream_depart(lua_State *L, int index, void *cargo) {
 
 static void move_stream_make(lua_State *L, const void *cargo) {
     const StreamCargo *moved = cargo;
-    stream_new(L, moved->family);
+    if (move_is_pipe(moved))
+        pipe_stream_new(L);
+    else
+        stream_new(L, moved->family);
     if (moved->state == NULL) return;
     const TransportCarrier *carrier = moved->transport->carrier;
     by_name_push_module(L, carrier->module);
@@ -104,6 +114,7 @@ static void move_stream_arrive(lua_State *L, int index, void *cargo) {
         moved->transport->carrier->move(stream->state, moved->state);
     }
     stream_adopt(stream, moved->fd, &moved->remote);
+    if (move_is_pipe(moved)) pipe_stream_arrive((PipeStream *)stream, &moved->pipe);
     free(moved);
 }
 
@@ -115,11 +126,16 @@ static void move_stream_drain(int fd) {
         if (socket_read(fd, scratch, sizeof scratch) <= 0) return;
 }
 
+/* The end of a socket's sending direction, and what stream_close does for it. */
+static void move_stream_end(const StreamCargo *moved) {
+    moved->transport->close(moved->state, moved->fd, moved->sending == STREAM_SENDS);
+    if (moved->read_end == 0 && !moved->is_shared) move_stream_drain(moved->fd);
+}
+
 static void move_stream_discard(void *cargo) {
     StreamCargo *moved = cargo;
     if (moved->fd >= 0) {
-        moved->transport->close(moved->state, moved->fd, moved->sending == STREAM_SENDS);
-        if (moved->read_end == 0 && !moved->is_shared) move_stream_drain(moved->fd);
+        if (!move_is_pipe(moved)) move_stream_end(moved);
         socket_close(moved->fd);
         buffer_free(&moved->input);
     }
@@ -134,8 +150,10 @@ static const Crossing stream_crossing = {
     .discard = move_stream_discard,
 };
 
+/* Standard streams stay: each Lua state has its own. */
 void move_stream_open(lua_State *L) {
     for (int family = 0; family < STREAM_FAMILIES; family++) {
+        if (family == STREAM_STANDARD) continue;
         lua_rawgetp(L, LUA_REGISTRYINDEX, &stream_types[family]);
         crossing_attach(L, &stream_crossing);
         lua_pop(L, 1);

@@ -71,6 +71,26 @@ function checks.keepalive(value)
   return not (value >= 1 and value <= longest) and ("seconds from 1 to %d expected, got %s"):format(longest, value)
 end
 
+-- A file's permissions.
+function checks.mode(value)
+  if math.type(value) == "integer" then
+    return not (value >= 0 and value <= 511)
+      and ("%d has more than the nine permission bits"):format(value)
+  end
+  if type(value) ~= "string" then return "octal digits in a string expected, got " .. type(value) end
+  return not value:find("^0?[0-7][0-7][0-7]$") and "octal digits such as \"660\" expected, got " .. value
+end
+
+-- Permissions that have been checked, as a number; nil for nil.
+function arguments.mode_number(value)
+  return type(value) == "string" and tonumber(value, 8) or value
+end
+
+function arguments.mode(value, position, name)
+  local wrong = checks.mode(value)
+  if wrong then fail(position, name, wrong) end
+end
+
 local function not_integer(value, expected)
   if math.tointeger(value) and type(value) == "number" then return nil end
   return expected .. " expected, got " .. (type(value) == "number" and tostring(value) or type(value))

@@ -30,8 +30,8 @@ local core = {}
 ---A bare nil, the end of a stream, is raised with the code "EOF". A code that is a number of errno, as of Lua's `io`
 ---functions, is replaced by its name.
 ---@generic T
----@param value T?
----@param ... any the message and the code of a failure
+---@param value T? the first result of a call
+---@param ... any its other results: of a failure the message and the code
 ---@return T value
 ---@return any ... the other arguments
 function core.check(value, ...) end

@@ -10,7 +10,7 @@ local Signal = {}
 
 ---Handles signals from now on. Until the object is closed they lose their default effect. An unknown name is a usage
 ---error.
----@param name string such as "SIGTERM"; "SIG" may be left out
+---@param name string such as "SIGTERM"; the "SIG" may be left out
 ---@param ... string further names
 ---@return arsenal.Signal? signal
 ---@return string? message

@@ -10,13 +10,13 @@ local Stream = {}
 
 ---@class arsenal.ItemOptions
 ---@field max? integer most bytes of the item, its delimiter or line end not counted; default 65536
----@field keep? boolean true: the item is returned with its delimiter or line end; default false
+---@field keep? boolean return the item with its delimiter or line end; default false
 
 -- Receiving -------------------------------------------------------------------------------------
 
 ---Waits for some bytes. At the end of the stream it returns nil alone.
 ---@param max? integer most bytes to return, at least 1; default 65536
----@return string? data
+---@return string? data nil alone at the end of the stream
 ---@return string? message
 ---@return string? code "TIMEOUT", "CLOSED", "BUSY" if another task receives, or an errno's name
 ---@nodiscard
@@ -24,10 +24,10 @@ local Stream = {}
 function Stream:recv(max) end
 
 ---Waits for `n` bytes. At the end of the stream it returns nil alone.
----@param n integer
----@return string? data
+---@param n integer number of bytes; 0 gives "" at once
+---@return string? data nil alone at the end of the stream
 ---@return string? message
----@return string? code "EOF": the stream ended inside; and those of `recv`
+---@return string? code "EOF" if the stream ended inside, and those of `recv`
 ---@return string? partial with "EOF": the bytes there were
 ---@nodiscard
 ---@async
@@ -35,9 +35,9 @@ function Stream:recv_exactly(n) end
 
 ---Waits for a line, which ends with "\n" or "\r\n". At the end of the stream it returns nil alone.
 ---@param options? arsenal.ItemOptions
----@return string? line
+---@return string? line without its end; nil alone at the end of the stream
 ---@return string? message
----@return string? code "EOF": the stream ended inside; "TOOLONG"; and those of `recv`
+---@return string? code "EOF" if the stream ended inside, "TOOLONG" if it is longer than `max`, and those of `recv`
 ---@return string? partial with "EOF": the bytes there were
 ---@nodiscard
 ---@async
@@ -46,9 +46,9 @@ function Stream:recv_line(options) end
 ---Waits for the delimiter, and returns what comes before it. At the end of the stream it returns nil alone.
 ---@param delimiter string not empty
 ---@param options? arsenal.ItemOptions
----@return string? item
+---@return string? item without the delimiter; nil alone at the end of the stream
 ---@return string? message
----@return string? code "EOF": the stream ended inside; "TOOLONG"; and those of `recv`
+---@return string? code "EOF" if the stream ended inside, "TOOLONG" if it is longer than `max`, and those of `recv`
 ---@return string? partial with "EOF": the bytes there were
 ---@nodiscard
 ---@async
@@ -65,22 +65,22 @@ function Stream:recv_all(max) end
 
 ---Iterates over the bytes as they come, up to 256 KiB at once, until the stream ends. A failure is raised as an error
 ---object.
----@return async fun(): string? next
+---@return async fun(): string? next some bytes in each round
 ---@nodiscard
 function Stream:chunks() end
 
 ---Waits for the next `n` bytes, and leaves them in the stream. At the end of the stream it returns nil alone.
----@param n integer at most 65536
----@return string? data
+---@param n integer number of bytes, 1 to 65536
+---@return string? data nil alone at the end of the stream
 ---@return string? message
----@return string? code "EOF": the stream ended before; and those of `recv`
+---@return string? code "EOF" if the stream ended before, and those of `recv`
 ---@return string? partial with "EOF": the bytes there were
 ---@nodiscard
 ---@async
 function Stream:peek(n) end
 
 ---Puts bytes back, in front of what is received next.
----@param data string
+---@param data string the bytes; may be empty
 ---@return true? done
 ---@return string? message
 ---@return string? code "BUSY" while a task receives, "CLOSED"
@@ -94,7 +94,7 @@ function Stream:unread(data) end
 ---@return integer? size bytes of the message
 ---@return string? message
 ---@return string? code "EPIPE", "ECONNRESET", "TIMEOUT", "CLOSED", or another errno's name
----@return integer? sent after a failure: the bytes that went out
+---@return integer? sent bytes that went out; 0 if the stream is as it was
 ---@async
 function Stream:send(...) end
 
@@ -102,20 +102,23 @@ function Stream:send(...) end
 ---true.
 ---@return true? done
 ---@return string? message
----@return string? code as of `send`
+---@return string? code those of `send`
 ---@async
 function Stream:shutdown() end
 
+---@class arsenal.CopyOptions
+---@field max? integer most bytes to copy; default: no limit
+
 ---Copies what comes on `from` to `to` until `from` ends, without making Lua strings. A failure loses nothing: what was
 ---read and not sent is still in `from`.
----@param from arsenal.Stream it gets no other receiver meanwhile
----@param to arsenal.Stream other senders wait meanwhile
----@param options? { max: integer? } `max`: most bytes to copy
+---@param from arsenal.Stream the stream to receive from
+---@param to arsenal.Stream the stream to send to; may be the same one
+---@param options? arsenal.CopyOptions
 ---@return integer? count bytes copied
----@return string? message it begins with "copy from" or "copy to"
----@return string? code
----@return integer? sent after a failure: the bytes that were sent
----@return arsenal.Stream? failed after a failure: the stream that failed, `from` or `to`
+---@return string? message begins with "copy from" or "copy to", which tells the stream that failed
+---@return string? code "BUSY" if another task receives on `from`; those of `recv` and `send`
+---@return integer? sent bytes that were sent
+---@return arsenal.Stream? failed the stream that failed, `from` or `to`
 ---@async
 function core.copy(from, to, options) end
 
@@ -156,7 +159,7 @@ function Stream:reset() end
 -- Settings --------------------------------------------------------------------------------------
 
 ---Sets a time limit for each later call that waits on this stream, for the call as a whole.
----@param seconds? number|{ recv: number?, send: number? } nil: no limit; a table sets one direction, or both
+---@param seconds number|{ recv: number?, send: number? }|nil nil: no limit; a table sets one direction, or both
 ---@return true? done
 ---@return string? message
 ---@return string? code "CLOSED"
@@ -164,7 +167,7 @@ function Stream:set_timeout(seconds) end
 
 ---Sets an option of the socket.
 ---@param name "nodelay"|"keepalive"|"send_buffer"|"recv_buffer"
----@param value boolean|integer keepalive: seconds of silence, 1 to 32767, or false; buffers: bytes
+---@param value boolean|integer keepalive: seconds of silence, 1 to 32767, or false; buffers: bytes; nodelay: boolean
 ---@return true? done
 ---@return string? message
 ---@return string? code "ENOTSUP" and other errnos' names, "CLOSED"
@@ -173,19 +176,24 @@ function Stream:set_option(name, value) end
 ---Returns the address of this end.
 ---@return string? host numeric; of a Unix stream the path, "" if it has none
 ---@return integer|string|nil port or the message
----@return string? code
+---@return string? code "CLOSED" or an errno's name
 ---@nodiscard
 function Stream:local_address() end
 
 ---Returns the address of the peer.
 ---@return string? host numeric; of a Unix stream the path, "" if it has none
 ---@return integer|string|nil port or the message
----@return string? code
+---@return string? code "CLOSED" or an errno's name
 ---@nodiscard
 function Stream:remote_address() end
 
+---@class arsenal.Credentials
+---@field uid integer user
+---@field gid integer group of the user
+---@field pid? integer process, if the system reports it
+
 ---Returns the process at the other end of a Unix stream, as it was when it connected.
----@return { uid: integer, gid: integer, pid: integer? }? credentials
+---@return arsenal.Credentials? credentials
 ---@return string? message
 ---@return string? code "ENOTSUP" for other streams, "CLOSED"
 ---@nodiscard
@@ -198,7 +206,11 @@ function Stream:peer_credentials() end
 ---@nodiscard
 function Stream:fd() end
 
+---@class arsenal.StreamStats
+---@field received integer bytes received
+---@field sent integer bytes sent
+
 ---Returns the bytes in each direction so far, also of a closed stream.
----@return { received: integer, sent: integer }
+---@return arsenal.StreamStats
 ---@nodiscard
 function Stream:stats() end

@@ -28,7 +28,7 @@ function Channel:send(value) end
 ---Waits for the next value.
 ---@return any value nil after a failure
 ---@return string? message
----@return string? code "CLOSED": the channel is closed and empty
+---@return string? code "CLOSED" if the channel is closed and empty
 ---@async
 function Channel:recv() end
 
@@ -36,18 +36,18 @@ function Channel:recv() end
 ---@param value any not nil
 ---@return true? done
 ---@return string? message
----@return string? code "CLOSED"; "TIMEOUT" if `send` would wait
+---@return string? code "CLOSED", "TIMEOUT" if `send` would wait
 function Channel:try_send(value) end
 
 ---Receives a value if that needs no wait.
 ---@return any value nil after a failure
 ---@return string? message
----@return string? code "CLOSED": the channel is closed and empty; "TIMEOUT" if `recv` would wait
+---@return string? code "CLOSED" if the channel is closed and empty, "TIMEOUT" if `recv` would wait
 ---@nodiscard
 function Channel:try_recv() end
 
 ---Iterates over the values, until the channel is closed and empty.
----@return async fun(channel: arsenal.Channel): any next
+---@return async fun(channel: arsenal.Channel): any next a value in each round
 ---@return arsenal.Channel channel
 ---@nodiscard
 function Channel:values() end
@@ -86,7 +86,7 @@ function core.select(cases, timeout) end
 local Timer = {}
 
 ---Makes a timer, whose time runs from this call.
----@param seconds number
+---@param seconds number from this call on
 ---@return arsenal.Timer timer
 ---@nodiscard
 function core.after(seconds) end
@@ -130,7 +130,7 @@ function Ticker:close() end
 
 ---Makes a case for `arsenal.select` that is ready when `stream:recv()` would not wait: bytes have come, or the stream
 ---has ended or failed. It receives nothing. `select` returns the case and true.
----@param stream arsenal.Stream
+---@param stream arsenal.Stream the stream to look at
 ---@return arsenal.Readable readable
 ---@nodiscard
 function core.readable(stream) end
@@ -161,7 +161,7 @@ function Mutex:lock() end
 ---Locks the mutex if no task holds it.
 ---@return arsenal.Guard? guard
 ---@return string? message
----@return string? code "CLOSED"; "TIMEOUT" if `lock` would wait
+---@return string? code "CLOSED", "TIMEOUT" if `lock` would wait
 ---@nodiscard
 function Mutex:try_lock() end
 
@@ -202,7 +202,7 @@ function Semaphore:acquire() end
 ---Takes a permit if one is free.
 ---@return arsenal.Permit? permit
 ---@return string? message
----@return string? code "CLOSED"; "TIMEOUT" if `acquire` would wait
+---@return string? code "CLOSED", "TIMEOUT" if `acquire` would wait
 ---@nodiscard
 function Semaphore:try_acquire() end
 

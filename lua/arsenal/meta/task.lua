@@ -8,7 +8,7 @@ local core = {}
 
 ---Runs `main(...)` as the first task, and the loop until every task has ended. Raises the error of `main`, the string
 ---"interrupted" after Ctrl-C, or a report of a deadlock. A call of it inside a task is a usage error.
----@param main async fun(...): ...
+---@param main async fun(...): ... the body of the first task
 ---@param ... any arguments of `main`
 ---@return any ... the results of `main`; or nil, message, "CANCELLED" if its task was cancelled
 function core.run(main, ...) end
@@ -69,14 +69,14 @@ function Task:name() end
 
 ---Starts a task that calls `fn(...)`. It runs when the current task next waits. If it fails, its error is raised in
 ---the tasks that wait in `join` for it; if there are none, `arsenal.on_error` is called.
----@param fn async fun(...): ...
+---@param fn async fun(...): ... the body of the task
 ---@param ... any arguments of `fn`
 ---@return arsenal.Task task
 function core.go(fn, ...) end
 
 ---Starts a task, as `go` does, that does not keep the program alive: `arsenal.run` cancels it when only such tasks are
 ---left. The tasks of groups in it do not keep the program alive either; those that it starts by `go` do.
----@param fn async fun(...): ...
+---@param fn async fun(...): ... the body of the task
 ---@param ... any arguments of `fn`
 ---@return arsenal.Task task
 function core.background(fn, ...) end
@@ -102,14 +102,14 @@ function core.yield() end
 local Group = {}
 
 ---Starts a task of the group, which calls `fn(...)`. A call after the group has ended is a usage error.
----@param fn async fun(...): ...
+---@param fn async fun(...): ... the body of the task
 ---@param ... any arguments of `fn`
 ---@return arsenal.Task task
 function Group:go(fn, ...) end
 
 ---Starts a task of the group, as `go` does, that the group does not wait for: it is cancelled when the group's function
 ---has returned and only such tasks are left.
----@param fn async fun(...): ...
+---@param fn async fun(...): ... the body of the task
 ---@param ... any arguments of `fn`
 ---@return arsenal.Task task
 function Group:background(fn, ...) end
@@ -123,7 +123,7 @@ function Group:cancel(reason) end
 ---Calls `fn(...)` with a time limit. An inner limit never outlives an outer one. If `fn` returns or fails without the
 ---cancellation leaving it, its results stand, however late.
 ---@param seconds number? nil or math.huge: no limit; 0: until the first wait of `fn`
----@param fn async fun(...): ...
+---@param fn async fun(...): ... what has the limit
 ---@param ... any arguments of `fn`
 ---@return any ... the results of `fn`; or nil, message, "TIMEOUT"
 ---@async
@@ -131,14 +131,14 @@ function core.timeout(seconds, fn, ...) end
 
 ---Calls `fn(...)`, which may wait although the task is cancelled. For clean-up that must finish; it should have a time
 ---limit inside.
----@param fn async fun(...): ...
+---@param fn async fun(...): ... the clean-up
 ---@param ... any arguments of `fn`
 ---@return any ... the results of `fn`
 ---@async
 function core.shield(fn, ...) end
 
 ---Returns true if an error that was caught is a cancellation. Code that goes on after errors should raise it again.
----@param err any
+---@param err any what `pcall` or `<close>` gave
 ---@return boolean
 ---@nodiscard
 function core.is_cancelled(err) end

@@ -14,9 +14,9 @@ local Group = {}
 ---`_ENV`, tables of loaded modules, and functions with such upvalues only.
 ---@param entry string|function a function, or the name of a module that returns one
 ---@param ... any arguments of `entry`; streams and datagram sockets move to the worker, listeners are shared
----@return arsenal.Task? worker nil: failure, a socket cannot move now (codes "BUSY", "CLOSED")
+---@return arsenal.Task? worker nil: failure, a socket cannot move now
 ---@return string? message
----@return string? code
+---@return string? code "BUSY": a task waits on the socket; "CLOSED"; "ENOTSUP": a TLS listener; an errno's name
 function core.worker(entry, ...) end
 
 ---Starts a worker as `arsenal.worker` does, that ends before the group does.
@@ -24,7 +24,7 @@ function core.worker(entry, ...) end
 ---@param ... any arguments of `entry`
 ---@return arsenal.Task? worker nil: failure, as of `arsenal.worker`
 ---@return string? message
----@return string? code
+---@return string? code "BUSY", "CLOSED", "ENOTSUP", an errno's name
 function Group:worker(entry, ...) end
 
 ---Runs `entry(index, ...)` in several workers, with `index` from 1 on, in a group of their own. Returns when all have
@@ -32,9 +32,9 @@ function Group:worker(entry, ...) end
 ---@param count? integer how many; default: `arsenal.parallelism()`. It may be left out altogether
 ---@param entry string|function see `arsenal.worker`
 ---@param ... any further arguments of `entry`
----@return true? ended nil: failure, as of `arsenal.worker`, or code "CANCELLED"
+---@return true? ended nil: failure, as of `arsenal.worker`
 ---@return string? message
----@return string? code
+---@return string? code "BUSY", "CLOSED", "ENOTSUP", an errno's name
 ---@async
 function core.workers(count, entry, ...) end
 
@@ -44,7 +44,7 @@ function core.workers(count, entry, ...) end
 function core.parallelism() end
 
 ---Calls `entry(...)` in a thread, in a Lua state of its own, while other tasks run here. For functions that block or
----compute. At most 12 such calls run at once in the process; others wait for their turn. The Lua states are used again
+---compute. At most 16 such calls run at once in the process; others wait for their turn. The Lua states are used again
 ---for later calls. If the task is cancelled, the call goes on, and its results are dropped.
 ---@param entry string|function see `arsenal.worker`
 ---@param ... any arguments of `entry`

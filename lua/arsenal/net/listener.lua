@@ -111,7 +111,7 @@ local serve_options = { max_connections = "count", when = arguments.one_of("read
 
 ---@class arsenal.ServeOptions
 ---@field max_connections? integer most connections at a time; others wait in the kernel; default: no limit
----@field when? "readable" call the handler whenever there is something to receive, and keep the stream when it returns
+---@field when? "readable" call the handler each time there is something to receive; default: once for each connection
 
 ---Accepts connections, and calls `handler(stream, listener)` for each in a task, whose end closes the stream. Waits
 ---until the listener is closed and every handler has ended; if it is cancelled, it cancels them. The error of a handler
@@ -199,7 +199,7 @@ function Listener:shutdown(grace)
 end
 
 ---Iterates over the connections, until the listener is closed. A failure is raised as an error object.
----@return async fun(): arsenal.Stream? next
+---@return async fun(): arsenal.Stream? next a stream in each round
 ---@nodiscard
 function Listener:clients()
   arguments.self(self, "listener", "clients")
@@ -232,7 +232,7 @@ end
 
 ---@class arsenal.ListenerStats
 ---@field accepted integer connections so far
----@field active integer running handlers of `serve`; with `when = "readable"`, its connections
+---@field active integer running handlers of `serve`; with `when = "readable"`, its open connections, also idle ones
 ---@field refused integer times that accepting paused because descriptors, watches or memory had run out
 ---@field gone integer handlers of `serve` whose error said only that the peer was gone or silent
 ---@field handshaking? integer of a TLS listener: handshakes under way

@@ -215,7 +215,7 @@ end
 ---Waits for a connection, calls `fn(connection, ...)`, and gives the connection back. It is closed instead if `fn` has
 ---raised an error, was cancelled, or has returned a failure of arsenal's calls (`nil, message, code`, such as
 ---"TIMEOUT"). After any other failure, such as one of the protocol, the connection is kept.
----@param fn async fun(connection: any, ...): ...
+---@param fn async fun(connection: any, ...): ... uses the connection
 ---@param ... any further arguments of `fn`
 ---@return any ... the results of `fn`; or the failure of `acquire`
 ---@async
@@ -282,9 +282,9 @@ local known = { connect = "callable", max = "count", idle_timeout = "seconds", c
 ---@class arsenal.PoolOptions
 ---@field connect async fun(): any, string?, string? returns a new connection, or nil, message, code
 ---@field max? integer most connections at a time, lent and idle; default 10
----@field idle_timeout? number seconds after which an idle connection is not used any more; default: no limit
+---@field idle_timeout? number seconds after which an idle connection is no longer used; default: no limit
 ---@field check? async fun(connection: any): boolean returns whether an idle connection still works
----@field stream? fun(connection: any): arsenal.Stream? returns the stream in a connection, or nil if it has none
+---@field stream? fun(connection: any): arsenal.Stream? returns the stream in a connection, or nil
 
 ---Makes a pool, which lends connections to tasks and keeps those that come back for the next task.
 ---@param options arsenal.PoolOptions

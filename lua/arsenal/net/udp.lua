@@ -29,12 +29,12 @@ local connect_options = with_shared {
 }
 
 ---@class arsenal.UdpBindOptions
----@field reuseaddr? boolean several sockets may be bound to the address and receive its multicast; default false
+---@field reuseaddr? boolean several sockets may be bound to the address, and all get its multicast; default false
 ---@field reuseport? boolean the kernel shares datagrams out among the sockets bound to the address; default false
 ---@field ipv6only? boolean an IPv6 socket receives no IPv4 datagrams; default false
 ---@field broadcast? boolean the socket may send to broadcast addresses; default false
----@field recv_buffer? integer bytes that the kernel keeps for it; more are dropped, and counted by `stats`
----@field send_buffer? integer bytes that the kernel keeps until they are sent
+---@field recv_buffer? integer bytes requested from the kernel; `stats` counts datagrams that do not fit
+---@field send_buffer? integer bytes requested from the kernel
 
 ---Makes a socket that receives what is sent to an address. Waits for the lookup of a name; its first address is taken.
 ---@param host string? a name or a numeric address; nil or "*" is every address, IPv4 and IPv6
@@ -66,11 +66,11 @@ end
 ---@class arsenal.UdpConnectOptions
 ---@field timeout? number seconds for the lookup of the name; default: no limit
 ---@field family? "inet"|"inet6" address family: IPv4 or IPv6; default both
----@field local_address? string numeric address of this end
----@field local_port? integer port of this end, 0 to 65535
+---@field local_address? string numeric address of this end; default: chosen by the system
+---@field local_port? integer port of this end, 0 to 65535; default: chosen by the system
 ---@field broadcast? boolean the socket may send to broadcast addresses; default false
----@field recv_buffer? integer bytes that the kernel keeps for it; more are dropped, and counted by `stats`
----@field send_buffer? integer bytes that the kernel keeps until they are sent
+---@field recv_buffer? integer bytes requested from the kernel; `stats` counts datagrams that do not fit
+---@field send_buffer? integer bytes requested from the kernel
 
 ---Makes a socket that talks with one address only: `send` sends to it, and only what comes from it is received. Waits
 ---for the lookup of a name. If no socket is bound there and the host reports it (ICMP), a later call fails once with

@@ -12,22 +12,8 @@ local unix = {}
 -- not report when there is room again.
 local FIRST_PAUSE <const>, LONGEST_PAUSE <const> = 0.001, 0.05
 
-local function check_mode(value)
-  if math.type(value) == "integer" then
-    return not (value >= 0 and value <= 511)
-      and ("%d has more than the nine permission bits"):format(value)
-  end
-  if type(value) ~= "string" then return "octal digits in a string expected, got " .. type(value) end
-  return not value:find("^0?[0-7][0-7][0-7]$") and "octal digits such as \"660\" expected, got " .. value
-end
-
--- Returns the mode as a number, or nil.
-local function mode_of(options)
-  return type(options.mode) == "string" and tonumber(options.mode, 8) or options.mode
-end
-
 local connect_options = { timeout = "seconds" }
-local listen_options = { backlog = "count", mode = check_mode, unlink = "boolean" }
+local listen_options = { backlog = "count", mode = "mode", unlink = "boolean" }
 
 local function connect(path)
   local pause = FIRST_PAUSE
@@ -39,14 +25,15 @@ local function connect(path)
   end
 end
 
----Connects to the listener on a path. Waits while the listener's backlog is full. Failures have the codes "ENOENT",
----"ECONNREFUSED" if the file is there but no program listens on it, "EACCES", "TIMEOUT", "ENAMETOOLONG", and "EINVAL"
----for a path that is empty or contains a NUL.
+---@class arsenal.UnixConnectOptions
+---@field timeout? number seconds; default: no limit
+
+---Connects to the listener on a path. Waits while the listener's backlog is full.
 ---@param path string at most 107 bytes (103 on macOS); on Linux, after a leading NUL, an abstract name
----@param options? { timeout: number? } `timeout` in seconds
+---@param options? arsenal.UnixConnectOptions
 ---@return arsenal.Stream? stream
 ---@return string? message
----@return string? code
+---@return string? code "ENOENT", "ECONNREFUSED" if no process listens, "EACCES", "TIMEOUT", "ENAMETOOLONG", "EINVAL"
 ---@nodiscard
 ---@async
 function unix.connect(path, options)
@@ -62,7 +49,7 @@ end
 
 ---@class arsenal.UnixListenOptions
 ---@field backlog? integer connections that the kernel keeps until they are accepted; default 511
----@field mode? string|integer the file's permissions, as octal digits ("660") or as a number; default: by the umask
+---@field mode? string|integer permissions of the file, as octal digits ("660") or a number; default: by the umask
 ---@field unlink? boolean replace a socket file on which no program listens; default false
 
 ---Listens on a path, and makes a socket file there, which `close` removes if it is still the same file.
@@ -78,21 +65,22 @@ function unix.listen(path, options)
   if options.mode and is_abstract(path) then
     return nil, "listen: option 'mode' cannot be used with an abstract name", "EINVAL"
   end
-  return core.unix_listen(path, { backlog = options.backlog, mode = mode_of(options), unlink = options.unlink })
+  local mode = arguments.mode_number(options.mode)
+  return core.unix_listen(path, { backlog = options.backlog, mode = mode, unlink = options.unlink })
 end
 
 -- Datagrams ---------------------------------------------------------------------------------------
 
 local datagram_options = {
-  mode = check_mode, unlink = "boolean", peer = "string", recv_buffer = "count", send_buffer = "count",
+  mode = "mode", unlink = "boolean", peer = "string", recv_buffer = "count", send_buffer = "count",
 }
 
 ---@class arsenal.UnixDatagramOptions
 ---@field mode? string|integer the file's permissions, as octal digits ("660") or as a number; default: by the umask
 ---@field unlink? boolean replace a socket file whose socket no program has any more; default false
----@field peer? string path of the one socket that it talks with: `send` sends to it, others are not received
----@field recv_buffer? integer bytes that the kernel keeps for it
----@field send_buffer? integer bytes of its datagrams that nobody has received yet; a larger datagram is "EMSGSIZE"
+---@field peer? string path of the one socket that it talks with; others get "EPERM" when they send to it
+---@field recv_buffer? integer bytes requested from the kernel
+---@field send_buffer? integer bytes requested from the kernel; a datagram that does not fit is "EMSGSIZE"
 
 ---Makes a Unix datagram socket. With a path, it receives what is sent there, and makes a socket file, which `close`
 ---removes if it is still the same file. Without one, nobody can send to it, unless `peer` is connected to it.
@@ -109,7 +97,7 @@ function unix.datagram(path, options)
     return nil, "bind: option 'mode' can be used with a path only", "EINVAL"
   end
   return core.unix_datagram(path, {
-    mode = mode_of(options), unlink = options.unlink, peer = options.peer,
+    mode = arguments.mode_number(options.mode), unlink = options.unlink, peer = options.peer,
     recv_buffer = options.recv_buffer, send_buffer = options.send_buffer,
   })
 end

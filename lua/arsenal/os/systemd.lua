@@ -18,8 +18,8 @@ end
 
 ---@class arsenal.HandedOver
 ---@field fd integer the descriptor
----@field name string the unit's FileDescriptorName, or "unknown"
----@field socket (arsenal.Listener|arsenal.Stream|arsenal.DatagramSocket)? nil if it is no socket of a known kind
+---@field name string the name in the unit file (`FileDescriptorName=`), or "unknown"
+---@field socket (arsenal.Listener|arsenal.Stream|arsenal.DatagramSocket|arsenal.UnixDatagramSocket)? the object
 ---@field message string? the reason if `socket` is nil
 
 ---Returns the sockets that systemd started this program with, in its order, each as an object that owns its

@@ -10,8 +10,16 @@ local proxy = {}
 -- delivers it, and ends by itself.
 local gone = { EPIPE = true, ECONNRESET = true }
 
+-- Whether bytes can go from one stream to the other: pipes have one direction only.
+local function can_flow(from, to)
+  local receives = core.stream_directions(from)
+  local _, sends = core.stream_directions(to)
+  return receives and sends
+end
+
 -- Copies in one direction, and ends it with a half-close, unless the other direction has failed.
 local function forward(state, from, to)
+  if not can_flow(from, to) then return 0 end
   local count, message, code, _, failed = core.copy(from, to)
   if count and not state.code then
     local ended
@@ -24,12 +32,13 @@ local function forward(state, from, to)
 end
 
 ---Copies in both directions, and waits until both have ended. The end of one direction is passed on as a half-close. A
----failure ends the other direction too, unless that one still has an answer to deliver. Closes neither stream.
----@param a arsenal.Stream
----@param b arsenal.Stream
+---failure ends the other direction too, unless that one still has an answer to deliver. Closes neither stream. A
+---direction that a pipe does not have is left out.
+---@param a arsenal.Stream one stream
+---@param b arsenal.Stream the other one
 ---@return integer? sent bytes from `a` to `b`
 ---@return integer|string|nil received bytes from `b` to `a`; or the message
----@return string? code as of `send` and `recv`
+---@return string? code those of `send` and `recv`
 ---@async
 function proxy.proxy(a, b)
   arguments.class(a, "stream", 1, "proxy")

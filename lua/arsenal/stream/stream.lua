@@ -11,7 +11,7 @@ local line_options = { max = "size", keep = "boolean" }
 ---Iterates over the lines, until the stream ends. A last line without a newline counts too. A failure is raised as an
 ---error object.
 ---@param options? arsenal.ItemOptions
----@return async fun(): string? next
+---@return async fun(): string? next a line in each round, without its end
 ---@nodiscard
 function Stream:lines(options)
   arguments.self(self, "stream", "lines")

@@ -10,7 +10,7 @@ local Mutex = core.mutex_methods
 local Semaphore = core.semaphore_methods
 
 ---Locks the mutex, calls `fn(...)`, and unlocks the mutex, however `fn` ends.
----@param fn async fun(...): ...
+---@param fn async fun(...): ... may wait
 ---@param ... any arguments of `fn`
 ---@return any ... the results of `fn`; or nil, message, "CLOSED"
 ---@async
@@ -24,7 +24,7 @@ function Mutex:with(fn, ...)
 end
 
 ---Acquires a permit, calls `fn(...)`, and releases the permit, however `fn` ends.
----@param fn async fun(...): ...
+---@param fn async fun(...): ... may wait
 ---@param ... any arguments of `fn`
 ---@return any ... the results of `fn`; or nil, message, "CLOSED"
 ---@async

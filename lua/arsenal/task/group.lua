@@ -41,7 +41,7 @@ end
 ---Calls `fn(group, ...)`, and waits for every task that was started by `group:go`. The first error, of `fn` or of a
 ---task, cancels the rest. It is raised when all have ended, with the traceback of what failed; later errors are
 ---appended to that traceback, and `group:errors()` returns all.
----@param fn async fun(group: arsenal.Group, ...): ...
+---@param fn async fun(group: arsenal.Group, ...): ... starts the tasks; may wait itself
 ---@param ... any further arguments of `fn`
 ---@return any ... the results of `fn`; or nil, message, "CANCELLED" and the reason if `group:cancel()` has ended `fn`
 ---@async
@@ -63,8 +63,8 @@ function group.group(fn, ...)
 end
 
 ---@class arsenal.GroupError
----@field error any
----@field traceback string?
+---@field error any what was raised
+---@field traceback string? where it was raised
 ---@field task arsenal.Task? nil for an error of the function that was given to `arsenal.group`
 
 ---Returns the errors of the group so far, the oldest first: that one is raised by `arsenal.group`.

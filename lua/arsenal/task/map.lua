@@ -18,8 +18,8 @@ end
 ---Calls `fn(item, index)` for each item of the list, each call in a task of its own, and waits until all have returned.
 ---The first error cancels the other calls, and is raised when they have ended.
 ---@generic T, R
----@param list T[]
----@param fn async fun(item: T, index: integer): R
+---@param list T[] the items
+---@param fn async fun(item: T, index: integer): R may wait
 ---@param options? arsenal.MapOptions
 ---@return R[] results the first result of each call, in the order of the list; a nil leaves a hole
 ---@async

@@ -47,7 +47,7 @@ end
 ---@param options? arsenal.TLSConnectOptions
 ---@return arsenal.Stream? stream
 ---@return string? message
----@return string? code "CERT": the certificate was refused; "TLS": the handshake failed; and those of `tcp.connect`
+---@return string? code "CERT" if the certificate was refused, "TLS" if the handshake failed, and those of `tcp.connect`
 ---@nodiscard
 ---@async
 function client.connect(host, port, options)

@@ -1,6 +1,7 @@
 -- behaves_like_a_stream(make_pair [, options]): what section 4 of the contract promises of every
 -- stream, whatever it runs over. `make_pair()` is called inside the loop and returns two connected
--- streams. Options name what a family lacks: `half_close = false`, `reset = false`;
+-- streams. Options name what a family lacks: `half_close = false`, `reset = false`; `relayed`: bytes arrive later than
+-- they are sent;
 -- `torn_end` is the code that ends a stream after a torn message, where that is no plain end.
 
 local busted = require("busted")

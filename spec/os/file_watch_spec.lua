@@ -1,0 +1,95 @@
+-- fs.watch: what changes in a file, a directory, a tree.
+
+local arsenal = require("arsenal")
+local kit = require("spec.kit")
+local temporary = require("spec.kit.temporary")
+
+local inside <const> = temporary.inside
+local fs <const> = arsenal.fs
+
+-- Waits until the watch tells this event.
+local function expect(watch, name, event)
+  repeat
+    local got, what = assert(watch:wait())
+  until got == name and what == event
+end
+
+describe("fs.watch", function()
+  it("tells of the entries of a directory", inside(function(dir)
+    local watch <close> = assert(fs.watch(dir))
+    assert.equal("file watch " .. dir, tostring(watch))
+    assert(fs.write(dir .. "/a", "x"))
+    assert.same({ "a", "created" }, { watch:wait() })
+    assert.same({ "a", "changed" }, { watch:wait() })
+    assert(fs.rename(dir .. "/a", dir .. "/b"))
+    assert.same({ "a", "removed" }, { watch:wait() })
+    assert.same({ "b", "created" }, { watch:wait() })
+    assert(fs.remove(dir .. "/b"))
+    assert.same({ "b", "removed" }, { watch:wait() })
+  end))
+
+  it("tells of one file, until it is gone", inside(function(dir)
+    assert(fs.write(dir .. "/a", "x"))
+    local watch <close> = assert(fs.watch(dir .. "/a"))
+    assert(fs.write(dir .. "/a", "y", { append = true }))
+    assert.same({ "", "changed" }, { watch:wait() })
+    assert(fs.remove(dir .. "/a"))
+    assert.same({ "", "removed" }, { watch:wait() })
+  end))
+
+  it("recursively tells of directories that are made later, with what was in them at once", inside(function(dir)
+    assert(fs.mkdir(dir .. "/old"))
+    local watch <close> = assert(fs.watch(dir, { recursive = true }))
+    assert(fs.write(dir .. "/old/file", ""))
+    expect(watch, "old/file", "created")
+    assert(fs.mkdir(dir .. "/new/deep/er", { parents = true }))
+    assert(fs.write(dir .. "/new/deep/er/file", ""))
+    expect(watch, "new/deep/er/file", "created")
+    assert(fs.write(dir .. "/new/deep/other", ""))
+    expect(watch, "new/deep/other", "created")
+    assert(fs.rename(dir .. "/new", dir .. "/moved"))
+    expect(watch, "moved", "created")
+    assert(fs.write(dir .. "/moved/deep/file", ""))
+    expect(watch, "moved/deep/file", "created")
+    assert(fs.remove(dir .. "/moved", { recursive = true }))
+    expect(watch, "moved", "removed")
+  end))
+
+  it("does not leave the tree by a link", inside(function(dir)
+    assert(fs.mkdir(dir .. "/tree"))
+    assert(fs.mkdir(dir .. "/other"))
+    assert(fs.symlink("../other", dir .. "/tree/link"))
+    local watch <close> = assert(fs.watch(dir .. "/tree", { recursive = true }))
+    assert(fs.write(dir .. "/other/file", ""))
+    assert(fs.write(dir .. "/tree/file", ""))
+    assert.same({ "file", "created" }, { watch:wait() })
+  end))
+
+  it("is a case for select", inside(function(dir)
+    local watch <close> = assert(fs.watch(dir))
+    kit.fails("TIMEOUT", arsenal.select({ watch }, 0))
+    local selecting = kit.waiting(arsenal.select, { watch, arsenal.event() })
+    assert(fs.write(dir .. "/a", ""))
+    assert.same({ watch, "a", "created" }, { selecting:join() })
+  end))
+
+  it("wakes who waits when it is closed, and loses nothing when they are cancelled", inside(function(dir)
+    local watch = assert(fs.watch(dir))
+    local waiting = kit.waiting(watch.wait, watch)
+    waiting:cancel()
+    kit.fails("CANCELLED", waiting:join())
+    assert(fs.write(dir .. "/a", ""))
+    assert.same({ "a", "created" }, { watch:wait() })
+    waiting = kit.waiting(watch.wait, watch)
+    assert.is_true(watch:close())
+    kit.fails("CLOSED", waiting:join())
+    kit.fails("CLOSED", watch:wait())
+    assert.is_true(watch:close())
+  end))
+
+  it("is closed when it is collected", inside(function(dir)
+    for _ = 1, 5 do assert(fs.watch(dir)) end
+    collectgarbage()
+    assert.equal(0, arsenal.stats().handles["file watch"])
+  end))
+end)

@@ -1,0 +1,86 @@
+/*
+** Owns the way in which a string gets its memory from outside: while Lua makes the
+** string, its allocator is one that hands out the block. The bytes are then where
+** Lua copies them to, so that the copy has nothing to do. Where the bytes of a
+** string are in its memory is found out by making one.
+*/
+#include "base/string_block.h"
+
+#include <string.h>
+
+typedef struct Lender {
+    lua_Alloc allocate; /* the state's own */
+    void *argument;
+    const char *data; /* of the string to make */
+    size_t size;
+    void *block; /* what to hand out for a string of `total` bytes; NULL: only look */
+    size_t total;
+    const char *memory; /* what the string got, and how much */
+    size_t taken;
+} Lender;
+
+static void *lender_allocate(void *argument, void *block, size_t old_size, size_t size) {
+    Lender *lender = argument;
+    bool is_string = block == NULL && old_size == LUA_TSTRING && size > lender->size;
+    if (is_string && lender->block != NULL && size == lender->total) {
+        block = lender->block;
+        lender->block = NULL;
+        return block;
+    }
+    block = lender->allocate(lender->argument, block, old_size, size);
+    if (is_string) {
+        lender->memory = block;
+        lender->taken = size;
+    }
+    return block;
+}
+
+static int lender_make_string(lua_State *L) {
+    const Lender *lender = lua_touserdata(L, 1);
+    lua_pushlstring(L, lender->data, lender->size);
+    return 1;
+}
+
+/* [-0, +1] the string, or the error. Returns whether it is the string. */
+static bool lender_push(lua_State *L, Lender *lender) {
+    lender->allocate = lua_getallocf(L, &lender->argument);
+    lua_pushcfunction(L, lender_make_string);
+    lua_pushlightuserdata(L, lender);
+    lua_setallocf(L, lender_allocate, lender);
+    int status = lua_pcall(L, 1, 1, 0);
+    lua_setallocf(L, lender->allocate, lender->argument);
+    return status == LUA_OK;
+}
+
+bool string_block_new(lua_State *L, StringBlock *block, size_t size) {
+    char sample[STRING_BLOCK_LEAST] = {0};
+    Lender lender = {.data = sample, .size = sizeof sample};
+    *block = (StringBlock){0};
+    if (!lender_push(L, &lender)) return lua_error(L);
+    size_t offset = (size_t)(lua_tostring(L, -1) - lender.memory);
+    block->total = size + lender.taken - sizeof sample;
+    lua_pop(L, 1);
+    block->allocate = lender.allocate;
+    block->argument = lender.argument;
+    block->memory = lender.allocate(lender.argument, NULL, LUA_TSTRING, block->total);
+    block->data = block->memory + offset;
+    block->size = size;
+    return block->memory != NULL;
+}
+
+void string_block_free(StringBlock *block) {
+    if (block->memory != NULL) block->allocate(block->argument, block->memory, block->total, 0);
+    *block = (StringBlock){0};
+}
+
+void string_block_push(lua_State *L, StringBlock *block, size_t size) {
+    Lender lender = {.data = block->data, .size = size};
+    if (size == block->size) {
+        lender.block = block->memory;
+        lender.total = block->total;
+    }
+    bool made = lender_push(L, &lender);
+    if (lender.block == NULL && size == block->size) block->memory = NULL; /* Lua has it */
+    string_block_free(block);
+    if (!made) lua_error(L);
+}

@@ -1,0 +1,210 @@
+/*
+** Owns the system's calls on files. POSIX only: a Windows version has the same functions.
+*/
+#include "base/platform.h"
+
+#include "system/file.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <uv.h>
+
+static int file_status(int result) {
+    return result == 0 ? 0 : -errno;
+}
+
+static int file_flags(unsigned flags) {
+    bool reads = flags & FILE_READS, writes = flags & FILE_WRITES;
+    return (reads && writes ? O_RDWR
+            : writes        ? O_WRONLY
+                            : O_RDONLY) |
+           (flags & FILE_CREATES ? O_CREAT : 0) | (flags & FILE_EMPTIES ? O_TRUNC : 0) |
+           (flags & FILE_APPENDS ? O_APPEND : 0) | O_CLOEXEC | O_NOCTTY;
+}
+
+int file_open(const char *path, unsigned flags, int mode) {
+    struct stat found;
+    int fd;
+    RETRY_ON_EINTR(fd = open(path, file_flags(flags), mode));
+    if (fd < 0) return -errno;
+    if (fstat(fd, &found) == 0 && !S_ISDIR(found.st_mode)) return fd;
+    close(fd);
+    return UV_EISDIR;
+}
+
+void file_close(int fd) {
+    close(fd);
+}
+
+int file_end(int fd) {
+    int status = file_status(close(fd));
+    return status == UV_EINTR ? 0
+                              : status; /* the descriptor is closed on Linux and macOS then, too */
+}
+
+int64_t file_size(int fd) {
+    struct stat found;
+    return fstat(fd, &found) == 0 ? (int64_t)found.st_size : -errno;
+}
+
+bool file_can_seek(int fd) {
+    return lseek(fd, 0, SEEK_CUR) >= 0;
+}
+
+int64_t file_seek(int fd, int64_t offset, int whence) {
+    off_t position = lseek(fd, (off_t)offset, whence);
+    return position >= 0 ? (int64_t)position : -errno;
+}
+
+ptrdiff_t file_read(int fd, char *data, size_t size) {
+    ssize_t count;
+    RETRY_ON_EINTR(count = read(fd, data, size));
+    return count >= 0 ? count : -errno;
+}
+
+ptrdiff_t file_read_at(int fd, char *data, size_t size, int64_t offset) {
+    ssize_t count;
+    RETRY_ON_EINTR(count = pread(fd, data, size, (off_t)offset));
+    return count >= 0 ? count : -errno;
+}
+
+int file_write(int fd, const char *data, size_t size) {
+    while (size > 0) {
+        ssize_t count;
+        RETRY_ON_EINTR(count = write(fd, data, size));
+        if (count < 0) return -errno;
+        data += count;
+        size -= (size_t)count;
+    }
+    return 0;
+}
+
+int file_sync(int fd) {
+    return file_status(fsync(fd));
+}
+
+int file_truncate(int fd, int64_t size) {
+    int status;
+    RETRY_ON_EINTR(status = ftruncate(fd, (off_t)size));
+    return file_status(status);
+}
+
+int file_lock(int fd, int kind) {
+    static const int operations[] = {LOCK_UN, LOCK_SH | LOCK_NB, LOCK_EX | LOCK_NB};
+    int status;
+    RETRY_ON_EINTR(status = flock(fd, operations[kind]));
+    return file_status(status);
+}
+
+/* --- types --- */
+
+static const struct {
+    unsigned mode;
+    char letter;
+    const char *name;
+} types[] = {
+    {S_IFREG, 'f', "file"},  {S_IFDIR, 'd', "directory"}, {S_IFLNK, 'l', "link"},
+    {S_IFIFO, 'p', "fifo"},  {S_IFSOCK, 's', "socket"},   {S_IFCHR, 'c', "char"},
+    {S_IFBLK, 'b', "block"}, {0, '?', "unknown"},
+};
+
+static size_t file_type_index(unsigned mode) {
+    size_t i = 0;
+    while (types[i].mode != 0 && types[i].mode != (mode & S_IFMT))
+        i++;
+    return i;
+}
+
+const char *file_type_name(unsigned mode) {
+    return types[file_type_index(mode)].name;
+}
+
+char file_type_at(const char *directory, const char *name) {
+    struct stat found;
+    int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    bool is_known = fd >= 0 && fstatat(fd, name, &found, AT_SYMLINK_NOFOLLOW) == 0;
+    if (fd >= 0) close(fd);
+    return is_known ? types[file_type_index(found.st_mode)].letter : '?';
+}
+
+/* --- */
+
+int file_make_unique(char *name) {
+    int fd = mkostemp(name, O_CLOEXEC);
+    return fd >= 0 ? fd : -errno;
+}
+
+/* --- replacing --- */
+
+/* Some file systems cannot sync a directory. */
+static int file_sync_directory(const char *path) {
+    char *directory = strdup(path);
+    if (directory == NULL) return UV_ENOMEM;
+    char *slash = strrchr(directory, '/');
+    if (slash != NULL) slash[slash == directory ? 1 : 0] = '\0';
+    int fd = open(slash != NULL ? directory : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int status = fd < 0 ? -errno : file_status(fsync(fd));
+    if (fd >= 0) close(fd);
+    free(directory);
+    return status == UV_EINVAL || status == UV_EACCES ? 0 : status;
+}
+
+/* The name is found by trying; the umask holds for the permissions, as for any new file. */
+static int file_replace_create(FileReplacement *replacement, int mode) {
+    size_t size = strlen(replacement->path) + 24;
+    replacement->name = malloc(size);
+    if (replacement->name == NULL) return UV_ENOMEM;
+    do {
+        snprintf(replacement->name, size, "%s.%08x", replacement->path,
+                 (unsigned)(uv_hrtime() >> 4));
+        replacement->fd =
+            open(replacement->name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, (mode_t)mode);
+    } while (replacement->fd < 0 && errno == EEXIST);
+    return replacement->fd >= 0 ? 0 : -errno;
+}
+
+/* The new file gets the permissions of the old one, and, as far as this user may give them, its owners. */
+static int file_replace_take_rights(const FileReplacement *replacement) {
+    struct stat found;
+    if (stat(replacement->path, &found) != 0) return 0;
+    if (S_ISDIR(found.st_mode)) return UV_EISDIR;
+    int owned = fchown(replacement->fd, found.st_uid, found.st_gid);
+    (void)owned;
+    return file_status(fchmod(replacement->fd, found.st_mode & 07777));
+}
+
+static void file_replace_free(FileReplacement *replacement) {
+    free(replacement->path);
+    free(replacement->name);
+}
+
+int file_replace_end(FileReplacement *replacement, int status) {
+    if (status == 0) status = file_sync(replacement->fd);
+    int ended = file_end(replacement->fd);
+    if (status == 0) status = ended;
+    if (status == 0) status = file_status(rename(replacement->name, replacement->path));
+    if (status == 0)
+        status = file_sync_directory(replacement->path);
+    else
+        unlink(replacement->name);
+    file_replace_free(replacement);
+    return status;
+}
+
+/* A symbolic link stays: the file that it leads to is replaced. */
+int file_replace_begin(FileReplacement *replacement, const char *path, int mode) {
+    *replacement = (FileReplacement){.fd = -1, .path = realpath(path, NULL)};
+    if (replacement->path == NULL) replacement->path = strdup(path);
+    int status = replacement->path == NULL ? UV_ENOMEM : file_replace_create(replacement, mode);
+    if (status != 0) {
+        file_replace_free(replacement);
+        return status;
+    }
+    status = file_replace_take_rights(replacement);
+    return status == 0 ? 0 : file_replace_end(replacement, status);
+}
