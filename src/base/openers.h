@@ -42,6 +42,7 @@ void blocking_open(lua_State *L);
 void move_datagram_open(lua_State *L);
 void move_stream_open(lua_State *L);
 void share_listener_open(lua_State *L);
+void shared_channel_open(lua_State *L);
 void worker_open(lua_State *L);
 
 #endif

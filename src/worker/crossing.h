@@ -16,8 +16,8 @@ typedef struct Crossing {
     */
     int (*prepare)(lua_State *L, int index, void **cargo);
 
-    /* Moves what the object holds to its cargo, and closes the object. NULL: it is shared. */
-    void (*depart)(lua_State *L, int index, void *cargo);
+    /* Moves what the object holds to its cargo, and closes the object. NULL: it is shared. It cannot fail. */
+    void (*depart)(void *object, void *cargo);
 
     /* [-0, +1] makes an object that is not open yet. It may raise an error: then nothing has changed. */
     void (*make)(lua_State *L, const void *cargo);

@@ -32,8 +32,8 @@ static int move_datagram_prepare(lua_State *L, int index, void **cargo) {
     return 0;
 }
 
-static void move_datagram_depart(lua_State *L, int index, void *cargo) {
-    DatagramSocket *udp = lua_touserdata(L, index);
+static void move_datagram_depart(void *object, void *cargo) {
+    DatagramSocket *udp = object;
     DatagramCargo *moved = cargo;
     moved->recv_timeout = udp->socket.recv_timeout;
     moved->send_timeout = udp->socket.send_timeout;

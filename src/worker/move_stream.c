@@ -56,8 +56,8 @@ static int move_stream_prepare(lua_State *L, int index, void **cargo) {
     return 0;
 }
 
-static void move_stream_depart(lua_State *L, int index, void *cargo) {
-    Stream *stream = lua_touserdata(L, index);
+static void move_stream_depart(void *object, void *cargo) {
+    Stream *stream = object;
     StreamCargo *moved = cargo;
     moved->recv_timeout = stream->socket.recv_timeout;
     moved->send_timeout = stream->socket.send_timeout;

@@ -244,6 +244,7 @@ static int pack_prepare(lua_State *L, const Manifest *manifest, Parcel *parcel) 
         manifest_push(L, manifest, number);
         if (lua_isuserdata(L, -1)) {
             cargo->crossing = crossing_of(L, -1);
+            cargo->object = lua_touserdata(L, -1);
             int status = cargo->crossing->prepare(L, lua_gettop(L), &cargo->cargo);
             if (status != 0) return status;
             parcel->cargos++;
@@ -252,19 +253,6 @@ static int pack_prepare(lua_State *L, const Manifest *manifest, Parcel *parcel) 
         lua_pop(L, 1);
     }
     return 0;
-}
-
-static void pack_depart(lua_State *L, const Manifest *manifest, Parcel *parcel) {
-    const ParcelCargo *cargo = parcel->cargo;
-    for (uint32_t number = 1; cargo < parcel->cargo + parcel->cargos; number++) {
-        manifest_push(L, manifest, number);
-        if (lua_isuserdata(L, -1)) {
-            if (cargo->crossing->depart != NULL)
-                cargo->crossing->depart(L, lua_gettop(L), cargo->cargo);
-            cargo++;
-        }
-        lua_pop(L, 1);
-    }
 }
 
 /* --- the parcel --- */
@@ -289,7 +277,7 @@ static Parcel *parcel_fail(lua_State *L, int status) {
     return NULL;
 }
 
-Parcel *parcel_pack(lua_State *L, int first, int count, const char *what) {
+Parcel *parcel_prepare(lua_State *L, int first, int count, const char *what) {
     Manifest manifest;
     parcel_check(L, &manifest, first, count, what);
     Parcel *parcel = parcel_new(&manifest);
@@ -306,8 +294,24 @@ Parcel *parcel_pack(lua_State *L, int first, int count, const char *what) {
         parcel_free(parcel);
         luaL_error(L, "a finalizer has changed the values that are to cross to another worker");
     }
-    pack_depart(L, &manifest, parcel);
     lua_settop(L, manifest.objects_at - 1);
+    return parcel;
+}
+
+void parcel_depart(Parcel *parcel) {
+    for (ParcelCargo *cargo = parcel->cargo; cargo < parcel->cargo + parcel->cargos; cargo++)
+        if (cargo->crossing->depart != NULL) cargo->crossing->depart(cargo->object, cargo->cargo);
+}
+
+bool parcel_moves(const Parcel *parcel) {
+    for (uint32_t i = 0; i < parcel->cargos; i++)
+        if (parcel->cargo[i].crossing->depart != NULL) return true;
+    return false;
+}
+
+Parcel *parcel_pack(lua_State *L, int first, int count, const char *what) {
+    Parcel *parcel = parcel_prepare(L, first, count, what);
+    if (parcel != NULL) parcel_depart(parcel);
     return parcel;
 }
 

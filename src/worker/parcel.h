@@ -19,8 +19,14 @@ typedef struct Parcel Parcel;
 **   function; otherwise it starts with `what`, such as "result", and its number.
 ** - For an object that cannot cross now, as a task waits on it: returns NULL, and
 **   pushes nil, message, code.
-** Otherwise pushes nothing. Sockets have moved into the parcel then.
+** Otherwise pushes nothing. Sockets move into the parcel when it departs. Until then
+** the values must stay where they are, and no Lua code may run.
 */
+Parcel *parcel_prepare(lua_State *L, int first, int count, const char *what);
+void parcel_depart(Parcel *parcel);      /* at most once; touches no Lua state */
+bool parcel_moves(const Parcel *parcel); /* whether something moves into it when it departs */
+
+/* Both of these. */
 Parcel *parcel_pack(lua_State *L, int first, int count, const char *what);
 
 int parcel_count(const Parcel *parcel); /* how many values it has */

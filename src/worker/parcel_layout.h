@@ -7,6 +7,7 @@
 #define ARSENAL_WORKER_PARCEL_LAYOUT_H
 
 #include "worker/crossing.h"
+#include "worker/parcel.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -40,10 +41,12 @@ enum {
 
 typedef struct ParcelCargo {
     const Crossing *crossing;
-    void *cargo; /* NULL: there is none, or it has arrived */
+    void *cargo;  /* NULL: there is none, or it has arrived */
+    void *object; /* that it is of, until it has departed */
 } ParcelCargo;
 
 struct Parcel {
+    Parcel *next; /* for whoever has it */
     int count;
     uint32_t objects, cargos;
     const char *bytes; /* behind the list of cargos */
