@@ -93,6 +93,31 @@ local function use_moves(group)
   end
 end
 
+-- Values that many tasks of several states send and receive, with cancellations at any moment, and by selects.
+local function exchange(first, second, number)
+  local inner = require("arsenal")
+  inner.group(function(group)
+    for side = 1, 2 do
+      group:go(function()
+        for i = 1, 50 do
+          inner.timeout(i % 5 * 2e-5, first.send, first, { number, i, ("x"):rep(2000) })
+          inner.timeout(i % 3 * 2e-5, second.recv, second)
+          inner.timeout(i % 4 * 2e-5, inner.select, { first, { second, side }, { first, i } })
+        end
+      end)
+    end
+  end)
+end
+
+local function use_shared_channels(group)
+  local first, second = arsenal.channel(0, { shared = true }), arsenal.channel(2, { shared = true })
+  local blocked = group:worker(function(channel) return channel:recv() end, arsenal.channel(0, { shared = true }))
+  for i = 1, 3 do group:worker(exchange, i % 2 == 0 and first or second, i % 2 == 0 and second or first, i) end
+  exchange(first, second, 0)
+  second:send(first)
+  blocked:cancel()
+end
+
 local function use_processes(group)
   group:go(arsenal.process.run, { "cat", input = "in and out" })
   local forgotten = assert(arsenal.process.start { "sleep", 100 })
@@ -124,6 +149,7 @@ local function main()
     group:go(use_names, group)
     group:go(use_workers, group)
     group:go(use_moves, group)
+    group:go(use_shared_channels, group)
     group:go(use_signals)
     group:go(use_tcp, group)
     use_tls(group)
