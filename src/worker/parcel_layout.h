@@ -7,7 +7,6 @@
 #define ARSENAL_WORKER_PARCEL_LAYOUT_H
 
 #include "worker/crossing.h"
-#include "worker/parcel.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -46,7 +45,7 @@ typedef struct ParcelCargo {
 } ParcelCargo;
 
 struct Parcel {
-    Parcel *next; /* for whoever has it */
+    struct Parcel *next; /* in a list of whoever has it */
     int count;
     uint32_t objects, cargos;
     const char *bytes; /* behind the list of cargos */
