@@ -461,6 +461,13 @@ bench: all
 bench-files: all
 	$(LUA) bench/files.lua
 
+## bench-processes    measure starting programs and passing bytes through them, beside plain C on libuv and a shell
+## bench-tls          measure TLS beside plain C on OpenSSL
+.PHONY: bench-processes bench-tls
+bench-processes bench-tls: bench-%: all
+	$(MAKE) -C bench $*
+	$(LUA) bench/$*/run.lua
+
 ## rockspec           list new source files in the rockspec
 rockspec:
 	$(LUA) tools/rockspec.lua

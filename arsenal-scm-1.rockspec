@@ -113,6 +113,7 @@ build = {
         "src/os/fs_read.c",
         "src/os/fs_write.c",
         "src/os/process.c",
+        "src/os/process_start.c",
         "src/os/send_file.c",
         "src/os/signal.c",
         "src/os/standard_stream.c",

@@ -1,6 +1,5 @@
--- What starting programs and passing bytes through them costs: `make -C bench processes` and then
--- `lua5.4 bench/processes/run.lua` in the project's root, after building. The contestants take turns; the table shows
--- the medians, and the median of the ratios of neighbours.
+-- What starting programs and passing bytes through them costs: `make bench-processes`.
+-- The contestants take turns; the table shows the medians, and the median of the ratios of neighbours.
 package.path = "bench/?.lua;" .. package.path
 local arsenal = require("arsenal")
 local median = require("results").median

@@ -1,7 +1,7 @@
 -- TLS beside plain C on OpenSSL: CPU time for each byte and each handshake, memory for each idle
 -- connection. Rounds alternate between the servers; ratios are medians over pairs of rounds.
 --
---   make -C bench tls && lua5.4 bench/tls/run.lua [rounds]
+--   make bench-tls
 
 local BUILD <const> = "build/bench/"
 local ROUNDS <const> = tonumber(arg[1]) or 9

@@ -3,6 +3,7 @@
 local arsenal = require("arsenal")
 local child = require("spec.kit.child")
 local kit = require("spec.kit")
+local temporary = require("spec.kit.temporary")
 
 local inside <const> = kit.inside
 
@@ -156,6 +157,24 @@ describe("arsenal.dump", function()
       assert.matches("selecting among .*, and others", told_wait(arsenal.select, many))
       assert.matches("^joining task: 0x", told_wait(arsenal.current().join, arsenal.current()))
     end)
+  end))
+
+  it("names the file that a thread works on", inside(function()
+    local dir <close> = temporary.directory()
+    local path = dir.path .. "/file"
+    local file <close> = assert(arsenal.fs.open(path, "w+"))
+    -- Both tasks have their turns before the loop looks whether the thread is done.
+    local function told_at_once(fn, ...)
+      local call = arsenal.go(fn, ...)
+      local text = arsenal.go(dumped):join()
+      call:join()
+      return text:match("waiting for a thread: ([^\n]*)")
+    end
+    assert.equal("open " .. path, told_at_once(arsenal.fs.open, path, "w"))
+    assert.equal("read " .. path, told_at_once(arsenal.fs.read, path))
+    assert.equal("write " .. path, told_at_once(arsenal.fs.write, path, "data"))
+    assert.equal("read " .. tostring(file), told_at_once(file.read, file))
+    assert.equal("rename " .. path, told_at_once(arsenal.fs.rename, path, path .. "2"))
   end))
 
   it("takes 10,000 tasks", inside(function()

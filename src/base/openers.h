@@ -34,6 +34,7 @@ void readable_open(lua_State *L);
 void unix_datagram_open(lua_State *L);
 void passing_open(lua_State *L);
 void process_open(lua_State *L);
+void process_start_open(lua_State *L);
 void receive_open(lua_State *L);
 void send_open(lua_State *L);
 void send_file_open(lua_State *L);

@@ -126,6 +126,11 @@ void disk_call_forget(Task *task) {
     disk_call_end(task->object);
 }
 
+void disk_call_describe(lua_State *L, Task *task) {
+    const DiskCall *call = task->object;
+    lua_pushfstring(L, "waiting for a thread: %s %s", call->verb, call->path);
+}
+
 /* Of a call that has work nobody has taken. User code may have closed the coroutine in which the task waits for it. */
 void disk_call_finalize(DiskCall *call) {
     if (!disk_call_has_work(call)) return;
@@ -151,9 +156,11 @@ void disk_call_init(DiskCall *call, Task *task) {
     *call = (DiskCall){.task = task};
 }
 
-DiskCall *disk_call_new(lua_State *L, Task *task) {
+DiskCall *disk_call_new(lua_State *L, Task *task, const char *verb, const char *path) {
     DiskCall *call = lua_newuserdatauv(L, sizeof *call, 1);
     disk_call_init(call, task);
+    call->verb = verb;
+    call->path = path;
     luaL_setmetatable(L, disk_call_name);
     return call;
 }

@@ -24,10 +24,11 @@ typedef struct DiskCall {
     WaitQueue waiting;   /* the task */
     ListNode node;       /* in the list of those that have work */
     bool listed;
+    const char *verb, *path; /* what it does, for who asks; the stack of the task keeps the path */
 } DiskCall;
 
 /* [-0, +1] a call without work, for the running task; it can keep one Lua value. */
-DiskCall *disk_call_new(lua_State *L, Task *task);
+DiskCall *disk_call_new(lua_State *L, Task *task, const char *verb, const char *path);
 
 /* What disk_call_new does with its userdata, and its finalizer, for one that starts with a DiskCall. */
 void disk_call_init(DiskCall *call, Task *task);
@@ -45,7 +46,10 @@ int disk_call_status(const DiskCall *call);
 
 /* Frees the work; what is left of a call that was cancelled is freed likewise. */
 void disk_call_end(DiskCall *call);
-void disk_call_forget(Task *task); /* for WaitKind.forget */
+
+/* For WaitKind.forget and WaitKind.describe */
+void disk_call_forget(Task *task);
+void disk_call_describe(lua_State *L, Task *task);
 
 void disk_call_open(lua_State *L); /* [-0, +0] */
 

@@ -202,7 +202,7 @@ void file_call_forget(Task *task) {
 void file_call_describe(lua_State *L, Task *task) {
     const FileCall *call = container_of(task->kind, FileCall, wait);
     handle_push_name(L, task->object);
-    lua_pushfstring(L, "%s on %s", call->verb, lua_tostring(L, -1));
+    lua_pushfstring(L, "waiting for a thread: %s %s", call->verb, lua_tostring(L, -1));
     lua_replace(L, -2);
 }
 

@@ -24,13 +24,15 @@ typedef struct OpenWork {
     DiskWork work;
     int fd; /* -1 until it is open */
     unsigned flags;
+    bool is_temporary; /* a new file, whose name replaces the X's of the path */
     bool can_seek;
     char *path;
 } OpenWork;
 
 static int open_run(DiskWork *work) {
     OpenWork *open = container_of(work, OpenWork, work);
-    open->fd = file_open(open->path, open->flags, 0666);
+    open->fd = open->is_temporary ? file_make_unique(open->path)
+                                  : file_open(open->path, open->flags, 0666);
     if (open->fd < 0) return open->fd;
     open->can_seek = file_can_seek(open->fd);
     return 0;
@@ -45,32 +47,33 @@ static void open_free(DiskWork *work) {
 
 enum { OPEN_PATH = 1, OPEN_MODE, OPEN_FILE, OPEN_CALL };
 
-static int open_fail(lua_State *L, int status) {
-    return error_push(L, status, "open %s", lua_tostring(L, OPEN_PATH));
+static const char *open_verb(bool is_temporary) {
+    return is_temporary ? "temporary" : "open";
+}
+
+static int open_fail(lua_State *L, bool is_temporary, int status) {
+    return error_push(L, status, "%s %s", open_verb(is_temporary), lua_tostring(L, OPEN_PATH));
 }
 
 static int open_step(lua_State *L) {
     DiskCall *call = lua_touserdata(L, OPEN_CALL);
     OpenWork *open = container_of(call->work, OpenWork, work);
     int status = disk_call_status(call);
+    bool is_temporary = open->is_temporary;
     if (status != 0) {
         disk_call_end(call);
-        return open_fail(L, status);
+        return open_fail(L, is_temporary, status);
     }
+    lua_pushvalue(L, OPEN_FILE);
+    if (is_temporary) lua_pushstring(L, open->path);
     file_adopt(lua_touserdata(L, OPEN_FILE), open->fd, open->flags, open->can_seek, open->path);
     open->fd = -1;
     open->path = NULL;
     disk_call_end(call);
-    lua_pushvalue(L, OPEN_FILE);
-    return 1;
+    return is_temporary ? 2 : 1;
 }
 
-static void open_describe(lua_State *L, Task *task) {
-    (void)task;
-    lua_pushliteral(L, "opening a file");
-}
-
-static const WaitKind open_wait = {open_step, disk_call_forget, open_describe};
+static const WaitKind open_wait = {open_step, disk_call_forget, disk_call_describe};
 
 static unsigned open_flags(lua_State *L) {
     const char *mode = luaL_optstring(L, OPEN_MODE, "r");
@@ -90,43 +93,44 @@ static unsigned open_flags(lua_State *L) {
     }
 }
 
-static OpenWork *open_new(const char *path, unsigned flags) {
+static OpenWork *open_new(const char *path, unsigned flags, bool is_temporary) {
     OpenWork *open = calloc(1, sizeof *open);
     if (open == NULL) return NULL;
-    *open = (OpenWork){{open_run, open_free, NULL, 0}, -1, flags, false, strdup(path)};
+    *open = (OpenWork){.work = {open_run, open_free, NULL, 0},
+                       .fd = -1,
+                       .flags = flags,
+                       .is_temporary = is_temporary,
+                       .path = strdup(path)};
     if (open->path != NULL) return open;
     free(open);
     return NULL;
 }
 
-/* fs_open(path, mode): a file. The path has no NUL. */
-static int file_open_function(lua_State *L) {
-    Loop *loop = loop_of(L);
-    luaL_checkstring(L, OPEN_PATH);
-    unsigned flags = open_flags(L);
-    Task *task = task_enter(L, loop);
-    if (task == NULL) return run_outside(L);
+static int open_begin(lua_State *L, Task *task, unsigned flags, bool is_temporary) {
+    const char *path = lua_tostring(L, OPEN_PATH);
     lua_settop(L, OPEN_MODE);
-    int status = file_prepare(loop);
-    if (status != 0) return open_fail(L, status);
+    int status = file_prepare(task->loop);
+    if (status != 0) return open_fail(L, is_temporary, status);
     file_new(L);
-    DiskCall *call = disk_call_new(L, task);
-    OpenWork *open = open_new(lua_tostring(L, OPEN_PATH), flags);
-    if (open == NULL) return open_fail(L, UV_ENOMEM);
+    DiskCall *call = disk_call_new(L, task, open_verb(is_temporary), path);
+    OpenWork *open = open_new(path, flags, is_temporary);
+    if (open == NULL) return open_fail(L, is_temporary, UV_ENOMEM);
     return disk_call_wait(L, call, &open->work, &open_wait);
 }
 
-/* fs_adopt(fd, path): a file to read and write, for an open descriptor that is the file's from then on. */
-static int file_adopt_function(lua_State *L) {
-    int fd = (int)luaL_checkinteger(L, 1);
-    const char *path = luaL_checkstring(L, 2);
-    int status = file_prepare(loop_of(L));
-    if (status != 0) return error_push(L, status, "open %s", path);
-    File *file = file_new(L);
-    char *copy = strdup(path);
-    if (copy == NULL) return luaL_error(L, "not enough memory");
-    file_adopt(file, fd, FILE_READS | FILE_WRITES, true, copy);
-    return 1;
+/* fs_open(path, mode): a file. The path has no NUL. */
+static int file_open_function(lua_State *L) {
+    luaL_checkstring(L, OPEN_PATH);
+    unsigned flags = open_flags(L);
+    Task *task = task_enter(L, loop_of(L));
+    return task == NULL ? run_outside(L) : open_begin(L, task, flags, false);
+}
+
+/* fs_temporary_file(template): a new file to read and write, and its path: the template's last X's are replaced. */
+static int file_open_temporary(lua_State *L) {
+    luaL_checkstring(L, OPEN_PATH);
+    Task *task = task_enter(L, loop_of(L));
+    return task == NULL ? run_outside(L) : open_begin(L, task, FILE_READS | FILE_WRITES, true);
 }
 
 /* --- close --- */
@@ -174,12 +178,7 @@ static int close_step(lua_State *L) {
     return 1;
 }
 
-static void close_describe(lua_State *L, Task *task) {
-    (void)task;
-    lua_pushliteral(L, "closing a file");
-}
-
-static const WaitKind close_wait = {close_step, disk_call_forget, close_describe};
+static const WaitKind close_wait = {close_step, disk_call_forget, disk_call_describe};
 
 /* Takes the descriptor and the output out of the file, which is closed. NULL: no memory; it is as it was. */
 static CloseWork *close_take(File *file) {
@@ -213,7 +212,7 @@ static int close_method(lua_State *L) {
     }
     lua_settop(L, SELF);
     handle_push_name(L, &file->handle);
-    DiskCall *call = disk_call_new(L, task);
+    DiskCall *call = disk_call_new(L, task, "close", lua_tostring(L, CLOSE_NAME));
     CloseWork *closing = close_take(file);
     if (closing == NULL) {
         handle_close(&file->handle);
@@ -235,7 +234,7 @@ static int close_variable(lua_State *L) {
 
 static const luaL_Reg functions[] = {
     {"fs_open", file_open_function},
-    {"fs_adopt", file_adopt_function},
+    {"fs_temporary_file", file_open_temporary},
     {NULL, NULL},
 };
 

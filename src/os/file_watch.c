@@ -154,12 +154,7 @@ static int watch_step(lua_State *L) {
     return 1;
 }
 
-static void watch_describe_call(lua_State *L, Task *task) {
-    (void)task;
-    lua_pushliteral(L, "beginning to watch files");
-}
-
-static const WaitKind watch_call_wait = {watch_step, disk_call_forget, watch_describe_call};
+static const WaitKind watch_call_wait = {watch_step, disk_call_forget, disk_call_describe};
 
 /* fs_watch(path, recursive): the path has no NUL. */
 static int fs_watch(lua_State *L) {
@@ -168,7 +163,7 @@ static int fs_watch(lua_State *L) {
     if (task == NULL) return run_outside(L);
     lua_settop(L, RECURSIVE);
     handle_new(L, &watch_type, sizeof(FileWatch), 0);
-    DiskCall *call = disk_call_new(L, task);
+    DiskCall *call = disk_call_new(L, task, "watch", lua_tostring(L, PATH));
     WatchWork *watching = watch_work_new(lua_tostring(L, PATH), lua_toboolean(L, RECURSIVE));
     if (watching == NULL) return error_push(L, UV_ENOMEM, "watch %s", lua_tostring(L, PATH));
     return disk_call_wait(L, call, &watching->work, &watch_call_wait);

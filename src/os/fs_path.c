@@ -23,8 +23,8 @@ typedef struct PathWork {
     DiskWork work;
     const PathKind *kind;
     uv_fs_t request; /* libuv's; its type is UV_UNKNOWN_REQ if there was none */
-    int fd;          /* of a new file, or -1 */
-    int number;      /* permissions, or a descriptor */
+    int fd;          /* a copy of an open file's, or -1 */
+    int number;      /* permissions */
     Buffer entries;  /* of a directory */
     char *other;     /* the second path, in `path` */
     char path[];
@@ -126,11 +126,6 @@ static int path_chmod(PathWork *path) {
     return uv_fs_chmod(NULL, &path->request, path->path, path->number, NULL);
 }
 
-static int path_temporary_file(PathWork *path) {
-    path->fd = file_make_unique(path->path);
-    return path->fd < 0 ? path->fd : 0;
-}
-
 static int path_temporary_directory(PathWork *path) {
     return uv_fs_mkdtemp(NULL, &path->request, path->path, NULL);
 }
@@ -176,16 +171,6 @@ static void path_push_directory(lua_State *L, PathWork *path) {
     lua_pushstring(L, path->request.path);
 }
 
-/* [-0, +1] {descriptor, path}: Lua's part makes the file. */
-static void path_push_new_file(lua_State *L, PathWork *path) {
-    lua_createtable(L, 2, 0);
-    lua_pushstring(L, path->path);
-    lua_rawseti(L, -2, 2);
-    lua_pushinteger(L, path->fd);
-    lua_rawseti(L, -2, 1);
-    path->fd = -1;
-}
-
 static const PathKind kinds[] = {
     {"fs_stat", "stat", path_stat, path_push_stat},
     {"fs_lstat", "lstat", path_lstat, path_push_stat},
@@ -201,7 +186,6 @@ static const PathKind kinds[] = {
     {"fs_readlink", "readlink", path_readlink, path_push_text},
     {"fs_realpath", "realpath", path_realpath, path_push_text},
     {"fs_chmod", "chmod", path_chmod, NULL},
-    {"fs_temporary_file", "temporary", path_temporary_file, path_push_new_file},
     {"fs_temporary_directory", "temporary", path_temporary_directory, path_push_directory},
 };
 
@@ -258,12 +242,7 @@ static int path_step(lua_State *L) {
     return status == 0 ? 1 : path_fail(L, kind, status);
 }
 
-static void path_describe(lua_State *L, Task *task) {
-    (void)task;
-    lua_pushliteral(L, "working on files");
-}
-
-static const WaitKind path_wait = {path_step, disk_call_forget, path_describe};
+static const WaitKind path_wait = {path_step, disk_call_forget, disk_call_describe};
 
 /* fs_...(path [, other [, number]]): the paths have no NUL. The upvalue is the kind. */
 static int path_call(lua_State *L) {
@@ -274,7 +253,7 @@ static int path_call(lua_State *L) {
     Task *task = task_enter(L, loop_of(L));
     if (task == NULL) return run_outside(L);
     lua_settop(L, NUMBER);
-    DiskCall *call = disk_call_new(L, task);
+    DiskCall *call = disk_call_new(L, task, kind->verb, lua_tostring(L, PATH));
     PathWork *path = path_new(L, kind);
     if (path == NULL) return path_fail(L, kind, UV_ENOMEM);
     return disk_call_wait(L, call, &path->work, &path_wait);
@@ -291,7 +270,7 @@ static int path_file_stat(lua_State *L) {
     handle_push_name(L, &file->handle);
     lua_replace(L, PATH);
     lua_settop(L, NUMBER);
-    DiskCall *call = disk_call_new(L, task);
+    DiskCall *call = disk_call_new(L, task, kind.verb, lua_tostring(L, PATH));
     PathWork *path = path_new(L, &kind);
     if (path == NULL) return path_fail(L, &kind, UV_ENOMEM);
     path->fd = descriptor_copy(file->fd);

@@ -149,12 +149,7 @@ static int read_step_rest(lua_State *L) {
     return 1;
 }
 
-static void read_describe(lua_State *L, Task *task) {
-    (void)task;
-    lua_pushliteral(L, "reading a file");
-}
-
-static const WaitKind rest_wait = {read_step_rest, disk_call_forget, read_describe};
+static const WaitKind rest_wait = {read_step_rest, disk_call_forget, disk_call_describe};
 
 /* The first bytes are there: all, or a thread reads the others into the string's memory. */
 static int read_step_head(lua_State *L) {
@@ -174,7 +169,7 @@ static int read_step_head(lua_State *L) {
     return disk_call_wait(L, call, &read->work, &rest_wait);
 }
 
-static const WaitKind head_wait = {read_step_head, disk_call_forget, read_describe};
+static const WaitKind head_wait = {read_step_head, disk_call_forget, disk_call_describe};
 
 /* fs_read(path, max): the contents of the file; "TOOLONG" beyond `max` bytes. The path has no NUL. */
 static int fs_read(lua_State *L) {
@@ -183,7 +178,7 @@ static int fs_read(lua_State *L) {
     Task *task = task_enter(L, loop_of(L));
     if (task == NULL) return run_outside(L);
     lua_settop(L, MAX);
-    DiskCall *call = disk_call_new(L, task);
+    DiskCall *call = disk_call_new(L, task, "read", path);
     ReadWork *read = read_new(path, max);
     if (read == NULL) return read_fail(L, NULL, UV_ENOMEM);
     return disk_call_wait(L, call, &read->work, &head_wait);

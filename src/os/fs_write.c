@@ -117,12 +117,7 @@ static int write_step(lua_State *L) {
     return 1;
 }
 
-static void write_describe(lua_State *L, Task *task) {
-    (void)task;
-    lua_pushliteral(L, "writing a file");
-}
-
-static const WaitKind write_wait = {write_step, disk_call_forget, write_describe};
+static const WaitKind write_wait = {write_step, disk_call_forget, disk_call_describe};
 
 /* fs_write(path, data, way, mode): way is "replace", "append" or "atomic". The path has no NUL. */
 static int fs_write(lua_State *L) {
@@ -135,7 +130,7 @@ static int fs_write(lua_State *L) {
     Task *task = task_enter(L, loop_of(L));
     if (task == NULL) return run_outside(L);
     lua_settop(L, MODE);
-    DiskCall *call = disk_call_new(L, task);
+    DiskCall *call = disk_call_new(L, task, "write", path);
     lua_pushvalue(L, DATA);
     lua_setiuservalue(L, CALL,
                       1); /* a string that the collector finds with the call lives as long */

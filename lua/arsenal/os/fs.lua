@@ -266,12 +266,7 @@ function fs.temporary(options)
   if not core.can_wait() then return core.outside(fs.temporary, options) end
   local within = options.within or os.getenv("TMPDIR") or "/tmp"
   local template = paths.join(within, (options.prefix or "arsenal-") .. "XXXXXX")
-  if options.directory then return call("fs_temporary_directory", "temporary", template) end
-  local made, message, code = call("fs_temporary_file", "temporary", template)
-  if not made then return nil, message, code end
-  local file, wrong, failed = core.fs_adopt(made[1], made[2])
-  if not file then return nil, wrong, failed end
-  return file, made[2]
+  return call(options.directory and "fs_temporary_directory" or "fs_temporary_file", "temporary", template)
 end
 
 -- Watching --------------------------------------------------------------------------------------
