@@ -5,6 +5,22 @@ local arsenal = require("arsenal")
 
 local function entry(value) return value, print, arsenal.now() end
 
+-- Values that are sent and received in this state, with waits on both sides.
+local function use_shared_channels(stream)
+  local channel, other = arsenal.channel(1, { shared = true }), arsenal.channel(0, { shared = true })
+  local sending = arsenal.go(function()
+    for i = 1, 3 do arsenal.check(channel:send({ i, ("x"):rep(2000), other })) end
+    arsenal.check(arsenal.select({ { other, { stream } } }))
+  end)
+  for i = 1, 3 do assert(arsenal.check(channel:recv())[1] == i) end
+  local object, value = assert(arsenal.select({ channel, other }, 5))
+  assert(object == other and value)
+  value[1]:close()
+  assert(sending:join() == nil)
+  arsenal.go(channel.recv, channel)
+  arsenal.yield()
+end
+
 local function main()
   local listener <close> = assert(arsenal.tcp.listen("127.0.0.1", 0))
   local socket <close> = assert(arsenal.udp.bind("127.0.0.1", 0))
@@ -13,6 +29,7 @@ local function main()
   local client <close> = assert(connecting:join())
   assert(client:send("unread\nmore\n"))
   assert(server:recv_line() == "unread")
+  use_shared_channels(assert(arsenal.udp.bind("127.0.0.1", 0)))
   local value = { 1, 2.5, "text", ("x"):rep(5000), { true, entry } }
   value.itself = value
   local worker = assert(arsenal.worker(entry, value, server, socket, listener))

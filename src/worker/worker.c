@@ -3,6 +3,8 @@
 ** state attends to until the worker has ended. Lua code makes that task what users
 ** see. The end of the state ends its workers.
 */
+#include "worker/worker.h"
+
 #include "base/openers.h"
 
 #include "base/error.h"
@@ -72,6 +74,15 @@ static void worker_each_running(const WorkersPart *workers, void (*call)(WorkerT
     for (ListNode *node = workers->running.first; node != NULL;
          node = list_next(&workers->running, node))
         call(worker_of_node(node));
+}
+
+unsigned worker_count(const Loop *loop) {
+    const WorkersPart *workers = loop_part(loop, &part_key);
+    unsigned count = 0;
+    ListNode *node = workers == NULL ? NULL : workers->running.first;
+    for (; node != NULL; node = list_next(&workers->running, node))
+        count++;
+    return count;
 }
 
 /* The state is being closed: its workers end before it. */
