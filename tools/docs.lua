@@ -55,6 +55,7 @@ for _, class in ipairs(annotated.classes()) do
     assert(arsenal[name], class .. " is annotated and does not exist") -- loads a module that is loaded on demand
   end
 end
+assert(arsenal.pool) -- is loaded on demand, too
 add_module("arsenal", arsenal)
 
 -- Pages -----------------------------------------------------------------------------------------

@@ -3,14 +3,10 @@
 
 local core = require("arsenal.core")
 local dump = require("arsenal.debug.dump")
-local fs = require("arsenal.os.fs")
 local group = require("arsenal.task.group")
 local main = require("arsenal.task.main")
 local map = require("arsenal.task.map")
-local pool = require("arsenal.net.pool")
-local process = require("arsenal.os.process")
 local proxy = require("arsenal.stream.proxy")
-local systemd = require("arsenal.os.systemd")
 local tcp = require("arsenal.net.tcp")
 local public_names = require("arsenal.internal.public_names")
 local report = require("arsenal.task.report")
@@ -20,10 +16,15 @@ require("arsenal.stream.stream")
 require("arsenal.sync.lock")
 require("arsenal.net.listener")
 require("arsenal.worker.worker")
+require("arsenal.os.file")
 
 -- One table for a Lua state, however often the module is required.
 ---@class arsenal
 ---@field tls arsenal.tls
+---@field fs arsenal.fs
+---@field process arsenal.process
+---@field systemd arsenal.systemd
+---@field pool fun(options: arsenal.PoolOptions): arsenal.Pool
 ---@field stdin arsenal.Stream
 ---@field stdout arsenal.Stream
 ---@field stderr arsenal.Stream
@@ -70,20 +71,16 @@ arsenal.parallelism = core.parallelism
 arsenal.blocking = core.blocking
 
 arsenal.signal = core.signal
-arsenal.process = process
 arsenal.wait_readable = core.wait_readable
 arsenal.wait_writable = core.wait_writable
-arsenal.systemd = systemd
 
 arsenal.copy = core.copy
 arsenal.proxy = proxy.proxy
-arsenal.pool = pool.pool
 arsenal.readable = core.readable
 
 arsenal.tcp = tcp
 arsenal.unix = unix
 arsenal.udp = udp
-arsenal.fs = fs
 arsenal.dns = { resolve = core.resolve, reverse = core.reverse }
 
 ---Lua's coroutine library, except that calls may wait inside the coroutines: they suspend the whole task.
@@ -107,17 +104,30 @@ arsenal.on_quit = arsenal.on_quit == nil and dump_to_stderr or arsenal.on_quit
 
 local standard_streams <const> = { stdin = 0, stdout = 1, stderr = 2 }
 
--- Programs without TLS need no OpenSSL: it is loaded when arsenal.tls is first used. A standard stream is made when it
--- is first asked for, because that may change the descriptor.
-public_names.define("arsenal", arsenal, function(self, name)
-  if name == "tls" then
-    self.tls = public_names.define("arsenal.tls", require("arsenal.tls"))
+-- Files that are loaded when their part of arsenal is first used: a program starts faster, and needs OpenSSL only if it
+-- uses TLS. The second table has functions, the first modules.
+local later_modules <const> = {
+  tls = "arsenal.tls",
+  fs = "arsenal.os.fs",
+  process = "arsenal.os.process",
+  systemd = "arsenal.os.systemd",
+}
+local later_functions <const> = { pool = "arsenal.net.pool" }
+
+-- Makes what is asked for first now. A standard stream is made then because that may change the descriptor.
+local function make_field(self, name)
+  if later_modules[name] then
+    self[name] = public_names.define("arsenal." .. name, public_names.require(later_modules[name]))
+  elseif later_functions[name] then
+    self[name] = public_names.require(later_functions[name])[name]
   elseif standard_streams[name] then
     self[name] = core.check(core.standard_stream(standard_streams[name]))
   end
   return rawget(self, name)
-end)
-for name, module in pairs { tcp = tcp, unix = unix, udp = udp, dns = arsenal.dns, fs = fs, systemd = systemd } do
+end
+
+public_names.define("arsenal", arsenal, make_field)
+for name, module in pairs { tcp = tcp, unix = unix, udp = udp, dns = arsenal.dns } do
   public_names.define("arsenal." .. name, module)
 end
 public_names.hide_internal()

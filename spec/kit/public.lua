@@ -139,6 +139,7 @@ public.modules = {
 
 -- The functions of all modules, as "arsenal.tcp.connect".
 function public.functions()
+  assert(arsenal.pool, "arsenal has it once it was asked for")
   local all = {}
   for module, table in pairs(public.modules) do
     for name, fn in pairs(functions_of(table)) do all[module .. "." .. name] = fn end

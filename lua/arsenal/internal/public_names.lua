@@ -16,14 +16,26 @@ function public_names.define(name, module, index)
   })
 end
 
+-- The internal modules, by their stand-ins.
+local modules = {}
+
 -- Puts stand-ins in the place of the internal modules that are loaded.
 function public_names.hide_internal()
   for name, module in pairs(package.loaded) do
     local is_internal = name == "arsenal.core" or tostring(name):find("^arsenal%.%w+%.")
-    if is_internal and type(module) == "table" then
-      package.loaded[name] = setmetatable({}, { __index = module, __newindex = module })
+    if is_internal and type(module) == "table" and not modules[module] then
+      local stand_in = setmetatable({}, { __index = module, __newindex = module })
+      modules[stand_in] = module
+      package.loaded[name] = stand_in
     end
   end
+end
+
+-- Loads a module for later, and hides the internal ones that it has loaded.
+function public_names.require(name)
+  local module = require(name)
+  public_names.hide_internal()
+  return modules[module] or module
 end
 
 return public_names
