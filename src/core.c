@@ -24,8 +24,10 @@
 #include "net/datagram.h"
 #include "net/listener.h"
 #include "object/handle.h"
+#include "stream/start_tls.h"
 #include "stream/stream.h"
 #include "sync/event.h"
+#include "task/group.h"
 #include "task/tasklib.h"
 #include "task/timeout.h"
 
@@ -78,9 +80,9 @@ static void (*const openers[])(lua_State *L) = {
     lock_open, select_open, stream_open, receive_open, readable_open, send_open, copy_open,
     start_tls_open, listener_open, accept_filter_open, idle_streams_open, tcp_open, unix_open,
     datagram_open, udp_open, unix_datagram_open, dns_open, adopt_open, passing_open, signal_open,
-    fd_wait_open, process_open, process_start_open, file_life_open, file_calls_open, fs_path_open,
-    fs_read_open, fs_write_open, send_file_open, file_watch_open, standard_stream_open, inspect_open,
-    notice_open, watchdog_open,
+    fd_wait_open, process_open, process_start_open, file_life_open, file_calls_open, fs_path_open, fs_read_open, fs_write_open,
+    send_file_open, file_watch_open, standard_stream_open, worker_open, blocking_open, move_stream_open,
+    move_datagram_open, share_listener_open, shared_channel_open, inspect_open, notice_open, watchdog_open,
 };
 // clang-format on
 
@@ -92,6 +94,8 @@ EXPORT int luaopen_arsenal_core(lua_State *L) {
     module_pin(&core_key);
     core_prepare_process();
     lua_newtable(L);
+    lua_pushcfunction(L, luaopen_arsenal_core); /* what workers open in their states */
+    lua_setfield(L, -2, "open_core");
     for (size_t i = 0; i < sizeof openers / sizeof *openers; i++)
         openers[i](L);
     lua_pushvalue(L, -1);

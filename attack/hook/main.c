@@ -52,9 +52,9 @@ static const Fault faults[] = {
 };
 
 static const char *const scripts[] = {
-    "load",  "tasks",   "timers",      "channels", "select", "groups", "generators", "tcp",
-    "serve", "unix",    "udp",         "tls",      "copy",   "pool",   "processes",  "dns",
-    "files", "signals", "descriptors", "deadlock", "nested", "close",  NULL,
+    "load",  "tasks", "timers",  "channels",    "select",   "groups", "generators", "tcp",
+    "serve", "unix",  "udp",     "tls",         "copy",     "pool",   "processes",  "workers",
+    "dns",   "files", "signals", "descriptors", "deadlock", "nested", "close",      NULL,
 };
 
 int main(int argc, char **argv) {

@@ -16,6 +16,7 @@ local unix = require("arsenal.net.unix")
 require("arsenal.stream.stream")
 require("arsenal.sync.lock")
 require("arsenal.net.listener")
+require("arsenal.worker.worker")
 require("arsenal.os.file")
 
 -- One table for a Lua state, however often the module is required.
@@ -64,6 +65,11 @@ arsenal.future = core.future
 arsenal.every = core.every
 arsenal.mutex = core.mutex
 arsenal.semaphore = core.semaphore
+
+arsenal.worker = core.worker
+arsenal.workers = core.workers
+arsenal.parallelism = core.parallelism
+arsenal.blocking = core.blocking
 
 arsenal.signal = core.signal
 arsenal.wait_readable = core.wait_readable

@@ -1,5 +1,6 @@
--- examples/pipeline.lua, worker_pool.lua, happy_path_timeout.lua, as a user runs them.
+-- examples/pipeline.lua, worker_pool.lua, happy_path_timeout.lua, echo_workers.lua, sqlite.lua, as a user runs them.
 
+local arsenal = require("arsenal")
 local child = require("spec.kit.child")
 local kit = require("spec.kit")
 
@@ -79,5 +80,52 @@ describe("examples/happy_path_timeout.lua", function()
     assert.equal(1, result.status)
     assert.matches("connection refused", result.err)
     assert(one)
+  end))
+end)
+
+describe("examples/echo_workers.lua", function()
+  for _, way in ipairs { "own", "shared" } do
+    it(("echoes, with a listener that is %s"):format(way), inside(function()
+      local program <close> = child.lua("dofile('examples/echo_workers.lua')", nil, "127.0.0.1", 0, way)
+      local port = math.tointeger(program:expect("on 127.0.0.1:(%d+)"))
+      for round = 1, 4 do
+        local stream
+        kit.turn_until(function() -- its workers have begun to listen
+          stream = arsenal.tcp.connect("127.0.0.1", port)
+          return stream
+        end)
+        stream:send("hello ", round, "\n")
+        assert.equal("hello " .. round, stream:recv_line())
+        stream:close()
+      end
+      program:signal("INT")
+      assert.is_not_equal(0, program:finish().status)
+    end))
+  end
+end)
+
+describe("examples/sqlite.lua", function()
+  local has_driver = package.searchpath("luasql.sqlite3", package.cpath)
+  local it = has_driver and it or kit.pending("luasql.sqlite3 is not installed")
+
+  it("counts what several clients send", inside(function()
+    local path = os.tmpname()
+    local _ <close> = kit.on_close(function() os.remove(path) end)
+    local program <close> = child.lua("dofile('examples/sqlite.lua')", nil, path, 0)
+    local port = math.tointeger(program:expect("on port (%d+)"))
+    arsenal.group(function(group)
+      for _ = 1, 3 do
+        group:go(function()
+          local stream <close> = assert(arsenal.tcp.connect("127.0.0.1", port))
+          for _ = 1, 2 do
+            stream:send("it's\n")
+            assert(stream:recv_line())
+          end
+        end)
+      end
+    end)
+    local stream <close> = assert(arsenal.tcp.connect("127.0.0.1", port))
+    stream:send("it's\n")
+    assert.equal("it's 7", stream:recv_line())
   end))
 end)

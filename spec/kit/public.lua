@@ -30,6 +30,7 @@ public.classes = {
   { name = "task", class = "arsenal.Task", make = function() return arsenal.go(function() end) end },
   { name = "group", class = "arsenal.Group", with = arsenal.group },
   { name = "channel", class = "arsenal.Channel", make = function() return arsenal.channel() end },
+  { name = "channel", class = "arsenal.Channel", make = function() return arsenal.channel(0, { shared = true }) end },
   { name = "future", class = "arsenal.Future", make = function() return arsenal.future() end },
   { name = "ticker", class = "arsenal.Ticker", make = function() return arsenal.every(60) end },
   { name = "timer", class = "arsenal.Timer", make = function() return arsenal.after(60) end },
@@ -53,7 +54,7 @@ public.classes = {
 for _, class in ipairs(public.classes) do public.classes[class.name] = class end
 
 -- Metatables of C with methods that only arsenal's own Lua calls, by their __name.
-local internal = { ["arsenal.idle_streams"] = true, ["arsenal.openssl.session"] = true }
+local internal = { ["arsenal.idle_streams"] = true, ["arsenal.openssl.session"] = true, worker = true }
 
 local function close(object)
   local closing = getmetatable(object)

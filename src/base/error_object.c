@@ -7,18 +7,20 @@
 #include "base/error.h"
 
 #include <lauxlib.h>
-#include <stdbool.h>
 #include <string.h>
 #include <uv.h>
 
 static const char error_name[] = "arsenal.error";
 
-/* Whether the value at `index` is an error object. */
-static bool error_object_is(lua_State *L, int index) {
+bool error_object_is(lua_State *L, int index) {
     if (!lua_istable(L, index) || !lua_getmetatable(L, index)) return false;
     bool is = luaL_getmetatable(L, error_name) == LUA_TTABLE && lua_rawequal(L, -1, -2);
     lua_pop(L, 2);
     return is;
+}
+
+void error_object_set_metatable(lua_State *L) {
+    luaL_setmetatable(L, error_name);
 }
 
 /* --- the object that a failure is of --- */

@@ -6,6 +6,7 @@
 #define ARSENAL_BASE_ERROR_OBJECT_H
 
 #include <lua.h>
+#include <stdbool.h>
 
 /* [-0, +0] Notes that the failure on top (nil, message, code) is of a call on the object at `index`. */
 void error_object_note(lua_State *L, int index);
@@ -25,6 +26,9 @@ void error_object_set_where(lua_State *L, int level);
 
 int error_object_concat(
     lua_State *L); /* the metamethod __concat of error objects and cancellations */
+
+bool error_object_is(lua_State *L, int index); /* whether the value there is an error object */
+void error_object_set_metatable(lua_State *L); /* [-0, +0] makes the table on top one */
 
 void error_object_open(lua_State *L); /* [-0, +0]; adds its functions to the table on top */
 

@@ -20,7 +20,6 @@ void file_watch_open(lua_State *L);
 void fs_path_open(lua_State *L);
 void fs_read_open(lua_State *L);
 void fs_write_open(lua_State *L);
-void group_open(lua_State *L);
 void dns_open(lua_State *L);
 void idle_streams_open(lua_State *L);
 void signal_open(lua_State *L);
@@ -40,6 +39,11 @@ void receive_open(lua_State *L);
 void send_open(lua_State *L);
 void send_file_open(lua_State *L);
 void standard_stream_open(lua_State *L);
-void start_tls_open(lua_State *L);
+void blocking_open(lua_State *L);
+void move_datagram_open(lua_State *L);
+void move_stream_open(lua_State *L);
+void share_listener_open(lua_State *L);
+void shared_channel_open(lua_State *L);
+void worker_open(lua_State *L);
 
 #endif

@@ -11,6 +11,7 @@
 #include "kernel/task_object.h"
 #include "object/handle.h"
 #include "object/handoff.h"
+#include "worker/worker.h"
 
 static void inspect_set_count(lua_State *L, const char *name, lua_Integer count) {
     lua_pushinteger(L, count);
@@ -19,18 +20,19 @@ static void inspect_set_count(lua_State *L, const char *name, lua_Integer count)
 
 /*
 ** stats(): a table: `tasks` not ended, of which `ready`, `waiting` and
-** `background`; open `handles` by kind; `timers` set; `turns` made; `lag`, the longest time in
+** `background`; running `workers`; open `handles` by kind; `timers` set; `turns` made; `lag`, the longest time in
 ** seconds since the last call that tasks kept the loop from polling.
 */
 static int inspect_stats(lua_State *L) {
     Loop *loop = loop_of(L);
     loop_check_open(L, loop, "arsenal.stats");
-    lua_createtable(L, 0, 9);
+    lua_createtable(L, 0, 10);
     inspect_set_count(L, "tasks", loop->tasks);
     inspect_set_count(L, "background", background_of(loop)->tasks);
     inspect_set_count(L, "ready", loop->ready);
     inspect_set_count(L, "waiting",
                       (lua_Integer)loop->tasks - loop->ready - (loop->running != NULL));
+    inspect_set_count(L, "workers", worker_count(loop));
     inspect_set_count(L, "timers", loop->timers.count);
     inspect_set_count(L, "turns", (lua_Integer)loop->turns);
     lua_pushnumber(L, (lua_Number)turn_take_lag(loop) / 1e9);

@@ -218,6 +218,12 @@ int run_outside(lua_State *L) {
 
 /* --- the functions --- */
 
+TaskObject *run_all(lua_State *L, Loop *loop) {
+    task_spawn_shown(L, loop, &loop->root, lua_gettop(L) - 1)->observed = true;
+    if (run_until_over(L, loop, true) >= STOP_DEADLOCK) lua_error(L);
+    return lua_touserdata(L, 1);
+}
+
 /*
 ** run(main, ...) runs main as the first task, and the loop until every task
 ** has ended. Returns main's results; raises main's error (a string with its
@@ -227,9 +233,7 @@ static int run_function(lua_State *L) {
     Loop *loop = loop_of(L);
     task_check_function(L, 1);
     run_refuse_inside(L, loop, "run");
-    task_spawn_shown(L, loop, &loop->root, lua_gettop(L) - 1)->observed = true;
-    if (run_until_over(L, loop, true) >= STOP_DEADLOCK) return lua_error(L);
-    const TaskObject *first = lua_touserdata(L, 1);
+    const TaskObject *first = run_all(L, loop);
     if (first->state != TASK_FAILED) return task_push_result(L, 1);
     task_push_failure(L, 1);
     if (lua_type(L, -2) == LUA_TSTRING && lua_isstring(L, -1)) {

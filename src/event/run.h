@@ -14,6 +14,12 @@
 int run_outside(lua_State *L);
 
 /*
+** [fn, ...] -> the task's object: runs fn as the first task, and the loop until every
+** task has ended. Raises what has ended that early, such as a deadlock; not an error of fn.
+*/
+struct TaskObject *run_all(lua_State *L, Loop *loop);
+
+/*
 ** What must have ended before `run` returns, besides the tasks. When no task is left,
 ** `ended` begins to end it, and returns whether that is done; it is called again after
 ** each turn. The memory is its module's, for as long as the loop is open.

@@ -39,6 +39,9 @@ typedef struct SignalWatch {
 void signal_watch_begin(SignalWatch *watch, Loop *loop);
 void signal_watch_end(SignalWatch *watch, const Loop *loop);
 
+/* This loop never takes a signal, whatever is begun for it. Returns false if there is no memory. */
+bool signal_watch_exempt(Loop *loop);
+
 /* While claims exist, signal objects handle the signal, and not the loop. */
 void signal_watch_claim(SignalWatch *watch);
 void signal_watch_disclaim(SignalWatch *watch);

@@ -1,7 +1,7 @@
 /*
 ** The thread pools: work that blocks is done by threads of our own, which no exit
-** waits for. Lookups of names and work on files have a pool each, so that neither
-** holds up the other.
+** waits for. Lookups of names, work on files and blocking calls have a pool each, so
+** that none holds up another.
 */
 #ifndef ARSENAL_EVENT_THREAD_POOL_H
 #define ARSENAL_EVENT_THREAD_POOL_H
@@ -10,7 +10,12 @@
 
 enum { THREAD_POOL_THREADS = 16 }; /* at most in each pool, for the whole process */
 
-typedef enum ThreadPool { POOL_OF_LOOKUPS, POOL_OF_FILES, THREAD_POOLS } ThreadPool;
+typedef enum ThreadPool {
+    POOL_OF_LOOKUPS,
+    POOL_OF_FILES,
+    POOL_OF_CALLS, /* of the program's own, which may take for ever */
+    THREAD_POOLS
+} ThreadPool;
 
 typedef struct Job {
     void (*run)(struct Job *job);  /* in a thread: touches nothing but the job */

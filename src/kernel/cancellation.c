@@ -23,7 +23,7 @@ static void cancellation_make(lua_State *L, const char *message) {
     lua_setfield(L, -2, "message");
     lua_pushstring(L, error_code(ARSENAL_CANCELLED));
     lua_setfield(L, -2, "code");
-    luaL_setmetatable(L, cancellation_name);
+    cancellation_set_metatable(L);
 }
 
 void cancellation_set_reason(lua_State *L, Scope *scope, int index) {
@@ -74,6 +74,10 @@ int cancellation_raise(lua_State *L, Scope *scope) {
     }
     cancellation_push(L, scope);
     return lua_error(L);
+}
+
+void cancellation_set_metatable(lua_State *L) {
+    luaL_setmetatable(L, cancellation_name);
 }
 
 bool cancellation_is(lua_State *L, int index) {

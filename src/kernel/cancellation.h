@@ -17,6 +17,7 @@ void cancellation_push(lua_State *L, const Scope *scope);
 int cancellation_raise(lua_State *L, Scope *scope);
 
 bool cancellation_is(lua_State *L, int index); /* whether the value there is a cancellation */
+void cancellation_set_metatable(lua_State *L); /* [-0, +0] makes the table on top one */
 
 /* [-0, +0] From now on the cancellations of `scope` have the value at `index` as their reason. */
 void cancellation_set_reason(lua_State *L, Scope *scope, int index);

@@ -29,7 +29,6 @@ static void loop_keep_freed_memory(void) {
 
 static Loop *open_loops;
 static uv_mutex_t open_lock;
-static uv_once_t once = UV_ONCE_INIT;
 
 static void loop_lock(void) {
     uv_mutex_lock(&open_lock);
@@ -49,7 +48,12 @@ static void loop_close_in_child(void) {
     uv_mutex_unlock(&open_lock);
 }
 
-static void loop_watch_forks(void) {
+/* --- once for the process --- */
+
+static uv_once_t once = UV_ONCE_INIT;
+
+static void loop_prepare_process(void) {
+    loop_keep_freed_memory();
     uv_mutex_init(&open_lock);
 #ifndef _WIN32
     pthread_atfork(loop_lock, loop_unlock, loop_close_in_child);
@@ -57,7 +61,6 @@ static void loop_watch_forks(void) {
 }
 
 static void loop_add_open(Loop *loop) {
-    uv_once(&once, loop_watch_forks);
     loop_lock();
     loop->next_open = open_loops;
     open_loops = loop;
@@ -125,7 +128,7 @@ static void loop_new(lua_State *L) {
         lua_pushcfunction(L, loop_gc);
         lua_setfield(L, -2, "__gc");
     }
-    loop_keep_freed_memory();
+    uv_once(&once, loop_prepare_process);
     loop->scratch = malloc(SCRATCH_SIZE);
     int status = loop->scratch == NULL ? UV_ENOMEM : uv_loop_init(&loop->uv);
     if (status != 0) {

@@ -96,7 +96,7 @@ void task_forget_lost_wait(Task *task) {
 
 static void wait_interrupt(ScopeStack *scopes) {
     Task *task = container_of(scopes, Task, scopes);
-    if (task->state != TASK_WAITING) return;
+    if (task->state != TASK_WAITING || !task_claim_wait(task)) return;
     task_forget_wait(task);
     task_make_ready(task, ARSENAL_CANCELLED);
 }

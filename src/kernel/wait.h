@@ -5,6 +5,7 @@
 #ifndef ARSENAL_KERNEL_WAIT_H
 #define ARSENAL_KERNEL_WAIT_H
 
+#include "kernel/claim.h"
 #include "kernel/loop.h"
 #include "kernel/wait_queue.h"
 
@@ -58,6 +59,7 @@ struct Task {
     bool resuming : 1;   /* the loop resumes it, not user code */
     bool observed : 1;   /* run raises its error; on_error is not called */
     bool background : 1; /* see background.h */
+    bool claimed : 1;    /* another thread may end its wait: see claim.h */
 };
 
 /*
@@ -117,6 +119,14 @@ void task_make_ready(Task *task, int status);
 
 /* Ends a wait without waking the task: undoes it, and takes the waiter out of its queue. */
 void task_forget_wait(Task *task);
+
+/*
+** Takes the right to end the wait of a waiting task, for whoever is going to end it.
+** False: another thread has it, and the task is about to be woken.
+*/
+static inline bool task_claim_wait(const Task *task) {
+    return !task->claimed || claim_close(task->object);
+}
 
 /*
 ** After a resume: ends a wait whose continuation has not run, because user code has

@@ -143,10 +143,14 @@ void handle_opened(Handle *handle) {
     handle_count(handle, 1);
 }
 
-void handle_close(Handle *handle) {
-    if (!handle->open) return;
+void handle_leave(Handle *handle) {
     handle->open = false;
     handle_count(handle, -1);
+}
+
+void handle_close(Handle *handle) {
+    if (!handle->open) return;
+    handle_leave(handle);
     handle->type->close(handle);
 }
 

@@ -65,6 +65,8 @@ void *handle_new(lua_State *L, const HandleType *type, size_t size, int values);
 void handle_opened(Handle *handle);
 void handle_close(Handle *handle); /* does nothing if it is not open */
 
+void handle_leave(Handle *handle); /* an open one is closed, but what it held is the caller's */
+
 /* Makes the open object at `index` one of another type, whose objects are laid out alike. */
 void handle_become(lua_State *L, int index, const HandleType *type);
 

@@ -19,11 +19,11 @@ bool handoff_is_possible(const Task *task) {
 Waiter *handoff_next(WaitQueue *queue) {
     Waiter *waiter;
     while ((waiter = wait_queue_first(queue)) != NULL) {
-        if (waiter->task->state == TASK_WAITING) {
+        if (waiter->task->state == TASK_WAITING && task_claim_wait(waiter->task)) {
             if (handoff_is_possible(waiter->task)) return waiter;
             waiter_wake(waiter, ARSENAL_CLOSED); /* so that its task ends */
         }
-        waiter_leave(waiter); /* it is of a select that was woken before */
+        waiter_leave(waiter); /* it is of a select that was served, or is about to be */
     }
     return NULL;
 }

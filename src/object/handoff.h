@@ -13,8 +13,8 @@ bool handoff_is_possible(const Task *task);
 
 /*
 ** Returns the first waiter in the queue whose call can be made for it, or NULL if
-** there is none. waiter->task->top is its stack. Waiters that cannot be served any
-** more leave the queue.
+** there is none. waiter->task->top is its stack; handoff_done must follow. Waiters
+** that cannot be served any more leave the queue.
 */
 Waiter *handoff_next(WaitQueue *queue);
 

@@ -5,6 +5,7 @@
 #ifndef ARSENAL_OBJECT_SELECTABLE_H
 #define ARSENAL_OBJECT_SELECTABLE_H
 
+#include "kernel/claim.h"
 #include "kernel/wait_queue.h"
 
 #include <lua.h>
@@ -22,6 +23,30 @@ typedef struct Selectable {
     const struct Selectable
         *sending; /* for cases {object, value}: its attempt takes both; or NULL */
 } Selectable;
+
+/*
+** A selectable of objects that other threads use as well, which has this in place of
+** `watch` and `unwatch`: those are NULL. A record is the memory of one wait.
+*/
+typedef struct SharedSelectable {
+    Selectable base;
+    /* Raises an error for a value that can never be sent; NULL: there is no value. */
+    void (*check)(lua_State *L, int value);
+    /*
+    ** Waits for the object at an index, with an open claim. Returns 0, a status, or more
+    ** than 0 if an attempt is worth making again. It runs no Lua code that can use the object.
+    */
+    int (*watch)(lua_State *L, int object, int value, Claim *claim, void **record);
+    void (*unwatch)(void *record);    /* ends it; what was received is given back */
+    bool (*was_served)(void *record); /* whether this is the wait for which the claim was taken */
+    /* [-0, +results] ends one that was served: the call's results; 0: the call would wait now. */
+    int (*finish)(lua_State *L, int object, void *record);
+} SharedSelectable;
+
+/* Returns NULL if it is none of these. */
+static inline const SharedSelectable *selectable_shared(const Selectable *selectable) {
+    return selectable->watch == NULL ? container_of(selectable, SharedSelectable, base) : NULL;
+}
 
 /* [-0, +0] attaches it to the objects with the metatable on top. */
 void selectable_attach(lua_State *L, const Selectable *selectable);

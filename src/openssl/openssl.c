@@ -9,6 +9,7 @@
 #include "openssl/session_object.h"
 
 #include <lauxlib.h>
+#include <openssl/crypto.h>
 
 #ifdef _WIN32
 #define EXPORT __declspec(dllexport)
@@ -26,6 +27,8 @@ static const luaL_Reg functions[] = {
 
 EXPORT int luaopen_arsenal_openssl(lua_State *L) {
     luaL_checkversion(L);
+    /* Other threads may be using OpenSSL when the process exits: nothing is freed then. */
+    OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, NULL);
     module_pin(functions); /* OpenSSL calls what its extra data is freed by, in later states, too */
     luaL_newlib(L, functions);
     context_open(L);

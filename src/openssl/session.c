@@ -11,18 +11,33 @@
 #include <stdlib.h>
 #include <string.h>
 
-bool session_start(Session *session, SSL_CTX *context) {
-    session->ssl = SSL_new(context);
-    BIO *bio = session->ssl != NULL ? wire_new(&session->wire) : NULL;
-    if (bio == NULL) return false;
-    SSL_set_bio(session->ssl, bio, bio);
+/* False if there is no memory; never when it is done again. */
+static bool session_bind(Session *session) {
     if (!SSL_set_app_data(session->ssl, session)) return false;
     record_budget_watch(&session->wire.budget, session->ssl);
     return true;
 }
 
+bool session_start(Session *session, SSL_CTX *context) {
+    session->ssl = SSL_new(context);
+    BIO *bio = session->ssl != NULL ? wire_new(&session->wire) : NULL;
+    if (bio == NULL) return false;
+    SSL_set_bio(session->ssl, bio, bio);
+    if (!session_bind(session)) return false;
+    return true;
+}
+
 const char *session_requested(const Session *session) {
     return session->requested != NULL ? session->requested : "";
+}
+
+void session_move(Session *to, Session *from) {
+    *to = *from;
+    from->ssl = NULL;
+    from->reason = from->expected = from->requested = NULL;
+    if (to->ssl == NULL) return;
+    wire_move(SSL_get_rbio(to->ssl), &to->wire);
+    session_bind(to);
 }
 
 /* --- failures --- */

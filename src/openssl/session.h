@@ -36,6 +36,8 @@ typedef struct Session {
     bool is_holding; /* bytes that write has not counted are in a record already */
 } Session;
 
+#define SESSION_METATABLE "arsenal.openssl.session"
+
 /* Initialises a zeroed session on `context`; false if there is no memory. */
 bool session_start(Session *session, SSL_CTX *context);
 
@@ -53,6 +55,9 @@ int session_fail(Session *session);
 ** keeps the reason. The session has not failed: it can still send.
 */
 int session_cut_off(Session *session);
+
+/* Moves it into other memory; `from` is closed then. */
+void session_move(Session *to, Session *from);
 
 /* Frees all but the userdata. `clean`: sends close_notify first, if that is allowed. */
 void session_close(Session *session, bool clean);

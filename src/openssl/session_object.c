@@ -15,8 +15,6 @@
 #include <openssl/err.h>
 #include <string.h>
 
-static const char session_name[] = "arsenal.openssl.session";
-
 /* --- making one --- */
 
 enum { CONTEXT = 1, TABLE };
@@ -64,7 +62,7 @@ int session_object_new(lua_State *L) {
     Session *session = lua_newuserdatauv(L, sizeof *session, 0);
     memset(session, 0, sizeof *session);
     session->head.transport = &tls_transport;
-    luaL_setmetatable(L, session_name);
+    luaL_setmetatable(L, SESSION_METATABLE);
     ERR_clear_error();
     if (!session_object_set_up(L, session, context)) return luaL_error(L, "not enough memory");
     ERR_clear_error();
@@ -74,7 +72,7 @@ int session_object_new(lua_State *L) {
 /* --- methods --- */
 
 static Session *session_object_check(lua_State *L) {
-    Session *session = luaL_checkudata(L, 1, session_name);
+    Session *session = luaL_checkudata(L, 1, SESSION_METATABLE);
     if (session->ssl == NULL) luaL_error(L, "the session is closed");
     return session;
 }
@@ -119,7 +117,7 @@ static const luaL_Reg methods[] = {
 };
 
 void session_object_open(lua_State *L) {
-    luaL_newmetatable(L, session_name);
+    luaL_newmetatable(L, SESSION_METATABLE);
     lua_pushcfunction(L, session_object_gc);
     lua_setfield(L, -2, "__gc");
     luaL_newlib(L, methods);

@@ -64,8 +64,8 @@ static bool ticket_keys_is_named(const TicketKey *key, const unsigned char *name
     return memcmp(key->name, name, sizeof key->name) == 0;
 }
 
-int ticket_keys_use(TicketKeys *keys, unsigned char *name, unsigned char *iv,
-                    EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac, int encrypts) {
+static int ticket_keys_use_locked(TicketKeys *keys, unsigned char *name, unsigned char *iv,
+                                  EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac, int encrypts) {
     if (!ticket_keys_rotate(keys)) return TICKET_FAILED;
     if (encrypts) return ticket_keys_encrypt(&keys->current, name, iv, cipher, mac);
     bool is_current = ticket_keys_is_named(&keys->current, name);
@@ -73,4 +73,22 @@ int ticket_keys_use(TicketKeys *keys, unsigned char *name, unsigned char *iv,
     const TicketKey *key = is_current ? &keys->current : &keys->earlier;
     if (!ticket_keys_decrypt(key, iv, cipher, mac)) return TICKET_FAILED;
     return is_current ? TICKET_READY : TICKET_RENEW;
+}
+
+/* Connections of one context may be in several threads: see transport.h, carrier. */
+static CRYPTO_RWLOCK *lock;
+static CRYPTO_ONCE lock_once = CRYPTO_ONCE_STATIC_INIT;
+
+static void ticket_keys_make_lock(void) {
+    lock = CRYPTO_THREAD_lock_new();
+}
+
+int ticket_keys_use(TicketKeys *keys, unsigned char *name, unsigned char *iv,
+                    EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac, int encrypts) {
+    if (!CRYPTO_THREAD_run_once(&lock_once, ticket_keys_make_lock) || lock == NULL ||
+        !CRYPTO_THREAD_write_lock(lock))
+        return TICKET_FAILED;
+    int result = ticket_keys_use_locked(keys, name, iv, cipher, mac, encrypts);
+    CRYPTO_THREAD_unlock(lock);
+    return result;
 }

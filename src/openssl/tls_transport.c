@@ -169,6 +169,18 @@ static const char *tls_reason(void *state, int status) {
     return is_ours ? ((Session *)state)->reason : NULL;
 }
 
+static void tls_move(void *to, void *from) {
+    ERR_clear_error();
+    session_move(to, from);
+}
+
+static const TransportCarrier tls_carrier = {
+    .module = "arsenal.openssl",
+    .metatable = SESSION_METATABLE,
+    .size = sizeof(Session),
+    .move = tls_move,
+};
+
 const Transport tls_transport = {
     .handshake = tls_handshake,
     .read = tls_read,
@@ -179,4 +191,5 @@ const Transport tls_transport = {
     .close = tls_close,
     .reason = tls_reason,
     .is_empty = tls_is_empty,
+    .carrier = &tls_carrier,
 };

@@ -74,3 +74,7 @@ BIO *wire_new(Wire *wire) {
     BIO_set_init(bio, 1);
     return bio;
 }
+
+void wire_move(BIO *bio, Wire *to) {
+    BIO_set_data(bio, to);
+}

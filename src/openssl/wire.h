@@ -23,6 +23,8 @@ typedef struct Wire {
 /* Returns a BIO over `wire`, which must outlive it; NULL if there is no memory. */
 BIO *wire_new(Wire *wire);
 
+void wire_move(BIO *bio, Wire *to); /* the BIO is over `to` from here on */
+
 void wire_end(const Wire *wire); /* ends the sending direction */
 
 /* Makes the kernel accept a few more bytes although its send buffer is full. */

@@ -19,6 +19,7 @@ enum { STANDARD_STREAMS = 3 };
 static struct Standard {
     int number;
     const char *name;
+    unsigned streams; /* on it, of all Lua states */
     bool shares; /* the standard descriptor was made non-blocking, and is to be blocking again */
     int process; /* that has made it so: not a child that was forked since */
 } standards[STANDARD_STREAMS] = {{.number = 0, .name = "stdin"},
@@ -26,21 +27,28 @@ static struct Standard {
                                  {.number = 2, .name = "stderr"}};
 
 static uv_once_t once = UV_ONCE_INIT;
-static uv_mutex_t lock; /* guards `shares` and `process` */
+static uv_mutex_t lock; /* guards what changes in these */
 
 /* --- putting back --- */
 
+/* The lock is held. */
 static void standard_restore(struct Standard *standard) {
-    uv_mutex_lock(&lock);
     if (standard->shares && standard->process == uv_os_getpid())
         descriptor_make_blocking(standard->number);
     standard->shares = false;
-    uv_mutex_unlock(&lock);
 }
 
 static void standard_restore_all(void) {
+    uv_mutex_lock(&lock);
     for (int i = 0; i < STANDARD_STREAMS; i++)
         standard_restore(&standards[i]);
+    uv_mutex_unlock(&lock);
+}
+
+static void standard_leave(struct Standard *standard) {
+    uv_mutex_lock(&lock);
+    if (--standard->streams == 0) standard_restore(standard);
+    uv_mutex_unlock(&lock);
 }
 
 static void standard_set_up(void) {
@@ -48,12 +56,18 @@ static void standard_set_up(void) {
     (void)atexit(standard_restore_all);
 }
 
-/* A view that shares what the descriptor refers to. */
-static void standard_has_shared(struct Standard *standard) {
+/* A descriptor for one more stream, which shares what the standard descriptor refers to. */
+static DescriptorView standard_join(struct Standard *standard) {
+    uv_once(&once, standard_set_up);
     uv_mutex_lock(&lock);
-    standard->process = uv_os_getpid();
-    standard->shares = true;
+    DescriptorView view = descriptor_view(standard->number);
+    if (view.fd >= 0) standard->streams++;
+    if (view.fd >= 0 && view.shares) {
+        standard->process = uv_os_getpid();
+        standard->shares = true;
+    }
     uv_mutex_unlock(&lock);
+    return view;
 }
 
 /* --- the transports --- */
@@ -87,7 +101,7 @@ static void standard_cut(void *state, int fd) {
 
 static void standard_close(void *state, int fd, bool clean) {
     (void)fd, (void)clean;
-    standard_restore(state);
+    standard_leave(state);
 }
 
 static const char *standard_name(const void *state) {
@@ -115,10 +129,8 @@ static int standard_stream(lua_State *L) {
     static const Address no_address;
     struct Standard *standard = &standards[args_integer(L, 1, 0, STANDARD_STREAMS - 1)];
     Stream *stream = stream_new(L, STREAM_STANDARD);
-    uv_once(&once, standard_set_up);
-    DescriptorView view = descriptor_view(standard->number);
+    DescriptorView view = standard_join(standard);
     if (view.fd < 0) return error_push(L, view.fd, "%s", standard->name);
-    if (view.shares) standard_has_shared(standard);
     stream->transport = view.is_socket ? &transport_standard_socket : &transport_standard;
     stream->state = standard;
     stream->is_shared = true;

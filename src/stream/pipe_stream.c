@@ -7,6 +7,7 @@
 #include "system/pipe.h"
 
 #include <stdio.h>
+#include <string.h>
 
 static Loop *pipe_loop(const PipeStream *pipe) {
     return pipe->stream.socket.handle.loop;
@@ -97,5 +98,22 @@ void pipe_stream_end_within(PipeStream *pipe, uint64_t duration) {
     if (!pipe->stream.socket.handle.open || pipe->stream.read_end != 0 || duration == FOREVER)
         return;
     if (!timer_heap_set(&loop->timers, &pipe->timer, clock_deadline(loop, duration)))
+        pipe_stream_is_over(&pipe->timer);
+}
+
+/* --- moving to another Lua state --- */
+
+void pipe_stream_depart(PipeStream *pipe, PipeCargo *cargo) {
+    cargo->ends_at = timer_is_set(&pipe->timer) ? pipe->timer.deadline : FOREVER;
+    cargo->over = pipe->over;
+    memcpy(cargo->name, pipe->name, sizeof cargo->name);
+    timer_heap_clear(&pipe_loop(pipe)->timers, &pipe->timer);
+}
+
+void pipe_stream_arrive(PipeStream *pipe, const PipeCargo *cargo) {
+    TimerHeap *timers = &pipe_loop(pipe)->timers;
+    pipe->over = cargo->over;
+    memcpy(pipe->name, cargo->name, sizeof pipe->name);
+    if (cargo->ends_at != FOREVER && !timer_heap_set(timers, &pipe->timer, cargo->ends_at))
         pipe_stream_is_over(&pipe->timer);
 }

@@ -30,4 +30,14 @@ void pipe_stream_adopt(PipeStream *pipe, int fd, bool sends, const char *name);
 */
 void pipe_stream_end_within(PipeStream *pipe, uint64_t duration);
 
+/* What a pipe stream has besides what every stream has, while it moves to another Lua state. */
+typedef struct PipeCargo {
+    uint64_t ends_at; /* the deadline of pipe_stream_end_within, or FOREVER */
+    bool over;
+    char name[PIPE_NAME_SIZE];
+} PipeCargo;
+
+void pipe_stream_depart(PipeStream *pipe, PipeCargo *cargo);
+void pipe_stream_arrive(PipeStream *pipe, const PipeCargo *cargo); /* after stream_adopt */
+
 #endif

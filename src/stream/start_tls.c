@@ -3,7 +3,7 @@
 ** descriptor, and makes it ready in a handshake. A handshake that fails closes
 ** the stream, because its bytes might be taken for protected ones.
 */
-#include "base/openers.h"
+#include "stream/start_tls.h"
 
 #include "base/error.h"
 #include "event/run.h"
@@ -37,6 +37,23 @@ static int start_tls_refuse(lua_State *L, const Stream *stream) {
     return 0;
 }
 
+void start_tls_keep(lua_State *L) {
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &sessions_key);
+    lua_insert(L, -3);
+    lua_rawset(L, -3);
+    lua_pop(L, 1);
+}
+
+void *start_tls_state(lua_State *L, int index) {
+    index = lua_absindex(L, index);
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &sessions_key);
+    lua_pushvalue(L, index);
+    lua_rawget(L, -2);
+    void *state = lua_touserdata(L, -1);
+    lua_pop(L, 2);
+    return state;
+}
+
 /*
 ** stream_upgrade(stream, session): the session's transport takes over. True, or
 ** nil, message, code, and the stream is unchanged.
@@ -49,10 +66,9 @@ static int start_tls_upgrade(lua_State *L) {
     luaL_argcheck(L, transport_is_plain(stream->transport), START_TLS_SELF, "it has TLS already");
     int refused = start_tls_refuse(L, stream);
     if (refused != 0) return refused;
-    lua_rawgetp(L, LUA_REGISTRYINDEX, &sessions_key);
     lua_pushvalue(L, START_TLS_SELF);
     lua_pushvalue(L, START_TLS_SESSION);
-    lua_rawset(L, -3);
+    start_tls_keep(L);
     TransportHead *head = lua_touserdata(L, START_TLS_SESSION);
     head->plain = stream->transport;
     stream->transport = head->transport;

@@ -23,6 +23,15 @@ static inline bool transport_wants(ptrdiff_t answer) {
 
 enum { TRANSPORT_ASKS = 1 }; /* a handshake stops here until its caller has decided something */
 
+/* How a transport's state moves to another Lua state, whose thread may be another one. */
+typedef struct TransportCarrier {
+    const char *module,
+        *metatable; /* of the userdata: the module makes the metatable, with that name */
+    size_t size;
+    /* Moves a state of a connection that no task uses into `to`, which is zeroed. `from` is closed then. */
+    void (*move)(void *to, void *from);
+} TransportCarrier;
+
 /*
 ** `state` belongs to the transport. The plain one has none; that of a transport
 ** which takes over from it (see start_tls.c) is a userdata that starts with a
@@ -68,6 +77,7 @@ typedef struct Transport {
 
     /* Whether the descriptor is closed when the sending direction has ended. */
     bool end_closes;
+    const TransportCarrier *carrier; /* NULL: the transport has no state */
 } Transport;
 
 typedef struct TransportHead {

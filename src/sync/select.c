@@ -7,12 +7,14 @@
 #include "base/openers.h"
 
 #include "base/error.h"
+#include "event/claim_port.h"
 #include "event/run.h"
 #include "kernel/order.h"
 #include "object/handoff.h"
 #include "object/selectable.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* The stack: from FIRST on, for each case, its object, its value or nil, and its selectable. */
 enum { CASES = 1, TIMEOUT, SELECT, FIRST, OBJECT = 0, VALUE, SELECTABLE, SLOTS };
@@ -23,9 +25,11 @@ typedef struct SelectCase {
     Waiter waiter;
     void *object;
     const Selectable *selectable;
+    void *record; /* of a SharedSelectable; NULL: it does not wait */
 } SelectCase;
 
 typedef struct Select {
+    Claim claim;     /* first; open while it waits on an object that other threads use */
     Task *task;      /* NULL: it waits on nothing */
     int count, room; /* the cases that it waits on */
     SelectCase cases[];
@@ -58,14 +62,18 @@ static int select_count(lua_State *L) {
 
 /* A waiter that has left its queue was woken: its object may be gone, and is not touched. */
 static void select_unwatch(SelectCase *each) {
+    if (each->record != NULL) selectable_shared(each->selectable)->unwatch(each->record);
+    each->record = NULL;
     if (each->waiter.queue == NULL) return;
     waiter_leave(&each->waiter);
     if (each->selectable->unwatch != NULL) each->selectable->unwatch(each->object);
 }
 
 static void select_unwatch_all(Select *select) {
+    claim_close(&select->claim);
     for (int i = 0; i < select->count; i++)
         select_unwatch(&select->cases[i]);
+    claim_end(&select->claim);
     select->count = 0;
     select->task = NULL;
 }
@@ -100,8 +108,7 @@ static bool select_take_spare(lua_State *L, Loop *loop) {
 static void select_make(lua_State *L) {
     int n = select_count(L), room = n <= USUAL_ROOM ? USUAL_ROOM : n;
     Select *select = lua_newuserdatauv(L, sizeof *select + (size_t)room * sizeof(SelectCase), 0);
-    select->task = NULL;
-    select->count = 0;
+    memset(select, 0, sizeof *select);
     select->room = room;
     luaL_setmetatable(L, select_name);
     lua_replace(L, SELECT);
@@ -137,21 +144,45 @@ static int select_step(lua_State *L);
 
 static const WaitKind select_wait = {select_step, select_forget, select_describe};
 
-static int select_wait_for_any(lua_State *L, Task *task) {
-    int n = select_count(L);
-    Select *select = lua_touserdata(L, SELECT);
+/* Returns 0, a status, or more than 0 if the case may be ready. */
+static int select_watch(lua_State *L, Select *select, Task *task, int index) {
+    SelectCase *each = &select->cases[index];
+    select_init_case(L, each, task, index);
+    const SharedSelectable *shared = selectable_shared(each->selectable);
+    if (shared == NULL) return each->selectable->watch(each->object, &each->waiter);
+    int status = task->claimed ? 0 : claim_begin(&select->claim, task);
+    if (status != 0) return status;
+    return shared->watch(L, select_slot(index, OBJECT), select_slot(index, VALUE), &select->claim,
+                         &each->record);
+}
+
+/* Returns 0, or what the case at *index has returned: no case is waited on after it. */
+static int select_watch_all(lua_State *L, Select *select, Task *task, int *index) {
+    int n = select_count(L), status = 0;
     select->task = task;
-    for (int i = 0; i < n; i++) {
-        SelectCase *each = &select->cases[i];
-        select_init_case(L, each, task, i);
-        int status = each->selectable->watch(each->object, &each->waiter);
-        if (status != 0) {
-            select_unwatch_all(select);
-            return select_fail(L, i, status);
-        }
-        select->count++;
+    for (*index = 0; *index < n && status == 0; ++*index) {
+        status = select_watch(L, select, task, *index);
+        if (status == 0) select->count++;
     }
-    return task_wait(L, task, &select_wait, select);
+    --*index;
+    return status;
+}
+
+/*
+** Waits; or returns the results of a failure, or 0 if the cases should be tried again.
+** In a cancelled task nothing is watched, so that no other thread performs a case of a
+** call which raises.
+*/
+static int select_wait_for_any(lua_State *L, Task *task) {
+    Select *select = lua_touserdata(L, SELECT);
+    int index;
+    if (task->scopes.innermost->doomed) return task_wait(L, task, &select_wait, NULL);
+    int status = select_watch_all(L, select, task, &index);
+    if (status == 0 || !claim_close(&select->claim))
+        return task_wait(L, task, &select_wait, select);
+    select_unwatch_all(select);
+    select_put_spare(L, task->loop, select);
+    return status < 0 ? select_fail(L, index, status) : 0;
 }
 
 /* --- trying --- */
@@ -196,20 +227,27 @@ static int select_try_all(lua_State *L, int first) {
 }
 
 /*
-** Performs the first case that is ready; waits if none is. Between the last
-** attempt and the wait no finalizer may run: it could make a case ready.
+** Performs the first case that is ready, or returns 0 with a select at SELECT. Between
+** the last attempt and the wait no finalizer may run: it could make a case ready.
 */
-static int select_try_or_wait(lua_State *L, Task *task, int first) {
+static int select_try(lua_State *L, const Task *task, int first) {
     int results = select_try_all(L, first);
     if (results > 0) return results;
     if (!lua_toboolean(L, TIMEOUT))
         return error_push_reason(L, ARSENAL_TIMEOUT, "select: no case is ready");
-    if (!select_take_spare(L, task->loop)) {
-        select_make(L);
-        results = select_try_all(L, first);
-        if (results > 0) return results;
+    if (select_take_spare(L, task->loop)) return 0;
+    select_make(L);
+    return select_try_all(L, first);
+}
+
+/* Performs the first case that is ready; waits if none is. */
+static int select_try_or_wait(lua_State *L, Task *task, int first) {
+    int results = 0;
+    while (results == 0) {
+        results = select_try(L, task, first);
+        if (results == 0) results = select_wait_for_any(L, task);
     }
-    return select_wait_for_any(L, task);
+    return results;
 }
 
 /* --- after a wait --- */
@@ -221,9 +259,31 @@ static int select_find_fired(const Select *select, bool *served) {
     for (int i = 0; i < select->count && !*served; i++) {
         const Waiter *waiter = &select->cases[i].waiter;
         *served = waiter->served;
-        if (waiter->queue == NULL && (fired < 0 || *served)) fired = i;
+        bool is_shared = select->cases[i].record != NULL;
+        if (waiter->queue == NULL && !is_shared && (fired < 0 || *served)) fired = i;
     }
     return fired;
+}
+
+/* The case that another thread has performed: its record is the caller's. -1: there is none. */
+static int select_take_performed(Select *select, void **record) {
+    if (claim_close(&select->claim)) return -1;
+    for (int i = 0; i < select->count; i++) {
+        SelectCase *each = &select->cases[i];
+        if (each->record == NULL || !selectable_shared(each->selectable)->was_served(each->record))
+            continue;
+        *record = each->record;
+        each->record = NULL;
+        return i;
+    }
+    return -1;
+}
+
+/* [-0, +results] */
+static int select_finish_performed(lua_State *L, int index, void *record) {
+    const Selectable *selectable = lua_touserdata(L, select_slot(index, SELECTABLE));
+    int results = selectable_shared(selectable)->finish(L, select_slot(index, OBJECT), record);
+    return results > 0 ? select_finish(L, index, results) : 0;
 }
 
 static int select_step(lua_State *L) {
@@ -232,9 +292,13 @@ static int select_step(lua_State *L) {
     int n = select_count(L), fired = -1;
     if (select != NULL) {
         bool served;
+        void *record;
+        int performed = select_take_performed(select, &record);
         fired = select_find_fired(select, &served);
         select_unwatch_all(select);
         select_put_spare(L, task->loop, select);
+        int results = performed < 0 ? 0 : select_finish_performed(L, performed, record);
+        if (results > 0) return results;
         if (served) return select_finish(L, fired, lua_gettop(L) - select_slot(n, 0) + 1);
         if (task->status == ARSENAL_TIMEOUT)
             return error_push_reason(L, ARSENAL_TIMEOUT, "select: timed out");
@@ -297,6 +361,8 @@ static void select_push_case(lua_State *L, int index) {
         if (selectable != NULL) selectable = selectable->sending;
         if (selectable == NULL) select_refuse_case(L, index, "nothing can be sent to its object");
         if (lua_isnil(L, -1)) select_refuse_case(L, index, "its value is nil");
+        const SharedSelectable *shared = selectable_shared(selectable);
+        if (shared != NULL) shared->check(L, lua_gettop(L));
     } else {
         select_refuse_value(L, index);
     }

@@ -48,9 +48,14 @@ static Ticker *ticker_check(lua_State *L) {
 
 /* --- firing --- */
 
+/* The number of the last firing. */
+static uint64_t ticker_last(const Ticker *ticker) {
+    return (clock_now(ticker->handle.loop) - ticker->start) / ticker->period;
+}
+
 /* Takes the last firing, if no task has had it. */
 static bool ticker_take(Ticker *ticker) {
-    uint64_t count = (clock_now(ticker->handle.loop) - ticker->start) / ticker->period;
+    uint64_t count = ticker_last(ticker);
     if (count == ticker->count) return false;
     ticker->count = count;
     return true;
@@ -65,10 +70,11 @@ static bool ticker_set_timer(Ticker *ticker) {
 /* The timer's place in the heap was just freed, so that setting it again needs no memory. */
 static void ticker_fired(Timer *timer) {
     Ticker *ticker = container_of(timer, Ticker, timer);
-    Waiter *waiter = handoff_next(&ticker->waiters);
-    if (waiter == NULL) return;
-    if (ticker_take(ticker)) {
-        lua_pushinteger(waiter->task->top, (lua_Integer)ticker->count);
+    uint64_t count = ticker_last(ticker);
+    Waiter *waiter = count == ticker->count ? NULL : handoff_next(&ticker->waiters);
+    if (waiter != NULL) {
+        ticker->count = count;
+        lua_pushinteger(waiter->task->top, (lua_Integer)count);
         handoff_done(waiter, 1);
     }
     if (!wait_queue_is_empty(&ticker->waiters)) ticker_set_timer(ticker);

@@ -4,7 +4,7 @@
 ** Lua code decides what a failure means: a group has a function that is called for
 ** each failure.
 */
-#include "base/openers.h"
+#include "task/group.h"
 
 #include "base/error.h"
 #include "event/run.h"
@@ -302,18 +302,22 @@ static void group_pin_first(lua_State *L, Group *group) {
     group_pin(L, group);
 }
 
+void group_check_open(lua_State *L, int index) {
+    if (!group_check(L, index)->is_open)
+        luaL_error(L, "cannot start a task in a group that has ended");
+}
+
 /* [-0, +1] (group, fn, ...) */
 static Task *group_spawn(lua_State *L, Group *group) {
     task_check_function(L, 2);
-    if (!group->is_open) luaL_error(L, "cannot start a task in a group that has ended");
+    group_check_open(L, 1);
     group_pin_first(L, group);
     Task *task = task_spawn_shown(L, group->loop, &group->scope, lua_gettop(L) - 2);
     group->active++;
     return task;
 }
 
-/* group:go(fn, ...) starts a task that ends before the group does. */
-static int group_go(lua_State *L) {
+int group_go(lua_State *L) {
     Group *group = group_check(L, 1);
     Task *task = group_spawn(L, group);
     task->owner = &group->owner;

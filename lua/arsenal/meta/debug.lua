@@ -9,6 +9,7 @@ local core = {}
 ---@field ready integer tasks that can run
 ---@field waiting integer tasks that wait; the running task is neither ready nor waiting
 ---@field background integer of `tasks`: those that do not keep the program alive
+---@field workers integer workers that this Lua state has started and that have not ended
 ---@field handles table<string, integer> open objects by kind, such as "tcp stream"
 ---@field timers integer timers that are set
 ---@field turns integer turns of the loop so far

@@ -13,9 +13,10 @@ local Channel = {}
 
 ---Makes a channel.
 ---@param capacity? integer most values in it; default 0: each send waits until its value is received
+---@param options? { shared: boolean } `shared`: the channel can cross to workers, and its values are copied
 ---@return arsenal.Channel channel
 ---@nodiscard
-function core.channel(capacity) end
+function core.channel(capacity, options) end
 
 ---Waits until a task has received the value, or there is room for it. Tasks are served first come, first served.
 ---@param value any not nil

@@ -1,0 +1,55 @@
+---@meta _
+-- Workers and blocking calls, as far as they are defined in C.
+
+---@class (partial) arsenal.core
+local core = {}
+
+---@class (partial) arsenal.Group
+local Group = {}
+
+---Starts a worker: `entry(...)` runs as the first task of a new Lua state, in a thread of its own. The task that is
+---returned ends when all tasks of the worker have ended. It has the results of `entry`, or its error with the traceback
+---of the worker; cancelling it cancels the worker. The worker starts when the current task next waits. An entry or
+---argument that may not cross to another Lua state is a usage error, which names its place. Upvalues of an entry may be
+---`_ENV`, tables of loaded modules, and functions with such upvalues only.
+---@param entry string|function a function, or the name of a module that returns one
+---@param ... any arguments of `entry`; streams and datagram sockets move to the worker, listeners are shared
+---@return arsenal.Task? worker nil: failure, a socket cannot move now
+---@return string? message
+---@return string? code "BUSY": a task waits on the socket; "CLOSED"; "ENOTSUP": a TLS listener; an errno's name
+function core.worker(entry, ...) end
+
+---Starts a worker as `arsenal.worker` does, that ends before the group does.
+---@param entry string|function see `arsenal.worker`
+---@param ... any arguments of `entry`
+---@return arsenal.Task? worker nil: failure, as of `arsenal.worker`
+---@return string? message
+---@return string? code "BUSY", "CLOSED", "ENOTSUP", an errno's name
+function Group:worker(entry, ...) end
+
+---Runs `entry(index, ...)` in several workers, with `index` from 1 on, in a group of their own. Returns when all have
+---ended. The first error cancels the others and is raised.
+---@param count? integer how many; default: `arsenal.parallelism()`. It may be left out altogether
+---@param entry string|function see `arsenal.worker`
+---@param ... any further arguments of `entry`
+---@return true? ended nil: failure, as of `arsenal.worker`
+---@return string? message
+---@return string? code "BUSY", "CLOSED", "ENOTSUP", an errno's name
+---@async
+function core.workers(count, entry, ...) end
+
+---Returns how many threads can run at the same time: the number of processors that the process may use.
+---@return integer count
+---@nodiscard
+function core.parallelism() end
+
+---Calls `entry(...)` in a thread, in a Lua state of its own, while other tasks run here. For functions that block or
+---compute. At most 16 such calls run at once in the process; others wait for their turn. The Lua states are used again
+---for later calls. If the task is cancelled, the call goes on, and its results are dropped.
+---@param entry string|function see `arsenal.worker`
+---@param ... any arguments of `entry`
+---@return any ... the results of `entry`, whose error is raised; or nil, message, code: failure, as of `arsenal.worker`
+---@async
+function core.blocking(entry, ...) end
+
+return core

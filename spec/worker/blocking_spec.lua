@@ -1,0 +1,90 @@
+-- Blocking calls: functions that run in a thread while tasks go on here.
+
+local arsenal = require("arsenal")
+local child = require("spec.kit.child")
+local kit = require("spec.kit")
+local assert = require("luassert")
+
+describe("arsenal.blocking", function()
+  it("returns the results, inside and outside of tasks", kit.inside(function()
+    assert.same({ 3, "more" }, { arsenal.blocking(function(a, b) return a + b, "more" end, 1, 2) })
+    assert.equal(0, select("#", arsenal.blocking(function() end)))
+  end))
+
+  it("works outside of tasks", kit.outside(function()
+    assert.equal(1, arsenal.blocking(function() return 1 end))
+  end))
+
+  it("lets other tasks run", kit.inside(function()
+    assert.is_true(kit.turns_beside(function()
+      arsenal.blocking(function() os.execute("sleep 0.01") end)
+    end) > 0)
+  end))
+
+  it("raises the error, with the traceback from there", kit.inside(function()
+    local errors = kit.recording_errors(function()
+      arsenal.go(arsenal.blocking, function()
+        local function fail() error("boom") end
+        fail()
+      end)
+      while arsenal.stats().tasks > 1 do arsenal.sleep(0.001) end
+    end)
+    assert.is_truthy(errors[1].err:find("boom", 1, true))
+    assert.is_truthy(errors[1].traceback:find("in local 'fail'", 1, true), errors[1].traceback)
+  end))
+
+  it("runs several at once, and all of many", kit.inside(function()
+    local done = 0
+    arsenal.group(function(group)
+      for _ = 1, 40 do
+        group:go(function()
+          local one = arsenal.blocking(function() return 1 end)
+          done = done + one
+        end)
+      end
+    end)
+    assert.equal(40, done)
+  end))
+
+  it("uses a state again", kit.inside(function()
+    local function count()
+      calls_of_spec = (calls_of_spec or 0) + 1 -- luacheck: ignore
+      return calls_of_spec -- luacheck: ignore
+    end
+    local first = arsenal.blocking(count)
+    assert.equal(first + 1, arsenal.blocking(count))
+  end))
+
+  it("returns at once when it is cancelled", kit.inside(function()
+    local _, _, code = arsenal.timeout(0.01, arsenal.blocking, function() os.execute("sleep 1") end)
+    assert.equal("TIMEOUT", code)
+    assert.equal(1, arsenal.blocking(function() return 1 end))
+  end))
+
+  it("refuses what cannot cross", kit.inside(function()
+    kit.mistake("bad argument #1", arsenal.blocking, print)
+    kit.mistake("bad argument #2", arsenal.blocking, function() end, io.stdout)
+    kit.with_pair(function(client)
+      local receiver = kit.waiting(client.recv, client)
+      kit.fails("BUSY", arsenal.blocking(function() end, client))
+      receiver:cancel()
+    end)
+  end))
+
+  -- In a program of its own: the Lua state of the call, which is kept, has a loop then, and its descriptors.
+  it("moves sockets there and back", function()
+    local result = child.run_lua([[
+      local listener = arsenal.tcp.listen("127.0.0.1", 0)
+      local client = arsenal.tcp.connect(listener:local_address())
+      local server = arsenal.blocking(function(stream)
+        stream:send("from a thread\n")
+        return stream
+      end, listener:accept())
+      print(client:recv_line())
+      client:send("and back\n")
+      print(server:recv_line())
+    ]])
+    assert.equal("from a thread\nand back\n", result.out, result.err)
+    assert.equal(0, result.status)
+  end)
+end)

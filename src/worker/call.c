@@ -1,0 +1,108 @@
+/*
+** Owns how entries, results and errors cross.
+*/
+#include "worker/call.h"
+
+#include "base/error_object.h"
+#include "worker/by_name.h"
+
+#include <lauxlib.h>
+
+void call_free(Call *call) {
+    parcel_free(call->entry);
+    parcel_free(call->result);
+}
+
+/* --- where it was made --- */
+
+void call_check_entry(lua_State *L, int index) {
+    if (lua_type(L, index) == LUA_TSTRING) return;
+    luaL_checktype(L, index, LUA_TFUNCTION);
+    luaL_argcheck(L, !lua_iscfunction(L, index), index, "a function of Lua expected, got one of C");
+}
+
+const char *call_push_name(lua_State *L, int index) {
+    lua_Debug info;
+    if (lua_type(L, index) == LUA_TSTRING) return lua_pushfstring(L, "%s", lua_tostring(L, index));
+    lua_pushvalue(L, index);
+    lua_getinfo(L, ">S", &info);
+    return lua_pushfstring(L, "%s:%d", info.short_src, info.linedefined);
+}
+
+int call_push_outcome(lua_State *L, Call *call) {
+    static const char *const names[] = {
+        [OUTCOME_NO_MEMORY] = "failed",
+        [OUTCOME_DONE] = "done",
+        [OUTCOME_FAILED] = "failed",
+        [OUTCOME_CANCELLED] = "cancelled",
+    };
+    int top = lua_gettop(L);
+    luaL_checkstack(L, LUA_MINSTACK, NULL);
+    lua_pushstring(L, names[call->outcome]);
+    if (call->outcome == OUTCOME_NO_MEMORY) lua_pushliteral(L, "not enough memory");
+    if (call->result != NULL) parcel_unpack(L, call->result);
+    return lua_gettop(L) - top;
+}
+
+/* --- in the other state --- */
+
+/* Objects have methods that are written in Lua: then all of arsenal is loaded. */
+void call_push_entry(lua_State *L, Call *call) {
+    int entry = lua_gettop(L) + 1;
+    luaL_checkstack(L, LUA_MINSTACK, NULL);
+    if (parcel_has_objects(call->entry)) {
+        by_name_push_module(L, "arsenal");
+        lua_pop(L, 1);
+    }
+    parcel_unpack(L, call->entry);
+    parcel_free(call->entry);
+    call->entry = NULL;
+    if (lua_type(L, entry) != LUA_TSTRING) return;
+    const char *name = lua_tostring(L, entry);
+    by_name_push_module(L, name);
+    if (!lua_isfunction(L, -1))
+        luaL_error(L, "module '%s' must return a function to be an entry, and returns a %s", name,
+                   luaL_typename(L, -1));
+    lua_replace(L, entry);
+}
+
+static void call_set_result(lua_State *L, Call *call, Outcome outcome, int count,
+                            const char *what) {
+    Parcel *result = parcel_pack(L, lua_gettop(L) - count + 1, count, what);
+    if (result == NULL) error_object_raise(L, 0); /* from the message and the code on top */
+    call->result = result;
+    call->outcome = outcome;
+}
+
+void call_done(lua_State *L, Call *call, int count) {
+    call_set_result(L, call, OUTCOME_DONE, count, "result");
+}
+
+/* (call, error, traceback) */
+static int call_tell(lua_State *L) {
+    call_set_result(L, lua_touserdata(L, 1), OUTCOME_FAILED, 2, "error");
+    return 0;
+}
+
+/* The same for an error that cannot cross: its words do. */
+static int call_tell_in_words(lua_State *L) {
+    luaL_tolstring(L, 2, NULL);
+    lua_replace(L, 2);
+    return call_tell(L);
+}
+
+/* Makes a protected call of one of these with the error and the traceback on top, which stay there. */
+static bool call_try_to_tell(lua_State *L, Call *call, lua_CFunction tell) {
+    lua_pushcfunction(L, tell);
+    lua_pushlightuserdata(L, call);
+    lua_pushvalue(L, -4);
+    lua_pushvalue(L, -4);
+    bool has_told = lua_pcall(L, 3, 0, 0) == LUA_OK;
+    if (!has_told) lua_pop(L, 1);
+    return has_told;
+}
+
+/* Without memory for either, the outcome says just that. */
+void call_failed(lua_State *L, Call *call) {
+    if (!call_try_to_tell(L, call, call_tell)) call_try_to_tell(L, call, call_tell_in_words);
+}

@@ -1,0 +1,150 @@
+/*
+** Owns the locks between a worker and its parent.
+*/
+#include "base/platform.h"
+
+#include "worker/thread.h"
+
+#include "base/container_of.h"
+#include "event/nudge.h"
+#include "kernel/task.h"
+
+#include <stdlib.h>
+#include <string.h>
+#ifndef _WIN32
+#include <pthread.h>
+#endif
+
+/* --- its memory --- */
+
+static void thread_cancel_came(InboxMessage *message) {
+    tasks_cancel_all(container_of(message, WorkerThread, cancel)->loop);
+}
+
+static void thread_ignore(InboxMessage *message) {
+    (void)message;
+}
+
+WorkerThread *thread_new(Environment *environment, Parcel *entry, const char *name) {
+    size_t size = strlen(name) + 1;
+    WorkerThread *thread = calloc(1, sizeof *thread + size);
+    if (thread == NULL) return NULL;
+    memcpy(thread->name, name, size);
+    thread->cancel = (InboxMessage){.deliver = thread_cancel_came, .discard = thread_ignore};
+    atomic_init(&thread->holders, 1);
+    if (uv_mutex_init(&thread->lock) != 0) {
+        free(thread);
+        return NULL;
+    }
+    if (uv_cond_init(&thread->finishing) != 0) {
+        uv_mutex_destroy(&thread->lock);
+        free(thread);
+        return NULL;
+    }
+    thread->environment = environment;
+    thread->call.entry = entry;
+    return thread;
+}
+
+void thread_hold(WorkerThread *thread) {
+    atomic_fetch_add(&thread->holders, 1);
+}
+
+void thread_release(WorkerThread *thread) {
+    if (thread == NULL || atomic_fetch_sub(&thread->holders, 1) > 1) return;
+    environment_free(thread->environment);
+    call_free(&thread->call);
+    if (thread->parent != NULL) inbox_release(thread->parent);
+    uv_cond_destroy(&thread->finishing);
+    uv_mutex_destroy(&thread->lock);
+    free(thread);
+}
+
+/* --- its life --- */
+
+static void thread_discard_end(InboxMessage *message) {
+    thread_release(container_of(message, WorkerThread, end));
+}
+
+static void thread_main(void *argument) {
+    WorkerThread *thread = argument;
+    thread->run(thread);
+    uv_mutex_lock(&thread->lock);
+    thread->is_finished = true;
+    uv_cond_broadcast(&thread->finishing);
+    uv_mutex_unlock(&thread->lock);
+    inbox_post(thread->parent, &thread->end);
+}
+
+int thread_start(WorkerThread *thread, Inbox *parent, void (*run)(WorkerThread *thread),
+                 void (*ended)(InboxMessage *message)) {
+    thread->run = run;
+    thread->end = (InboxMessage){.deliver = ended, .discard = thread_discard_end};
+    thread->parent = parent;
+    inbox_hold(parent);
+    thread_hold(thread);
+    int status = uv_thread_create(&thread->id, thread_main, thread);
+    if (status != 0) thread_release(thread);
+    return status;
+}
+
+void thread_join(WorkerThread *thread) {
+    uv_thread_join(&thread->id);
+}
+
+void thread_leave(WorkerThread *thread) {
+#ifdef _WIN32
+    CloseHandle(thread->id);
+#else
+    pthread_detach(thread->id);
+#endif
+}
+
+/* --- from the parent --- */
+
+void thread_cancel(WorkerThread *thread) {
+    uv_mutex_lock(&thread->lock);
+    if (!thread->is_cancelled && thread->inbox != NULL) inbox_post(thread->inbox, &thread->cancel);
+    thread->is_cancelled = true;
+    uv_mutex_unlock(&thread->lock);
+}
+
+void thread_nudge(WorkerThread *thread) {
+    uv_mutex_lock(&thread->lock);
+    if (thread->inbox != NULL) nudge_thread(thread->id);
+    uv_mutex_unlock(&thread->lock);
+}
+
+bool thread_wait(WorkerThread *thread, uint64_t duration) {
+    uint64_t deadline = uv_hrtime() + duration, now;
+    uv_mutex_lock(&thread->lock);
+    while (!thread->is_finished && (now = uv_hrtime()) < deadline)
+        uv_cond_timedwait(&thread->finishing, &thread->lock, deadline - now);
+    bool is_finished = thread->is_finished;
+    uv_mutex_unlock(&thread->lock);
+    return is_finished;
+}
+
+/* --- in the worker's thread --- */
+
+bool thread_attach(WorkerThread *thread, Loop *loop) {
+    Inbox *inbox = inbox_of(loop);
+    if (inbox == NULL) return false;
+    uv_mutex_lock(&thread->lock);
+    bool can_run = !thread->is_cancelled;
+    if (can_run) {
+        inbox_hold(inbox);
+        thread->inbox = inbox;
+        thread->loop = loop;
+    }
+    uv_mutex_unlock(&thread->lock);
+    return can_run;
+}
+
+void thread_detach(WorkerThread *thread) {
+    uv_mutex_lock(&thread->lock);
+    Inbox *inbox = thread->inbox;
+    thread->inbox = NULL;
+    uv_mutex_unlock(&thread->lock);
+    if (inbox != NULL) inbox_release(inbox);
+}
