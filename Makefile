@@ -38,7 +38,7 @@ UV_CFLAGS := $(shell tools/find cflags libuv)
 # Modules in the tree are found by these, also by the programs that the specs start.
 export LUA_PATH := $(CURDIR)/lua/?.lua;$(CURDIR)/lua/?/init.lua;;
 export LUA_CPATH := $(CURDIR)/$(BUILD)/?.so;;
-unexport LUA_PATH_5_4 LUA_CPATH_5_4 # Lua would prefer them
+unexport LUA_PATH_5_4 LUA_CPATH_5_4 LUA_PATH_5_5 LUA_CPATH_5_5 # Lua would prefer them
 
 .PHONY: all help
 all:
@@ -116,7 +116,7 @@ $(BUILD)/obj/%.o: src/%.c Makefile
 	$(COMPILE) $(UV_CFLAGS) $(LIBRARY_CFLAGS) -MMD -MP -c -o $@ $<
 
 require_system = $(if $(and $(LUA),$(UV_CFLAGS)),,\
-	$(error Lua 5.4 or libuv is not installed here: make setup))
+	$(error Lua or libuv is not installed here: make setup))
 
 -include $(CORE:.o=.d) $(OPENSSL:.o=.d)
 

@@ -21,7 +21,7 @@ description = {
 }
 
 dependencies = {
-  "lua >= 5.4, < 5.5",
+  "lua >= 5.4, < 5.6",
 }
 
 external_dependencies = {
@@ -181,6 +181,7 @@ build = {
     ["arsenal.debug.dump"] = "lua/arsenal/debug/dump.lua",
     ["arsenal"] = "lua/arsenal/init.lua",
     ["arsenal.internal.arguments"] = "lua/arsenal/internal/arguments.lua",
+    ["arsenal.internal.lua_version"] = "lua/arsenal/internal/lua_version.lua",
     ["arsenal.internal.public_names"] = "lua/arsenal/internal/public_names.lua",
     ["arsenal.internal.time_limit"] = "lua/arsenal/internal/time_limit.lua",
     ["arsenal.meta.core"] = "lua/arsenal/meta/core.lua",

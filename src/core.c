@@ -88,6 +88,7 @@ static const char core_key; /* registry: the module's table */
 
 EXPORT int luaopen_arsenal_core(lua_State *L) {
     if (lua_rawgetp(L, LUA_REGISTRYINDEX, &core_key) == LUA_TTABLE) return 1;
+    luaL_checkversion(L);
     module_pin(&core_key);
     core_prepare_process();
     lua_newtable(L);

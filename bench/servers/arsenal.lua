@@ -75,7 +75,7 @@ local function main(way)
 end
 
 if arg[2] == "patient" then
-  collectgarbage("incremental", 400)
+  if _VERSION == "Lua 5.4" then collectgarbage("incremental", 400) else collectgarbage("param", "pause", 400) end
 end
 if arg[1] == "udp" then
   arsenal.run(main_udp)

@@ -1,6 +1,7 @@
 -- arsenal: network programs in plain, straight-line Lua. This is the public
 -- module: the functions of the C core and of the Lua files, under their public names.
 
+require("arsenal.internal.lua_version")
 local core = require("arsenal.core")
 local dump = require("arsenal.debug.dump")
 local group = require("arsenal.task.group")

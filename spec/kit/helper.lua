@@ -22,7 +22,7 @@ end
 
 local mode = os.getenv("ARSENAL_GC")
 if mode == "aggressive" then
-  collectgarbage("incremental", 0, 1000)
+  require("spec.kit.collector").hurry()
   collect_often()
 elseif mode == "generational" then
   collectgarbage("generational")

@@ -29,6 +29,9 @@ function kit.bytes(n)
   return SLOW and math.max(n // 8, 1) or n
 end
 
+-- What `error(nil)` raises: nil in Lua 5.4, a string in Lua 5.5.
+kit.no_error_object = select(2, pcall(error))
+
 -- Specs that cannot run here ---------------------------------------------------------------------
 
 -- busted.pending is what declares a pending spec; this one ends a running spec as pending.

@@ -465,7 +465,7 @@ describe("a Unix datagram that is too long", function()
   it("keeps its beginning while a stream is collected", function()
     local path = fresh_path()
     local result = child.run_lua(([[
-      collectgarbage("incremental", 100, 1000, 30)
+      require("spec.kit.collector").whole_cycles()
       arsenal.run(function()
         local listener <close> = assert(arsenal.unix.listen(%q))
         local receiver <close> = assert(arsenal.unix.datagram(%q))

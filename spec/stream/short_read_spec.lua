@@ -165,10 +165,11 @@ describe("a descriptor passed on a Unix stream", function()
   -- Passes on what comes from a TLS peer, each record with a descriptor, and all that has come at once.
   local function relay_records(from, to)
     for chunk in from:chunks() do
-      while #chunk > 0 do
-        local size = 5 + (">I2"):unpack(chunk, 4)
-        assert(posix.send_descriptor(to:fd(), chunk:sub(1, size), to:fd()))
-        chunk = chunk:sub(size + 1)
+      local at = 1
+      while at <= #chunk do
+        local size = 5 + (">I2"):unpack(chunk, at + 3)
+        assert(posix.send_descriptor(to:fd(), chunk:sub(at, at + size - 1), to:fd()))
+        at = at + size
       end
     end
   end

@@ -246,7 +246,7 @@ describe("a stream that is collected with unread bytes, while another one receiv
   -- In a program of its own, the collector makes a whole cycle when the receive makes its string.
   it("leaves the other one's bytes alone", function()
     local result = child.run_lua([[
-      collectgarbage("incremental", 100, 1000, 30)
+      require("spec.kit.collector").whole_cycles()
       arsenal.run(function()
         local listener <close> = arsenal.tcp.listen("127.0.0.1", 0)
         local _, port = listener:local_address()

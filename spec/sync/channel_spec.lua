@@ -476,8 +476,7 @@ describe("a finalizer that sends while a channel's memory grows", function()
         if channel then send("by the finalizer") end
       end
       setmetatable({}, garbage)
-      collectgarbage("setpause", 0)
-      collectgarbage("setstepmul", 1000)
+      require("spec.kit.collector").hurry()
       for _ = 1, 3000 do
         local filled = arsenal.channel(1)
         channel, sent = filled, 0

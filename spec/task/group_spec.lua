@@ -174,7 +174,8 @@ describe("a group's first error", function()
       assert(rawequal(err, got))
     end
     local ok, got = pcall(arsenal.group, function(group) group:go(function() error() end) end)
-    assert.same({ false, nil }, { ok, got })
+    assert.is_false(ok)
+    assert.equal(kit.no_error_object, got)
   end))
 
   it("is told with the traceback of the task that failed", inside(function()

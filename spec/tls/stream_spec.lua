@@ -72,7 +72,7 @@ for _, version in ipairs(tls_kit.versions) do
         local line
         if client then
           line, message, code = client:recv_line()
-          if line then _, message, code = client:recv() end
+          if line then message, code = select(2, client:recv()) end
           client:close()
         end
         whole = client and not code

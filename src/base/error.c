@@ -6,6 +6,7 @@
 
 #include <lauxlib.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <uv.h>
 
 static const struct {
@@ -45,8 +46,9 @@ int error_push(lua_State *L, int status, const char *what, ...) {
     va_list arguments;
     lua_pushnil(L);
     va_start(arguments, what);
-    lua_pushvfstring(L, what, arguments);
+    const char *pushed = lua_pushvfstring(L, what, arguments);
     va_end(arguments);
+    if (pushed == NULL) lua_error(L); /* Lua 5.5 pushes the error that Lua 5.4 raises */
     lua_pushfstring(L, ": %s", error_words(status));
     lua_concat(L, 2);
     lua_pushstring(L, error_code(status));
@@ -56,6 +58,14 @@ int error_push(lua_State *L, int status, const char *what, ...) {
 int error_raise_status(lua_State *L, int status, const char *what) {
     lua_pushfstring(L, "%s: %s", what, error_words(status));
     return lua_error(L);
+}
+
+void error_print(const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    vfprintf(stderr, format, arguments);
+    va_end(arguments);
+    fflush(stderr);
 }
 
 /* failure(status, what): nil, "<what>: <reason>", code. */

@@ -36,6 +36,13 @@ const char *error_words(int status);
 /* Raises "<what>: <words of the status>" as a string. */
 int error_raise_status(lua_State *L, int status, const char *what);
 
+/* Prints to stderr, as printf does, what no Lua code receives. */
+void error_print(const char *format, ...)
+#ifdef __GNUC__
+    __attribute__((format(printf, 1, 2)))
+#endif
+    ;
+
 void error_open(lua_State *L); /* [-0, +0]; adds its functions to the table on top */
 
 #endif

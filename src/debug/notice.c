@@ -1,6 +1,7 @@
 /*
 ** Owns the notice about tasks that were started and that no loop has run.
 */
+#include "base/error.h"
 #include "base/openers.h"
 
 #include "kernel/task.h"
@@ -20,9 +21,9 @@ static unsigned notice_count(Loop *loop) {
 static void notice_loop_closed(LoopPart *part, Loop *loop) {
     unsigned count = loop->running == NULL ? notice_count(loop) : 0;
     if (count == 1)
-        lua_writestringerror("%s\n", "arsenal: 1 task never ran: is arsenal.run missing?");
+        error_print("%s\n", "arsenal: 1 task never ran: is arsenal.run missing?");
     else if (count > 1)
-        lua_writestringerror("arsenal: %u tasks never ran: is arsenal.run missing?\n", count);
+        error_print("arsenal: %u tasks never ran: is arsenal.run missing?\n", count);
     free(part);
 }
 

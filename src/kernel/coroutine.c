@@ -4,6 +4,7 @@
 ** coroutine resumes the one inside it.
 */
 #include "kernel/coroutine.h"
+#include "base/lua_api.h"
 
 #include "kernel/public.h"
 #include "kernel/scope_guard.h"
@@ -104,7 +105,7 @@ static int coroutine_resume(lua_State *L) {
 static int coroutine_raise_error(lua_State *L, lua_State *co) {
     int status = lua_status(co);
     if (status != LUA_OK && status != LUA_YIELD) { /* it died: its pending variables are closed */
-        status = lua_resetthread(co);
+        status = lua_api_close(co, L);
         if (status != LUA_OK) {
             lua_xmove(co, L, 1);
             lua_replace(L, -2);

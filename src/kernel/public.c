@@ -2,6 +2,7 @@
 ** Owns the table of what Lua has registered for C.
 */
 #include "kernel/public.h"
+#include "base/error.h"
 
 #include <lauxlib.h>
 
@@ -34,8 +35,8 @@ void public_report_failure(lua_State *L, const char *name) {
     lua_pushcfunction(L, public_to_string);
     lua_insert(L, -2);
     const char *text = lua_pcall(L, 1, 1, 0) == LUA_OK ? lua_tostring(L, -1) : NULL;
-    lua_writestringerror("arsenal: error in %s: ", name);
-    lua_writestringerror("%s\n", text != NULL ? text : "(an error whose __tostring fails)");
+    error_print("arsenal: error in %s: ", name);
+    error_print("%s\n", text != NULL ? text : "(an error whose __tostring fails)");
     lua_pop(L, 1);
 }
 

@@ -5,6 +5,7 @@
 #include "kernel/task.h"
 
 #include "base/error.h"
+#include "base/lua_api.h"
 #include "kernel/cancellation.h"
 #include "kernel/order.h"
 #include "kernel/task_body.h"
@@ -146,7 +147,7 @@ static void task_died(lua_State *L, Task *task, const char *message) {
         task_end(L, task, TASK_FAILED, 0, attachment);
         lua_settop(L, top);
     }
-    if (lua_status(task->L) != LUA_OK) lua_resetthread(task->L);
+    if (lua_status(task->L) != LUA_OK) lua_api_close(task->L, L);
     task_pool_return(L, task);
 }
 

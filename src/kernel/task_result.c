@@ -44,7 +44,7 @@ static bool result_try_to_report(lua_State *L, lua_CFunction function) {
 void task_report_stream(lua_State *L) {
     int before = lua_gettop(L) - REPORTED;
     if (!lua_checkstack(L, LUA_MINSTACK)) {
-        lua_writestringerror("%s\n", "arsenal: no memory to report the error of a task");
+        error_print("%s\n", "arsenal: no memory to report the error of a task");
     } else if (!result_try_to_report(L, result_call_on_error)) {
         public_report_failure(L, "on_error");
         if (!result_try_to_report(L, result_print_error)) public_report_failure(L, "a task");

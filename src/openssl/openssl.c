@@ -25,6 +25,7 @@ static const luaL_Reg functions[] = {
 };
 
 EXPORT int luaopen_arsenal_openssl(lua_State *L) {
+    luaL_checkversion(L);
     module_pin(functions); /* OpenSSL calls what its extra data is freed by, in later states, too */
     luaL_newlib(L, functions);
     context_open(L);
