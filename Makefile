@@ -98,6 +98,7 @@ CORE := $(call objects,$(filter-out src/openssl/%,$(SOURCES)))
 OPENSSL := $(call objects,$(filter src/openssl/%,$(SOURCES)) src/base/module_pin.c)
 MODULES := $(BUILD)/arsenal/core.so $(if $(OPENSSL),$(BUILD)/arsenal/openssl.so)
 
+## modules            build the shared objects only
 .PHONY: modules
 all modules: $(MODULES)
 

@@ -29,7 +29,7 @@ describe("arsenal.main", function()
   it("closes all <close> variables and the Lua state before the process ends", function()
     local status, out = ended([[
       local function closing(name) return setmetatable({}, { __close = function() print("closed " .. name) end }) end
-      setmetatable({}, { __gc = function() print("collected") end })
+      kept = setmetatable({}, { __gc = function() print("collected") end })
       local outside <close> = closing("outside")
       arsenal.main(function()
         arsenal.go(function()
