@@ -98,7 +98,9 @@ CORE := $(call objects,$(filter-out src/openssl/%,$(SOURCES)))
 OPENSSL := $(call objects,$(filter src/openssl/%,$(SOURCES)) src/base/module_pin.c)
 MODULES := $(BUILD)/arsenal/core.so $(if $(OPENSSL),$(BUILD)/arsenal/openssl.so)
 
-all: $(MODULES)
+## modules            build the shared objects only
+.PHONY: modules
+all modules: $(MODULES)
 
 $(BUILD)/arsenal/core.so: LIBRARY := libuv
 $(BUILD)/arsenal/core.so: $(CORE)
@@ -271,6 +273,12 @@ else
 	[ -z "$$failed" ] || { echo "specs: failures in$$failed" >&2; exit 1; }
 endif
 
+## cross              build for other systems and versions, and run specs there; see cross/README.md
+.PHONY: cross
+cross:
+	@tools/setup build test cross
+	@+$(MAKE) --no-print-directory -f cross/Makefile
+
 # --- Attacking ---
 
 .PHONY: chaos soak
@@ -426,7 +434,8 @@ lint-rockspec:
 
 ## lint-shell         check that the shell scripts have no syntax error
 lint-shell:
-	for script in attack/fuzz/run tools/beside-busy-loops tools/check-hardening tools/find tools/setup tools/test-install; do \
+	for script in attack/fuzz/run tools/beside-busy-loops tools/check-hardening tools/find tools/setup tools/test-install \
+		cross/debian cross/lua cross/macos; do \
 		sh -n $$script || exit; done
 	bash -n .ci/run
 

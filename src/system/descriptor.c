@@ -84,7 +84,7 @@ int descriptor_file(int fd, DescriptorFile *file) {
 }
 
 bool descriptor_is_of(int fd, const DescriptorFile *file) {
-    DescriptorFile now;
+    DescriptorFile now = {0, 0};
     return descriptor_file(fd, &now) == 0 && now.device == file->device && now.inode == file->inode;
 }
 
