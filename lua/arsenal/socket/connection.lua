@@ -365,7 +365,8 @@ function connection.define(kind)
     check_any(self, "getsockname")
     local object = holder(self)
     if not object then return nil, words.BAD_DESCRIPTOR end
-    return kind.names(self, object:local_address())
+    local host, port, family = kind.names(self, object:local_address())
+    return host, family and tostring(port) or port, family -- LuaSocket has a string here, and a number in getpeername
   end
 
   function methods:getpeername()

@@ -16,7 +16,7 @@ end
 -- Adds what is ready to `found`, which is a list and has the places by object.
 local function add(found, object)
   found[#found + 1] = object
-  found[object] = #found
+  found[object] = #found + 0.0
 end
 
 local function add_ready(found, objects, events)

@@ -81,7 +81,7 @@ local function name(self, method)
   if not self.bare then return nil, words.BAD_DESCRIPTOR end
   local host, port, code = self.bare[method](self.bare)
   if not host then return nil, words.of(port, code) end
-  return host, port, self.family
+  return host, method == "local_address" and tostring(port) or port, self.family
 end
 
 function methods:getsockname() return name(self, "local_address") end
@@ -113,7 +113,7 @@ function methods:sendto(data, host, port)
   data, host, port =
     classes.string(data, 1, "sendto"), classes.string(host, 2, "sendto"), classes.string(port, 3, "sendto")
   local list, number = lookup.endpoint(host, port, self.bare and self.family)
-  if not list then return nil, number end
+  if not list then return nil, number == words.HOST_UNKNOWN and words.HOST_UNKNOWN_TO_SYSTEM or number end
   local bare, word = need_bare(self, list[1].family)
   if not bare then return nil, word end
   local size, message, code = waiting(self, "write", bare.send_datagram, bare, data, list[1].address, number)

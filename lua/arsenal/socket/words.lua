@@ -33,6 +33,9 @@ function words.of_lookup(message, code)
   return code == "EINVAL" and HOST_UNKNOWN or words.of(message, code)
 end
 
+words.HOST_UNKNOWN = HOST_UNKNOWN
+words.HOST_UNKNOWN_TO_SYSTEM = "Name or service not known" -- what sendto says
+
 words.BAD_DESCRIPTOR = core.system_words("EBADF")
 words.NOT_CONNECTED = core.system_words("ENOTCONN")
 
