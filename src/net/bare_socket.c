@@ -76,12 +76,13 @@ static int bare_new(lua_State *L) {
     return 1;
 }
 
-/* bare_socket_from_fd(fd) the object owns the descriptor from then on. */
+/* bare_socket_from_fd(fd [, borrowed]) the object owns the descriptor from then on, unless it is borrowed. */
 static int bare_from_fd(lua_State *L) {
     int fd = (int)args_integer(L, 1, 0, INT_MAX);
     BareSocket *bare = socket_handle_new(L, &bare_socket_type, sizeof *bare, 0);
     int status = socket_handle_owns(loop_of(L), fd) ? ARSENAL_BUSY : socket_prepare(fd);
     if (status != 0) return error_push(L, status, "from_fd %d", fd);
+    bare->is_given = lua_toboolean(L, 2);
     socket_handle_adopt(&bare->socket, fd);
     return 1;
 }
@@ -251,8 +252,9 @@ static int bare_get_option(lua_State *L) {
                            : socket_options_get(fd, name, &value);
     if (status != 0) return error_push(L, status, "%s", name);
     lua_pushinteger(L, value);
+    if (!is_linger) return 1;
     lua_pushinteger(L, seconds);
-    return is_linger ? 2 : 1;
+    return 2;
 }
 
 /* set_socket_option(fd, name, value [, seconds]) */
@@ -282,7 +284,15 @@ static int bare_set_member(lua_State *L) {
     return 1;
 }
 
+/* bare:shutdown() ends the sending direction. */
+static int bare_shutdown(lua_State *L) {
+    const BareSocket *bare = bare_check(L);
+    int fd = bare_fd(bare);
+    return bare_result(L, bare, "shutdown", fd < 0 ? fd : socket_end(fd));
+}
+
 static const luaL_Reg methods[] = {
+    {"shutdown", bare_shutdown},
     {"bind", bare_bind},
     {"connect", bare_connect},
     {"connected", bare_connected},
