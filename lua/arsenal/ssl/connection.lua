@@ -27,7 +27,9 @@ local methods = {}
 
 -- What has no wait in it is LuaSec's own.
 local function methods_of_luasec()
-  local context = assert(require("ssl.context").create("any"))
+  local luasec_context = require("ssl.context")
+  local context = assert(luasec_context.create("any"))
+  luasec_context.setmode(context, "client")
   return getmetatable(assert(luasec_core.create(context))).__index
 end
 
@@ -163,12 +165,15 @@ function methods:gettimeout() return limits.get(self) end
 
 function methods:getfd() return self.socket and own.getfd(self.session) or -1 end
 
--- LuaSec's close waits until the goodbye is written. Where the peer takes no more bytes there is none.
+local LONGEST_GOODBYE <const> = 10 -- seconds, without a limit of the connection
+
+-- As LuaSec's, it waits until the goodbye can be written. Where the peer takes no more bytes there is none.
 function methods:close()
   local socket = self.socket
   if not socket then return end
+  if not core.socket_wait(socket, "write", limits.of(self) or LONGEST_GOODBYE) then socket:shutdown() end
+  if not self.socket then return end
   self.socket = nil
-  if not core.socket_is_ready(socket, "write") then socket:shutdown() end
   socket:close()
   own.close(self.session)
 end

@@ -2,7 +2,6 @@
 -- socket that never blocks; the calls here wait in its place, so that other tasks run.
 
 local core = require("arsenal.core")
-local connection = require("arsenal.ssl.connection")
 
 -- LuaSec itself, loaded again from its file: `require "ssl"` may be this module by now.
 local function load_luasec()
@@ -12,6 +11,7 @@ local function load_luasec()
 end
 
 local luasec <const> = load_luasec()
+local connection = require("arsenal.ssl.connection") -- after LuaSec, which adds a method to its connections
 
 local ssl = {
   _VERSION = luasec._VERSION,
