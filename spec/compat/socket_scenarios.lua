@@ -199,7 +199,7 @@ add("failures", function(socket, say)
   say(mistake(socket.connect, "127.0.0.1"))
 end)
 
-add("options", function(socket, say, pair)
+add("options", function(_, say, pair)
   local ours, theirs = pair()
   for _, name in ipairs { "keepalive", "reuseaddr", "tcp-nodelay" } do
     say(name, ours:getoption(name))

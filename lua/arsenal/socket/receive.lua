@@ -83,7 +83,7 @@ end
 local function read_pattern(pattern)
   local number = tonumber(pattern)
   if number then
-    if not (number >= 0) then invalid_pattern() end
+    if number < 0 or number ~= number then invalid_pattern() end
     return classes.integer(number)
   end
   local letter = classes.string(pattern, 1, "receive"):match("^%*?(.)")
@@ -93,7 +93,7 @@ end
 local function read_maxsize(maxsize, prefix, pattern)
   maxsize = classes.number(maxsize, 3, "receive")
   local function refuse(what) classes.refuse(3, "receive", what, 5) end
-  if not (maxsize >= 1) then refuse("maxsize must be a positive number") end
+  if maxsize < 1 or maxsize ~= maxsize then refuse("maxsize must be a positive number") end
   maxsize = classes.integer(maxsize)
   if #prefix >= maxsize then refuse('prefix length >= maxsize (drain with prefix="" or raise maxsize)') end
   if type(pattern) == "number" and pattern > maxsize then refuse("maxsize smaller than requested byte count") end

@@ -1,5 +1,5 @@
--- A TLS connection with LuaSec's methods. `session` is LuaSec's object, whose descriptor is LuaSec's; `socket` is a bare
--- socket on the same one, to wait with; `input` has what was decrypted and not yet received.
+-- A TLS connection with LuaSec's methods. `session` is LuaSec's object, whose descriptor is LuaSec's; `socket` is a
+-- bare socket on the same one, to wait with; `input` has what was decrypted and not yet received.
 
 local core = require("arsenal.core")
 local luasec_core = require("ssl.core")
@@ -129,7 +129,7 @@ function methods:receive(pattern, prefix)
   if pattern == nil then return receive_line(self, prefix) end
   local count = tonumber(pattern)
   if count then
-    if not (count >= 0) then classes.refuse(1, "receive", "invalid receive pattern") end
+    if count < 0 or count ~= count then classes.refuse(1, "receive", "invalid receive pattern") end
     return receive_count(self, prefix, classes.integer(count))
   end
   local letter = classes.string(pattern, 1, "receive"):match("^%*?([la])")
