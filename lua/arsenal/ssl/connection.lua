@@ -26,14 +26,8 @@ end
 local methods = {}
 
 -- What has no wait in it is LuaSec's own.
-local function methods_of_luasec()
-  local luasec_context = require("ssl.context")
-  local context = assert(luasec_context.create("any"))
-  luasec_context.setmode(context, "client")
-  return getmetatable(assert(luasec_core.create(context))).__index
-end
-
-local own <const> = methods_of_luasec()
+-- They are taken from the registry: LuaSec closes descriptor 0 when it collects a connection that never had one.
+local own <const> = debug.getregistry()["SSL:Connection"].__index
 for _, name in ipairs {
   "getpeerchain", "getsniname", "getpeerverification", "getstats", "setstats", "exportkeyingmaterial", "getalpn",
   "getpeercertificate", "getpeerfinished", "getfinished", "sni", "info", "want", "setdane", "settlsa",

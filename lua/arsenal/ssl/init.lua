@@ -51,11 +51,8 @@ end
 
 -- Takes the descriptor of a client of arsenal.socket.
 local function take_descriptor(socket)
-  if type(socket) == "table" and socket.stream then
-    return core.stream_release(socket.stream)
-  elseif type(socket) == "table" and socket.bare then
-    return core.bare_release(socket.bare)
-  end
+  if socket.stream then return core.stream_release(socket.stream) end
+  return core.bare_release(socket.bare)
 end
 
 ---Makes a connected client of arsenal.socket a TLS connection, which has its socket from then on. The handshake comes
@@ -65,6 +62,7 @@ end
 ---@return table? connection
 ---@return string? message
 function ssl.wrap(socket, context)
+  if type(socket) ~= "table" or not (socket.stream or socket.bare) then return nil, "closed" end
   local message
   if type(context) == "table" then
     context, message = ssl.newcontext(context)
@@ -73,9 +71,7 @@ function ssl.wrap(socket, context)
   local session
   session, message = connection.create(context)
   if not session then return nil, message end
-  local fd = take_descriptor(socket)
-  if not fd then return nil, "closed" end
-  local made = connection.new(session, fd, context)
+  local made = connection.new(session, take_descriptor(socket), context)
   socket:setfd(-1)
   return made
 end
