@@ -156,8 +156,7 @@ static int bare_bind(lua_State *L) {
     int fd = bare_fd(bare);
     if (!bare_read_address(L, HOST, &address, "bind")) return 3;
     if (fd >= 0)
-        fd = address.is_unix ? socket_bind_unix(fd, &address.path)
-                             : socket_bind(fd, &address.inet);
+        fd = address.is_unix ? socket_bind_unix(fd, &address.path) : socket_bind(fd, &address.inet);
     return bare_result(L, bare, "bind", fd);
 }
 

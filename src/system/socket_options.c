@@ -67,7 +67,7 @@ int socket_options_get(int fd, const char *name, int *value) {
     if (i < 0) return UV_ENOPROTOOPT;
     *value = 0;
     return getsockopt(fd, options[i].level, options[i].number, (void *)value, &size) == 0 ? 0
-                                                                                         : -errno;
+                                                                                          : -errno;
 }
 
 int socket_options_set(int fd, const char *name, int value) {
