@@ -146,7 +146,6 @@ end
 ---@param name string as for Lua's `require`
 ---@param dialect? "socket"|"ngx" what the module was written for; default: "ngx" for names in "resty.", else "socket"
 ---@return any module what its file has returned
----@async
 function compat.require(name, dialect)
   arguments.type(name, "string", 1, "require")
   local wrong = wrong_dialect(dialect)
