@@ -22,6 +22,7 @@ require("arsenal.os.file")
 -- One table for a Lua state, however often the module is required.
 ---@class arsenal
 ---@field tls arsenal.tls
+---@field compat arsenal.compat
 ---@field fs arsenal.fs
 ---@field process arsenal.process
 ---@field systemd arsenal.systemd
@@ -109,6 +110,7 @@ local standard_streams <const> = { stdin = 0, stdout = 1, stderr = 2 }
 -- uses TLS. The second table has functions, the first modules.
 local later_modules <const> = {
   tls = "arsenal.tls",
+  compat = "arsenal.compat",
   fs = "arsenal.os.fs",
   process = "arsenal.os.process",
   systemd = "arsenal.os.systemd",

@@ -54,7 +54,12 @@ public.classes = {
 for _, class in ipairs(public.classes) do public.classes[class.name] = class end
 
 -- Metatables of C with methods that only arsenal's own Lua calls, by their __name.
-local internal = { ["arsenal.idle_streams"] = true, ["arsenal.openssl.session"] = true, worker = true }
+local internal = {
+  ["arsenal.idle_streams"] = true,
+  ["arsenal.openssl.session"] = true,
+  ["bare socket"] = true,
+  worker = true,
+}
 
 local function close(object)
   local closing = getmetatable(object)
@@ -135,6 +140,7 @@ public.modules = {
   ["arsenal.systemd"] = arsenal.systemd,
   ["arsenal.fs"] = arsenal.fs,
   ["arsenal.process"] = arsenal.process,
+  ["arsenal.compat"] = arsenal.compat,
 }
 
 -- The functions of all modules, as "arsenal.tcp.connect".

@@ -8,6 +8,7 @@
 #include <lua.h>
 
 void accept_filter_open(lua_State *L);
+void bare_socket_open(lua_State *L);
 void copy_open(lua_State *L);
 void channel_open(lua_State *L);
 void exit_open(lua_State *L);
@@ -21,11 +22,14 @@ void fs_path_open(lua_State *L);
 void fs_read_open(lua_State *L);
 void fs_write_open(lua_State *L);
 void dns_open(lua_State *L);
+void host_open(lua_State *L);
 void idle_streams_open(lua_State *L);
+void input_open(lua_State *L);
 void signal_open(lua_State *L);
 void inspect_open(lua_State *L);
 void lock_open(lua_State *L);
 void select_open(lua_State *L);
+void socket_wait_open(lua_State *L);
 void ticker_open(lua_State *L);
 void tcp_open(lua_State *L);
 void udp_open(lua_State *L);

@@ -24,6 +24,7 @@ enum { /* for HandleType.kind; 0: not counted, an object that holds nothing of t
        KIND_TLS_LISTENER,
        KIND_DATAGRAM,
        KIND_UNIX_DATAGRAM,
+       KIND_BARE_SOCKET,
        KIND_SIGNAL,
        KIND_FILE,
        KIND_FILE_WATCH,

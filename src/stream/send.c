@@ -51,7 +51,8 @@ static int send_fail(lua_State *L, const Stream *stream, size_t sent, int status
 
 /* The message ends here, complete or not, and the next one has its turn. */
 static int send_end_message(lua_State *L, Stream *stream, size_t sent, int status) {
-    if (status != 0 && stream_has_begun(stream, sent)) stream_cut(stream);
+    bool may_continue = status == ARSENAL_TIMEOUT && stream->is_resumable;
+    if (status != 0 && !may_continue && stream_has_begun(stream, sent)) stream_cut(stream);
     send_queue_pass_turn(&stream->senders);
     if (status != 0) return send_fail(L, stream, sent, status);
     lua_pushinteger(L, (lua_Integer)sent);

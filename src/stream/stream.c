@@ -71,7 +71,8 @@ static void stream_close(Handle *handle) {
     stream_wake_receiver(stream);
     send_queue_close(&stream->senders, stream);
     stream->transport->close(stream->state, fd, clean);
-    if (fd >= 0) stream_close_descriptor(stream, fd, is_ours && stream->sending == STREAM_RESET);
+    if (fd >= 0 && !stream->is_given)
+        stream_close_descriptor(stream, fd, is_ours && stream->sending == STREAM_RESET);
     buffer_free(&stream->input);
 }
 

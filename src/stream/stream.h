@@ -39,6 +39,8 @@ typedef struct Stream {
     uint32_t torn_at;  /* STREAM_TORN: the bytes of the message that went out, at most 4 GiB */
     uint8_t sending;   /* STREAM_SENDS, ... */
     bool is_shared;    /* other processes have it as well: a close leaves them its unread bytes */
+    bool is_given;     /* its descriptor is somebody else's by now */
+    bool is_resumable; /* a message whose time is up does not end the sending direction */
     uint64_t received, sent;
 } Stream;
 

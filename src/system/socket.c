@@ -214,6 +214,11 @@ bool socket_is_writable(int fd) {
     return poll(&asked, 1, 0) == 1 && (asked.revents & POLLOUT) != 0;
 }
 
+bool socket_is_readable(int fd) {
+    struct pollfd asked = {.fd = fd, .events = POLLIN};
+    return poll(&asked, 1, 0) == 1;
+}
+
 int socket_local_unix(int fd, UnixAddress *name) {
     name->size = sizeof name->address;
     return socket_status(getsockname(fd, (struct sockaddr *)&name->address, &name->size));

@@ -52,6 +52,7 @@ ptrdiff_t socket_send_unix(int fd, const char *data, size_t size, const UnixAddr
 
 /* Whether a send would not block now, as far as poll(2) tells. */
 bool socket_is_writable(int fd);
+bool socket_is_readable(int fd); /* the same for a receive */
 
 int socket_local_unix(int fd, UnixAddress *name);
 int socket_remote_unix(int fd, UnixAddress *name);

@@ -1,0 +1,70 @@
+-- The classes of LuaSocket's objects, such as "tcp{client}": an object is a table, whose metatable is exchanged when
+-- it becomes one of another class. Mistakes have LuaSocket's messages.
+
+local classes = {}
+
+-- Returns the metatables by name. Each has all the methods; a method checks the class itself.
+function classes.make(names, methods)
+  local made = {}
+  for _, name in ipairs(names) do
+    local index = { class = name }
+    for method, fn in pairs(methods) do index[method] = fn end
+    made[name] = {
+      __name = name,
+      __index = index,
+      __tostring = function(self) return ("%s: %p"):format(name, self) end,
+      __close = methods.close,
+    }
+  end
+  return made
+end
+
+-- Raises the error for a mistake in an argument of a method. `level` is as of `error`, for the method's caller.
+function classes.refuse(position, method, what, level)
+  error(("bad argument #%d to '%s' (%s)"):format(position, method, what), (level or 2) + 1)
+end
+
+local function fail_self(method, expected)
+  error(("calling '%s' on bad self (%s expected)"):format(method, expected), 4)
+end
+
+-- Checks that self has the metatable, or one of several.
+function classes.check(self, metatable, method)
+  if getmetatable(self) ~= metatable then fail_self(method, metatable.__name) end
+end
+
+function classes.check_any(self, metatables, method, group)
+  local metatable = getmetatable(self)
+  if not (type(metatable) == "table" and metatables[metatable.__name] == metatable) then fail_self(method, group) end
+end
+
+-- Arguments, as Lua's C functions take them -------------------------------------------------------
+
+local function expected(position, method, kind, value)
+  classes.refuse(position, method, ("%s expected, got %s"):format(kind, value == nil and "no value" or type(value)), 4)
+end
+
+-- A string, or a number as one.
+function classes.string(value, position, method)
+  if type(value) == "string" then return value end
+  if type(value) ~= "number" then expected(position, method, "string", value) end
+  return tostring(value)
+end
+
+-- A number, or a string that is one.
+function classes.number(value, position, method, default)
+  if value == nil and default then return default end
+  local number = type(value) == "number" and value or type(value) == "string" and tonumber(value)
+  if not number then expected(position, method, "number", value) end
+  return number
+end
+
+-- A number without its fraction, as C makes it.
+function classes.integer(number)
+  if number ~= number then return 0 end
+  if number >= 0x1p63 then return math.maxinteger end
+  if number <= -0x1p63 then return math.mininteger end
+  return math.tointeger(number < 0 and math.ceil(number) or math.floor(number))
+end
+
+return classes

@@ -1,0 +1,368 @@
+-- Scenarios that give the same lines on LuaSocket and on arsenal.socket. Run as a program with the name of a module,
+-- it prints its lines. Each scenario has `socket`, `say(...)`, which adds a line that tells the values with their
+-- types, and `pair()`, which returns two connected clients.
+
+local scenarios = {}
+
+local function add(name, run) scenarios[#scenarios + 1] = { name = name, run = run } end
+
+local function word(value)
+  if type(value) == "table" or type(value) == "userdata" then
+    return (tostring(value):gsub("0x%x+", "ADDRESS"):gsub("^table.*", "table"))
+  elseif type(value) == "string" then
+    return ("%q"):format(value)
+  end
+  return tostring(value)
+end
+
+-- A new client that is connected to the server.
+local function connect_to(socket, server)
+  local host, port = server:getsockname()
+  return assert(socket.connect(host, port))
+end
+
+local function line_of(...)
+  local values = table.pack(...)
+  for i = 1, values.n do values[i] = word(values[i]) end
+  return table.concat(values, " ", 1, values.n)
+end
+
+-- Whether the call was refused, and the words without the place and the name of the function, which depend on how it
+-- was called.
+local function mistake(fn, ...)
+  local ok, message = pcall(fn, ...)
+  return ok, ok and "" or (tostring(message):match("(%b())[^()]*$") or message)
+end
+
+local PATTERNS <const> = { "*l", "*a", 0, 1, 3, 5, 100, 2.7, "4" }
+local PREFIXES <const> = { "", "ab", "abcdef" }
+local INPUTS <const> = { "", "a", "line\n", "li\rne\r\n", "one\ntwo\nrest", "\n", "\r", "12345678" }
+
+-- Each pattern with each prefix on each input, whose sender has closed.
+add("receive, closed", function(_, say, pair)
+  for _, input in ipairs(INPUTS) do
+    for _, pattern in ipairs(PATTERNS) do
+      for _, prefix in ipairs(PREFIXES) do
+        local ours, theirs = pair()
+        if input ~= "" then theirs:send(input) end
+        theirs:close()
+        say(input, pattern, prefix, ours:receive(pattern, prefix))
+        say(ours:receive("*a"))
+        ours:close()
+      end
+    end
+  end
+end)
+
+-- The same with a sender that is silent.
+add("receive, silent", function(_, say, pair)
+  for _, input in ipairs(INPUTS) do
+    for _, pattern in ipairs(PATTERNS) do
+      local ours, theirs = pair()
+      if input ~= "" then theirs:send(input) end
+      ours:settimeout(0.002)
+      say(input, pattern, ours:receive(pattern, "p"))
+      theirs:send("more\n")
+      ours:settimeout(1)
+      say(ours:receive())
+      ours:close()
+      theirs:close()
+    end
+  end
+end)
+
+add("send", function(_, say, pair)
+  local ours, theirs = pair()
+  for _, i in ipairs { -20, -3, 0, 1, 2, 5, 6, 20 } do
+    for _, j in ipairs { -20, -3, -1, 0, 1, 3, 5, 20 } do
+      say(i, j, ours:send("12345", i, j))
+      ours:send("|")
+    end
+  end
+  say(ours:send(""))
+  say(ours:send(17))
+  ours:close()
+  say(theirs:receive("*a"))
+  say(ours:send("x"))
+  say(ours:send("xyz", 2))
+  say(ours:receive())
+  theirs:close()
+end)
+
+add("a sender that is stuck continues", function(_, say, pair)
+  local ours, theirs = pair()
+  local data, last, calls = ("0123456789"):rep(1 << 20), 0, 0
+  ours:settimeout(0)
+  theirs:settimeout(0)
+  local got = {}
+  while last < #data do
+    local sent, err, partial = ours:send(data, last + 1)
+    last = sent or partial
+    if not sent and err ~= "timeout" then say(err) end
+    calls = calls + 1
+    repeat
+      local piece, problem, rest = theirs:receive(1 << 20)
+      got[#got + 1] = piece or rest
+    until problem
+  end
+  ours:close()
+  theirs:settimeout(5)
+  got[#got + 1] = theirs:receive("*a")
+  say(last, table.concat(got) == data, calls > 1)
+  theirs:close()
+end)
+
+add("limits", function(socket, say)
+  local object = socket.tcp()
+  say(object:gettimeout())
+  for _, seconds in ipairs { 0, 1, 1.5, -1, -7 } do
+    say(object:settimeout(seconds), object:gettimeout())
+    say(object:settimeout(seconds, "t"), object:gettimeout())
+  end
+  say(object:settimeout(nil), object:gettimeout())
+  say(object:settimeout(3, "b"), object:gettimeout())
+  say(mistake(object.settimeout, object, 3, "x"))
+  object:close()
+end)
+
+add("objects", function(socket, say)
+  local master = socket.tcp()
+  say(master, master:getfd(), master:dirty(), master:getsockname())
+  say(master:getpeername())
+  say(mistake(master.receive, master))
+  say(mistake(master.accept, master))
+  say(master:bind("127.0.0.1", 0))
+  local host, port, family = master:getsockname()
+  say(host, tonumber(port) > 0, family, type(port))
+  say(master:getpeername())
+  say(master:listen())
+  say(master)
+  say(mistake(master.send, master, "x"))
+  say(master:getpeername())
+  master:settimeout(0)
+  say(master:accept())
+  local client = socket.tcp4()
+  say(client, client:getfd() >= 0, client:getfamily())
+  say(client:connect(host, port))
+  say(client)
+  master:settimeout(5)
+  local accepted = master:accept()
+  say(accepted, accepted:getsockname() == host, select(3, accepted:getpeername()))
+  say(mistake(client.bind, client, "*", 0))
+  say(client:shutdown("send"))
+  say(accepted:receive("*a"))
+  say(mistake(client.shutdown, client, "x"))
+  say(accepted:shutdown())
+  say(client:receive("*a"))
+  say(client:close(), client:close(), client:getfd())
+  say(client:receive())
+  say(client:receive(3))
+  say(client:send("x"))
+  say(client:getsockname())
+  say(client.class, accepted.class, master.class)
+  accepted:close()
+  say(master:close())
+  say(master:accept())
+end)
+
+add("statistics", function(_, say, pair)
+  local ours, theirs = pair()
+  ours:send("12345")
+  theirs:receive(3)
+  local received, sent = ours:getstats()
+  say(received, sent)
+  say(theirs:dirty())
+  theirs:receive(2)
+  say(theirs:dirty())
+  say(theirs:setstats(100, 200, 5))
+  received, sent = theirs:getstats()
+  say(received, sent, select(3, theirs:getstats()) >= 5)
+  ours:close()
+  theirs:close()
+end)
+
+add("failures", function(socket, say)
+  say(socket.connect("127.0.0.1", 9))
+  say(socket.tcp():connect("127.0.0.1", 9))
+  say(socket.tcp():connect("nosuch.invalid", 9))
+  say(socket.connect("nosuch.invalid", 9))
+  say(socket.tcp():bind("192.0.2.1", 0))
+  say(socket.bind("nosuch.invalid", 0))
+  say(socket.bind("127.0.0.1", 0, 5) ~= nil)
+  local server = socket.bind("127.0.0.1", 0)
+  local second = socket.tcp()
+  say(second:bind(server:getsockname()))
+  server:close()
+  second:close()
+  say(mistake(socket.tcp))
+  say(mistake(socket.connect))
+  say(mistake(socket.connect, "127.0.0.1"))
+end)
+
+add("options", function(_, say, pair)
+  local ours, theirs = pair()
+  for _, name in ipairs { "keepalive", "reuseaddr", "tcp-nodelay" } do
+    say(name, ours:getoption(name))
+    say(ours:setoption(name, true), ours:getoption(name))
+    say(ours:setoption(name, false))
+    say(mistake(ours.setoption, ours, name, 1))
+  end
+  say(ours:setoption("linger", { on = true, timeout = 3 }))
+  local linger = ours:getoption("linger")
+  say(linger.on, linger.timeout)
+  say(mistake(ours.setoption, ours, "nosuch", true))
+  say(mistake(ours.getoption, ours, "nosuch"))
+  ours:close()
+  theirs:close()
+end)
+
+add("select", function(socket, say, pair)
+  local ours, theirs = pair()
+  local r, s, err = socket.select({ ours }, nil, 0)
+  say(#r, #s, err)
+  r, s, err = socket.select({ ours }, { ours }, 5)
+  say(#r, s[1] == ours, s[ours], err)
+  theirs:send("one\ntwo\n")
+  r, s, err = socket.select({ ours, theirs }, nil, 5)
+  say(#r, #s, r[1] == ours, r[ours], r[theirs], err)
+  ours:receive()
+  r, s, err = socket.select({ theirs, ours }, nil, 0)
+  say(#r, #s, r[ours], err)
+  ours:receive()
+  r, s, err = socket.select({ ours }, {}, 0.002)
+  say(#r, #s, err)
+  local server = socket.bind("127.0.0.1", 0)
+  r, s, err = socket.select({ server }, nil, 0)
+  say(#r, #s, err)
+  local client = connect_to(socket, server)
+  r, s, err = socket.select({ server }, nil, 5)
+  say(#r, #s, r[1] == server, err)
+  say(server:accept())
+  theirs:close()
+  r, s, err = socket.select({ ours }, nil, 5)
+  say(#r, #s, err)
+  say(select("#", socket.select(nil, nil, 0.001)))
+  client:close()
+  server:close()
+  ours:close()
+end)
+
+add("a connect that does not wait", function(socket, say)
+  local server = socket.bind("127.0.0.1", 0)
+  local client = socket.tcp()
+  client:settimeout(0)
+  local done, err = client:connect(server:getsockname())
+  say(done ~= nil or err == "timeout", client)
+  local _, writable = socket.select(nil, { client }, 5)
+  say(writable[1] == client)
+  say(client:send("hello\n"))
+  local accepted = server:accept()
+  say(accepted:receive())
+  client:close()
+  accepted:close()
+  server:close()
+end)
+
+add("udp", function(socket, say)
+  local first, second = socket.udp(), socket.udp4()
+  say(first, first:getfd(), second:getfd() >= 0, first:gettimeout())
+  say(first:setsockname("127.0.0.1", 0))
+  say(second:setsockname("127.0.0.1", 0))
+  local host, port, family = first:getsockname()
+  say(host, tonumber(port) > 0, family)
+  say(second:sendto("hello", host, port))
+  say(first:receive())
+  say(second:sendto("world!", host, port))
+  local data, from, from_port = first:receivefrom()
+  say(data, from, from_port == tonumber((select(2, second:getsockname()))), math.type(from_port))
+  say(second:sendto("0123456789", host, port), second:sendto("", host, port))
+  say(first:receive(4))
+  say(first:receive())
+  first:settimeout(0)
+  say(first:receive())
+  say(first:receivefrom())
+  first:settimeout(0.002)
+  say(first:receive())
+  say(mistake(first.send, first, "x"))
+  say(second:setpeername(host, port))
+  say(second, (second:getpeername()))
+  say(mistake(second.sendto, second, "x", host, port))
+  say(second:send("connected"))
+  first:settimeout(5)
+  say(first:receive())
+  say(second:setpeername("*"))
+  say(second)
+  say(second:sendto("x", "nosuch.invalid", 9))
+  say(first:close(), first:close(), first:getfd())
+  say(mistake(first.setoption, first, "nosuch", true))
+  second:close()
+end)
+
+add("a udp peer that is not there", function(socket, say)
+  local object = socket.udp()
+  object:settimeout(5)
+  say(object:setpeername("127.0.0.1", 9))
+  say(object:send("x"))
+  say(object:receive())
+  object:close()
+end)
+
+add("names", function(socket, say)
+  say(socket.dns.toip("127.0.0.1"))
+  say(socket.dns.toip("nosuch.invalid"))
+  say(socket.dns.getaddrinfo("127.0.0.1")[1].addr, socket.dns.getaddrinfo("127.0.0.1")[1].family)
+  say(socket.dns.getaddrinfo("nosuch.invalid"))
+  say(socket.dns.gethostname())
+  say(type(socket.gettime()), socket._SETSIZE, socket._DATAGRAMSIZE, socket.BLOCKSIZE)
+  say(socket.skip(2, "a", "b", "c", nil))
+  say(socket.sleep(0))
+end)
+
+add("try and protect", function(socket, say)
+  local closed = 0
+  local try = socket.newtry(function() closed = closed + 1 end)
+  say(try(1, nil, 3))
+  local protected = socket.protect(function(...) return "got", try(...) end)
+  say(protected(true, "x"))
+  say(protected(nil, "failure"), closed)
+  say(protected(false, "another"), closed)
+  say(mistake(socket.protect(function() error("(mine)") end)))
+  say(socket.protect(function() socket.try(nil, "reason") end)())
+end)
+
+add("sinks and sources", function(socket, say, pair)
+  local ours, theirs = pair()
+  local sink = socket.sink("keep-open", ours)
+  say(sink("first "), sink("second"))
+  say(sink(nil))
+  say(socket.source("by-length", theirs, 5)())
+  local sink_that_closes = socket.sink("close-when-done", ours)
+  say(sink_that_closes("!"), sink_that_closes(nil))
+  local source = socket.source("until-closed", theirs)
+  say(source(), source())
+  say(mistake(socket.sink, "nosuch", ours))
+end)
+
+-- Returns the lines of all scenarios.
+local function run(socket)
+  local lines = {}
+  local function say(...) lines[#lines + 1] = line_of(...) end
+  local function pair()
+    local server = assert(socket.bind("127.0.0.1", 0))
+    local first = connect_to(socket, server)
+    local second = assert(server:accept())
+    server:close()
+    return first, second
+  end
+  for _, scenario in ipairs(scenarios) do
+    lines[#lines + 1] = "# " .. scenario.name
+    scenario.run(socket, say, pair)
+  end
+  return lines
+end
+
+if arg and arg[0] and arg[0]:find("socket_scenarios%.lua$") then
+  for _, line in ipairs(run(require(arg[1]))) do print((line:gsub("\n", "n"))) end
+end
+
+return run
