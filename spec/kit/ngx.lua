@@ -1,0 +1,45 @@
+-- Loads drivers for OpenResty from Debian's packages, and starts their servers.
+
+local child = require("spec.kit.child")
+local kit = require("spec.kit")
+local modules = require("arsenal.ngx.dialect")
+local source = require("arsenal.ngx.source")
+
+local ngx = {}
+
+local loaded = {}
+
+local environment = setmetatable({ ngx = require("arsenal.ngx") }, { __index = _G })
+for name, value in pairs(require("arsenal.ngx.lua51")) do environment[name] = value end
+
+local PATH <const> = "/usr/share/lua/5.1/?.lua"
+
+-- The driver of a name, with all that it requires.
+function ngx.require(name)
+  if loaded[name] ~= nil then return loaded[name] end
+  if modules[name] then
+    loaded[name] = modules[name]()
+  else
+    local path = assert(package.searchpath(name, PATH))
+    loaded[name] = assert(source.loadfile(path, environment))(name)
+  end
+  return loaded[name]
+end
+
+environment.require = ngx.require
+
+-- `it`, or a pending one if a driver or a program is missing.
+function ngx.it_with(driver, ...)
+  if not package.searchpath(driver, PATH) then return kit.pending(driver .. " is not installed") end
+  return child.it_with(...)
+end
+
+-- Starts a redis-server that stores nothing, on `port`.
+function ngx.start_redis(port, ...)
+  local server = child.start(child.command("redis-server", "--bind", "127.0.0.1", "--port", port, "--save", "",
+    "--appendonly", "no", "--dir", "/tmp", "--loglevel", "notice", ...))
+  server:expect("Ready to accept connections")
+  return server
+end
+
+return ngx
