@@ -1,6 +1,8 @@
 -- Loads drivers for OpenResty from Debian's packages, and starts their servers.
 
+local arsenal = require("arsenal")
 local child = require("spec.kit.child")
+local keepalive = require("arsenal.ngx.keepalive")
 local kit = require("spec.kit")
 local modules = require("arsenal.ngx.dialect")
 local source = require("arsenal.ngx.source")
@@ -34,11 +36,19 @@ function ngx.it_with(driver, ...)
   return child.it_with(...)
 end
 
+-- As kit.inside. The pools of cosockets are closed at the end.
+function ngx.inside(body)
+  return kit.inside(function()
+    local _ <close> = kit.on_close(function() arsenal.shield(keepalive.close) end)
+    body()
+  end)
+end
+
 -- Starts a redis-server that stores nothing, on `port`.
 function ngx.start_redis(port, ...)
   local server = child.start(child.command("redis-server", "--bind", "127.0.0.1", "--port", port, "--save", "",
     "--appendonly", "no", "--dir", "/tmp", "--loglevel", "notice", ...))
-  server:expect("Ready to accept connections")
+  server:expect("eady to accept connections")
   return server
 end
 

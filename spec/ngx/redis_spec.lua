@@ -6,7 +6,7 @@ local keepalive = require("arsenal.ngx.keepalive")
 local kit = require("spec.kit")
 local ngx = require("arsenal.ngx")
 
-local inside <const> = kit.inside
+local inside <const> = drivers.inside
 local TASKS <const> = kit.count(200)
 local POOL <const> = { pool = "redis_spec", pool_size = 10, backlog = TASKS }
 

@@ -122,6 +122,15 @@ function keepalive.put(pool, entry, seconds, size)
   work:set()
 end
 
+---Closes the idle connections of all pools, and ends the task that looks after them.
+---@async
+function keepalive.close()
+  local task = keeper
+  if not task then return end
+  task:cancel()
+  task:join()
+end
+
 -- The number of idle connections and of those in use by the pool's name, for those who look inside.
 function keepalive.count(name)
   local pool = pools[name]

@@ -167,10 +167,10 @@ end
 
 -- Settings ---------------------------------------------------------------------------------------
 
--- A time limit in milliseconds; nil and 0 stand for the one of the settings.
+-- A time limit in milliseconds; 0, and what is no number, stand for the one of the settings.
 local function limit_of(value, setting, position, name)
-  local number = value == nil and 0 or tonumber(value)
-  if not number or number ~= number or number < 0 then
+  local number = tonumber(value) or 0
+  if number ~= number or number < 0 then
     error(("bad argument #%d to '%s' (bad timeout value)"):format(position, name), 3)
   end
   return number > 0 and number or settings[setting]
