@@ -1,5 +1,5 @@
--- The module `bit` of LuaJIT: operations on 32 bits, whose results are signed; and on 64 bits for numbers that `ffi` has
--- made.
+-- The module `bit` of LuaJIT: operations on 32 bits, whose results are signed; and on 64 bits for numbers that `ffi`
+-- has made.
 
 local int64 = require("arsenal.ngx.int64")
 

@@ -46,11 +46,15 @@ local function dated(format, time)
 end
 
 ---Returns a time as HTTP headers have it: "Thu, 18 Nov 2010 11:27:35 GMT".
+---@param time number seconds since 1970
+---@return string
 function clock.http_time(time)
   return dated("%s, %02d %s %04d %02d:%02d:%02d GMT", time)
 end
 
 ---Returns a time as cookies have it: "Thu, 18-Nov-10 11:27:35 GMT".
+---@param time number seconds since 1970
+---@return string
 function clock.cookie_time(time)
   local text = dated("%s, %02d-%s-%04d %02d:%02d:%02d GMT", time)
   return (text:gsub("%-%d%d(%d%d) ", "-%1 ", 1))
@@ -63,6 +67,8 @@ local function days_since_1970(year, month, day)
 end
 
 ---Returns the seconds since 1970 of a time as `http_time` writes it, or nil.
+---@param text string
+---@return integer? time
 function clock.parse_http_time(text)
   local day, name, year, hour, minute, second =
     tostring(text):match("^%a+, (%d%d) (%a%a%a) (%d%d%d%d) (%d%d):(%d%d):(%d%d) GMT$")

@@ -82,8 +82,14 @@ end
 function keepalive.pool(name, size, backlog)
   local pool = pools[name]
   if pool then return pool end
-  pool = { name = name, size = size or settings.socket_pool_size, is_sized = size ~= nil, backlog = backlog }
-  pool.idle, pool.in_use = {}, 0
+  pool = {
+    name = name,
+    size = size or settings.socket_pool_size,
+    is_sized = size ~= nil,
+    backlog = backlog,
+    idle = {},
+    in_use = 0,
+  }
   pool.line = line.new(function() keepalive.leave(pool) end)
   pools[name] = pool
   return pool
@@ -110,8 +116,8 @@ function keepalive.take(pool)
   end
 end
 
--- Puts a connection into the pool, for `seconds`. `size` is that of the pool if it had none. If the pool is full, the connection that has been idle for longest is
--- closed. While the program is ending, the connection itself is closed.
+-- Puts a connection into the pool, for `seconds`. `size` is that of the pool if it had none. If the pool is full, the
+-- connection that has been idle for longest is closed. While the program is ending, the connection itself is closed.
 function keepalive.put(pool, entry, seconds, size)
   if size and not pool.is_sized then pool.size = math.max(math.tointeger(size) or 1, 1) end
   pool.is_sized = true

@@ -153,8 +153,8 @@ local function overlap(data, pattern)
   return 0
 end
 
--- What part `most` bytes are of `data`, up to the pattern: the piece, what is left over, and whether the pattern has come.
--- nil if more data is needed.
+-- What part `most` bytes are of `data`, up to the pattern: the piece, what is left over, and whether the pattern has
+-- come. nil if more data is needed.
 local function cut_piece(data, pattern, inclusive, most)
   local first, last = find(data, pattern, 1, true)
   if first then
@@ -196,8 +196,8 @@ local function next_piece(self, state, most)
   return receive(self, recv_piece, state, most)
 end
 
----Returns a function that receives up to `pattern`, a plain string. Called with a size, it returns the item in pieces of
----at most so many bytes, and nil at its end.
+---Returns a function that receives up to `pattern`, a plain string. Called with a size, it returns the item in pieces
+---of at most so many bytes, and nil at its end.
 ---@param pattern string not empty
 ---@param options? { inclusive: boolean? } inclusive: the item ends with the pattern
 ---@return async fun(size: integer?): string?, string?, string?

@@ -8,6 +8,7 @@ local Semaphore = {}
 Semaphore.__index = Semaphore
 Semaphore.__name = "ngx.semaphore"
 
+---Makes a semaphore.
 ---@param count? integer resources at the beginning; default 0
 ---@return arsenal.ngx.Semaphore? semaphore
 ---@return string? word
