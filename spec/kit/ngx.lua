@@ -2,33 +2,20 @@
 
 local arsenal = require("arsenal")
 local child = require("spec.kit.child")
+local compat = require("arsenal.compat")
 local keepalive = require("arsenal.ngx.keepalive")
 local kit = require("spec.kit")
-local modules = require("arsenal.ngx.dialect")
-local source = require("arsenal.ngx.source")
 
 local ngx = {}
 
-local loaded = {}
-
-local environment = setmetatable({ ngx = require("arsenal.ngx") }, { __index = _G })
-for name, value in pairs(require("arsenal.ngx.lua51")) do environment[name] = value end
-
+-- Where Debian has the drivers, which are written for Lua 5.1.
 local PATH <const> = "/usr/share/lua/5.1/?.lua"
+package.path = package.path .. ";" .. PATH
 
 -- The driver of a name, with all that it requires.
 function ngx.require(name)
-  if loaded[name] ~= nil then return loaded[name] end
-  if modules[name] then
-    loaded[name] = modules[name]()
-  else
-    local path = assert(package.searchpath(name, PATH))
-    loaded[name] = assert(source.loadfile(path, environment))(name)
-  end
-  return loaded[name]
+  return compat.require(name, "ngx")
 end
-
-environment.require = ngx.require
 
 -- `it`, or a pending one if a driver or a program is missing.
 function ngx.it_with(driver, ...)

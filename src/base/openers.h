@@ -35,7 +35,6 @@ void ticker_open(lua_State *L);
 void tcp_open(lua_State *L);
 void udp_open(lua_State *L);
 void unix_open(lua_State *L);
-void wall_clock_open(lua_State *L);
 void readable_open(lua_State *L);
 void unix_datagram_open(lua_State *L);
 void passing_open(lua_State *L);

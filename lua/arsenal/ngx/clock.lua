@@ -22,7 +22,7 @@ end
 ---Returns the time in seconds since 1970, with milliseconds.
 ---@return number
 function clock.now()
-  return math.floor(core.wall_clock() * 1000) / 1000
+  return math.floor(core.time_of_day() * 1000) / 1000
 end
 
 ---Returns the time in seconds since 1970.

@@ -15,7 +15,7 @@ local worker = require("arsenal.ngx.worker")
 require("arsenal.ngx.receive")
 require("arsenal.ngx.ssl")
 
----@class arsenal.ngx
+---@class arsenal.ngx.Module
 local ngx = {}
 
 ---A value of its own for the null of a protocol.
