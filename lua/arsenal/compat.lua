@@ -167,7 +167,7 @@ end
 ---has arsenal's modules in place of those. The rest of the program is not affected: `require` of the same name gives
 ---another copy. A second call returns the same module.
 ---@param name string as for Lua's `require`
----@param dialect? "socket"|"ngx" what the module was written for; default: "ngx" for names in "resty." and "nginx.", else "socket"
+---@param dialect? "socket"|"ngx" what it was written for; default: "ngx" for "resty." and "nginx.", else "socket"
 ---@return any module what its file has returned
 ---@async
 function compat.require(name, dialect)

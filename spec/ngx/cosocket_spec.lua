@@ -187,8 +187,8 @@ describe("a TCP cosocket", function()
   end))
 
   it("speaks TLS, and verifies when it is asked to", inside(function()
-    local listener, port = tls_kit.listen(), nil
-    port = kit.port_of(listener)
+    local listener = tls_kit.listen()
+    local port = kit.port_of(listener)
     local serving = arsenal.go(listener.serve, listener, kit.echo)
     local socket = ngx.socket.tcp()
     local options = { pool = "tls" }
