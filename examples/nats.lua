@@ -22,10 +22,14 @@ local function deliver(self, line)
   if channel then channel:send { subject = subject, data = data, reply = reply ~= "" and reply or nil } end
 end
 
+local function next_line(stream)
+  return (stream:recv_line())
+end
+
 -- Handles what the server sends, until the connection ends. Then every subscription ends.
 local function receive(self)
   local _ <close> = self
-  for line in self.stream.recv_line, self.stream do
+  for line in next_line, self.stream do
     if line == "PING" then
       arsenal.check(self.stream:send("PONG\r\n"))
     elseif line == "PONG" then
