@@ -1,5 +1,7 @@
 -- What cosockets send: strings, numbers, and nested lists of them.
 
+local math_type, type = math.type, type
+
 local payload = {}
 
 -- A number as LuaJIT prints it: a float with an integral value has no fraction.
@@ -37,10 +39,19 @@ local function append(list, value, name)
   return list
 end
 
+-- Whether a list has only strings and integers, which a stream sends as they are.
+local function is_flat(list)
+  for i = 1, #list do
+    local item = list[i]
+    if type(item) ~= "string" and math_type(item) ~= "integer" then return false end
+  end
+  return true
+end
+
 -- Returns a string, or a list of strings and integers, for an argument of the call `name`.
 function payload.flat(value, name)
   local kind = type(value)
-  if kind == "table" then return append({}, value, name) end
+  if kind == "table" then return is_flat(value) and value or append({}, value, name) end
   local scalar = scalars[kind]
   if not scalar then refuse(value, name) end
   return tostring(scalar(value))

@@ -6,7 +6,7 @@ local tcp = require("arsenal.ngx.tcp")
 local words = require("arsenal.ngx.words")
 
 local Tcp = tcp.Tcp
-local find, gsub = string.find, string.gsub
+local find, gsub, math_type = string.find, string.gsub, math.type
 
 local LARGE <const> = 65536 -- bytes: an item of more may take several limits
 local LONGEST <const> = 0x7fffffff
@@ -100,13 +100,17 @@ local function recv_exactly(stream, size)
   return stream:recv_exactly(size)
 end
 
+local function receive_size(self, size)
+  return receive(self, recv_exactly, size, size, size > LARGE)
+end
+
 local function receive_pattern(self, pattern)
   local by_name = patterns[pattern]
   if by_name then return by_name(self) end
   local size = math.tointeger(tonumber(pattern))
   if not size or size < 0 then error("bad argument #1 to 'receive' (bad pattern argument)", 3) end
   if size == 0 then return "" end
-  return receive(self, recv_exactly, size, size, size > LARGE)
+  return receive_size(self, size)
 end
 
 ---Receives a line ("*l", the default; carriage returns are dropped), everything up to the end ("*a"), or a number of
@@ -118,6 +122,7 @@ end
 ---@async
 function Tcp:receive(pattern)
   if pattern == nil then return receive_line(self) end
+  if math_type(pattern) == "integer" and pattern > 0 then return receive_size(self, pattern) end
   return receive_pattern(self, pattern)
 end
 

@@ -1,6 +1,5 @@
--- The request that a task answers, for drivers that need one: the server of lua-resty-websocket. `serve` reads a
--- request's head from a stream, and calls a handler for which ngx.req, ngx.header, ngx.status and the others are of this
--- request.
+-- The request that a task answers, which the server of lua-resty-websocket needs. `serve` reads a request's
+-- head from a stream, and calls a handler for which ngx.req, ngx.header, ngx.status and the others are of this request.
 
 local core = require("arsenal.core")
 local tcp = require("arsenal.ngx.tcp")
