@@ -49,7 +49,6 @@ build = {
         "src/base/string_block.c",
         "src/base/timer_heap.c",
         "src/base/unix_address.c",
-        "src/base/wall_clock.c",
         "src/core.c",
         "src/debug/inspect.c",
         "src/debug/notice.c",

@@ -3,7 +3,7 @@
 --
 --   make bench-redis
 
-local PORT <const> = 16379
+local PORT <const>, HTTP_PORT <const> = 16379, 16380 -- the latter is that of nginx.conf
 local ROUNDS <const> = tonumber(arg[1]) or 9
 local COMMANDS <const> = 5000 -- rounds of SET and GET of each task
 
@@ -20,14 +20,15 @@ end
 local folder = shell("mktemp -d")
 local redis = start(("redis-server --port %d --save '' --dir %s --bind 127.0.0.1"):format(PORT, folder))
 local nginx = start(("nginx -p %s -c %s/bench/redis/nginx.conf"):format(folder, shell("pwd")))
-local socket = folder .. "/nginx.socket"
-assert(os.execute(("for i in $(seq 50); do redis-cli -p %d ping >/dev/null 2>&1 && [ -S %s ] && exit; sleep 0.1; done; false")
-  :format(PORT, socket)))
+
+-- Waits until both answer.
+local ready = ("redis-cli -p %d ping && curl -so /dev/null http://127.0.0.1:%d/nothing"):format(PORT, HTTP_PORT)
+assert(os.execute(("for i in $(seq 50); do { %s; } >/dev/null 2>&1 && exit; sleep 0.1; done; exit 1"):format(ready)))
 
 local contestants <const> = {
   driver = ("lua5.4 bench/redis/driver.lua %d %d"):format(PORT, COMMANDS),
   streams = ("lua5.4 bench/redis/streams.lua %d %d"):format(PORT, COMMANDS),
-  openresty = ("curl -s --unix-socket %s 'http://host/?port=%d&rounds=%d'"):format(socket, PORT, COMMANDS),
+  openresty = ("curl -s 'http://127.0.0.1:%d/?port=%d&rounds=%d'"):format(HTTP_PORT, PORT, COMMANDS),
 }
 
 local function median(list)
