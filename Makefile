@@ -472,8 +472,9 @@ bench-files: all
 
 ## bench-processes    measure starting programs and passing bytes through them, beside plain C on libuv and a shell
 ## bench-tls          measure TLS beside plain C on OpenSSL
-.PHONY: bench-processes bench-tls
-bench-processes bench-tls: bench-%: all
+## bench-redis        measure a driver for OpenResty beside the same inside nginx
+.PHONY: bench-processes bench-redis bench-tls
+bench-processes bench-redis bench-tls: bench-%: all
 	$(MAKE) -C bench $*
 	$(LUA) bench/$*/run.lua
 

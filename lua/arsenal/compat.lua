@@ -3,7 +3,9 @@
 --
 -- A dialect is an entry of `dialects` below: `modules` has, for each name that a program requires, the name of the
 -- face, which is required when it is first asked for; `globals` has the faces that are global variables; `prefixes`
--- lists how the names of modules begin that are written for the dialect, so that `require` finds it by itself.
+-- lists how the names of modules begin that are written for the dialect, so that `require` finds it by itself. A face
+-- may also be a function that returns it. `language`, if there is one, is a module with what the dialect's version of
+-- Lua has among its global variables, and `loadfile` loads files that Lua 5.4 may not take as they are.
 
 local arguments = require("arsenal.internal.arguments")
 
@@ -21,6 +23,7 @@ local dialects = {
     globals = {},
     prefixes = {},
   },
+  ngx = require("arsenal.ngx.dialect"),
 }
 
 -- Scopes ------------------------------------------------------------------------------------------
@@ -28,10 +31,15 @@ local dialects = {
 -- Each dialect has one scope: a table of loaded modules and an environment of its own, made when they are first needed.
 local scopes = {}
 
+local function load_face(face)
+  if type(face) == "function" then return face() end
+  return require(face)
+end
+
 -- Returns the face that has the place of a module in a dialect, or nil.
 local function face_of(dialect, name)
   local face = dialects[dialect].modules[name]
-  return face and require(face)
+  return face and load_face(face)
 end
 
 -- Returns the loader of a module, as Lua's own searchers find it, and the loader's second argument.
@@ -58,9 +66,17 @@ local function is_shared(name)
   return name == "arsenal" or name:find("^arsenal%.") ~= nil or (_G[name] ~= nil and package.loaded[name] == _G[name])
 end
 
+-- Returns the loader of a module whose file may need the dialect's own loadfile, and its path; nil if there is none.
+local function find_translated(scope, name)
+  local load_file = dialects[scope.dialect].loadfile
+  local path = load_file and not package.preload[name] and package.searchpath(name, package.path)
+  if path then return assert(load_file(path, scope.environment)), path end
+end
+
 -- Loads a module in the scope. What has no Lua file is loaded for everybody.
 local function load_module(scope, name)
-  local loader, data = find_loader(name)
+  local loader, data = find_translated(scope, name)
+  if not loader then loader, data = find_loader(name) end
   if not set_environment(loader, scope.environment) then return require(name), data end
   local result = loader(name, data)
   if result == nil then result = scope.loaded[name] end
@@ -99,6 +115,12 @@ local function loading_functions(environment)
   return functions
 end
 
+-- Returns the global variables of the dialect's version of Lua.
+local function language_of(dialect)
+  local language = dialects[dialect].language
+  return language and require(language) or {}
+end
+
 -- Global variables that the modules set stay in the scope, and those of the program can be seen from it.
 local function new_environment(scope)
   local environment = setmetatable({}, { __index = _G })
@@ -106,6 +128,7 @@ local function new_environment(scope)
   environment.require = function(name) return scoped_require(scope, name) end
   environment.package = setmetatable({ loaded = scope.loaded }, { __index = package, __newindex = package })
   for name, fn in pairs(loading_functions(environment)) do environment[name] = fn end
+  for name, value in pairs(language_of(scope.dialect)) do environment[name] = value end
   for name, face in pairs(dialects[scope.dialect].globals) do environment[name] = require(face) end
   return environment
 end
@@ -144,7 +167,7 @@ end
 ---has arsenal's modules in place of those. The rest of the program is not affected: `require` of the same name gives
 ---another copy. A second call returns the same module.
 ---@param name string as for Lua's `require`
----@param dialect? "socket"|"ngx" what the module was written for; default: "ngx" for names in "resty.", else "socket"
+---@param dialect? "socket"|"ngx" what it was written for; default: "ngx" for "resty." and "nginx.", else "socket"
 ---@return any module what its file has returned
 function compat.require(name, dialect)
   arguments.type(name, "string", 1, "require")
@@ -156,7 +179,7 @@ end
 -- Makes the next `require` of a name return its face, for everybody.
 local function replace_module(name, face)
   package.loaded[name] = nil
-  package.preload[name] = function() return require(face) end
+  package.preload[name] = function() return load_face(face) end
 end
 
 -- Forgets the Lua modules that belong to a replaced one, so that they are loaded on top of the face.
@@ -177,6 +200,7 @@ function compat.install(dialect)
     if dialect == nil or dialect == name then
       for module, face in pairs(entry.modules) do replace_module(module, face) end
       for global, face in pairs(entry.globals) do _G[global] = require(face) end
+      for global, value in pairs(language_of(name)) do _G[global] = _G[global] or value end
       forget_dependents(entry.modules)
     end
   end

@@ -5,6 +5,7 @@
 #include "openssl/cert_files.h"
 #include "base/module_pin.h"
 #include "openssl/context.h"
+#include "openssl/digest.h"
 #include "openssl/server_name.h"
 #include "openssl/session_object.h"
 
@@ -19,7 +20,10 @@
 
 static const luaL_Reg functions[] = {
     {"context", context_new},
+    {"digest", digest_of},
     {"files_identity", cert_files_identity},
+    {"hmac", digest_hmac},
+    {"random_bytes", digest_random_bytes},
     {"server_name", server_name_lua},
     {"session", session_object_new},
     {NULL, NULL},

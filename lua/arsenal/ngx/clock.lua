@@ -1,0 +1,84 @@
+-- Times and dates. They are never cached, so `ngx.update_time` has nothing to do.
+
+local core = require("arsenal.core")
+
+local clock = {}
+
+local function stamp(format, time)
+  return os.date(format, math.floor(time or os.time()))
+end
+
+---Waits.
+---@param seconds number
+---@async
+function clock.sleep(seconds)
+  local time = tonumber(seconds)
+  if not time or time ~= time or time < 0 then
+    error("bad argument #1 to 'sleep' (invalid sleep duration \"" .. tostring(seconds) .. "\")", 2)
+  end
+  core.sleep(time)
+end
+
+---Returns the time in seconds since 1970, with milliseconds.
+---@return number
+function clock.now()
+  return math.floor(core.time_of_day() * 1000) / 1000
+end
+
+---Returns the time in seconds since 1970.
+---@return integer
+function clock.time()
+  return os.time()
+end
+
+function clock.update_time() end
+
+function clock.today() return stamp("%Y-%m-%d") end
+function clock.localtime() return stamp("%Y-%m-%d %H:%M:%S") end
+function clock.utctime() return stamp("!%Y-%m-%d %H:%M:%S") end
+
+local days <const> = { "Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat" }
+local months <const> = { "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec" }
+
+local function dated(format, time)
+  local date = os.date("!*t", math.floor(tonumber(time) or 0))
+  return format:format(days[date.wday], date.day, months[date.month], date.year, date.hour, date.min, date.sec)
+end
+
+---Returns a time as HTTP headers have it: "Thu, 18 Nov 2010 11:27:35 GMT".
+---@param time number seconds since 1970
+---@return string
+function clock.http_time(time)
+  return dated("%s, %02d %s %04d %02d:%02d:%02d GMT", time)
+end
+
+---Returns a time as cookies have it: "Thu, 18-Nov-10 11:27:35 GMT".
+---@param time number seconds since 1970
+---@return string
+function clock.cookie_time(time)
+  local text = dated("%s, %02d-%s-%04d %02d:%02d:%02d GMT", time)
+  return (text:gsub("%-%d%d(%d%d) ", "-%1 ", 1))
+end
+
+-- Days from 1970-01-01 to a date of the Gregorian calendar.
+local function days_since_1970(year, month, day)
+  if month <= 2 then year, month = year - 1, month + 12 end
+  return 365 * year + year // 4 - year // 100 + year // 400 + (153 * (month - 3) + 2) // 5 + day - 719469
+end
+
+---Returns the seconds since 1970 of a time as `http_time` writes it, or nil.
+---@param text string
+---@return integer? time
+function clock.parse_http_time(text)
+  local day, name, year, hour, minute, second =
+    tostring(text):match("^%a+, (%d%d) (%a%a%a) (%d%d%d%d) (%d%d):(%d%d):(%d%d) GMT$")
+  for month, other in ipairs(months) do
+    if other == name then
+      local date = days_since_1970(math.tointeger(year), month, math.tointeger(day))
+      return date * 86400 + hour // 1 * 3600 + minute // 1 * 60 + second // 1
+    end
+  end
+  return nil
+end
+
+return clock

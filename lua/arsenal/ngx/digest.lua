@@ -1,0 +1,88 @@
+-- Digests as `ngx` has them, and the modules resty.md5, resty.sha1, resty.sha224, resty.sha256, resty.sha384,
+-- resty.sha512, resty.random and resty.string.
+
+local openssl = require("arsenal.openssl")
+local payload = require("arsenal.ngx.payload")
+
+local digest = {}
+
+local function text_of(value)
+  if value == nil then return "" end
+  return type(value) == "number" and tostring(payload.number_text(value)) or value
+end
+
+local function to_hex(data)
+  return (data:gsub(".", function(byte) return ("%02x"):format(byte:byte()) end))
+end
+
+---@param data string
+---@return string hexadecimal
+function digest.md5(data) return to_hex(openssl.digest("MD5", text_of(data))) end
+
+---@param data string
+---@return string bytes
+function digest.md5_bin(data) return openssl.digest("MD5", text_of(data)) end
+
+---@param data string
+---@return string bytes
+function digest.sha1_bin(data) return openssl.digest("SHA1", text_of(data)) end
+
+---@param key string
+---@param data string
+---@return string bytes
+function digest.hmac_sha1(key, data) return openssl.hmac("SHA1", text_of(key), text_of(data)) end
+
+-- Modules ----------------------------------------------------------------------------------------
+
+-- A module such as resty.sha256: `new()` makes an object with `update`, `final` and `reset`.
+local function hash_module(name)
+  local Hash = {}
+  Hash.__index = Hash
+
+  function Hash.new()
+    return setmetatable({ parts = {} }, Hash)
+  end
+
+  function Hash:update(data, size)
+    self.parts[#self.parts + 1] = size and data:sub(1, size) or data
+    return true
+  end
+
+  function Hash:final()
+    return openssl.digest(name, table.concat(self.parts))
+  end
+
+  function Hash:reset()
+    self.parts = {}
+    return true
+  end
+
+  return Hash
+end
+
+local CHUNK <const> = 1024 -- what one call returns at most
+
+-- resty.random.bytes(count [, strong]): always bytes that are good for keys.
+local function random_bytes(count)
+  local parts = {}
+  while count > 0 do
+    local data = openssl.random_bytes(math.min(count, CHUNK))
+    if not data then return nil end
+    parts[#parts + 1] = data
+    count = count - #data
+  end
+  return table.concat(parts)
+end
+
+digest.modules = {
+  ["resty.md5"] = hash_module("MD5"),
+  ["resty.random"] = { bytes = random_bytes },
+  ["resty.sha1"] = hash_module("SHA1"),
+  ["resty.sha224"] = hash_module("SHA224"),
+  ["resty.sha256"] = hash_module("SHA256"),
+  ["resty.sha384"] = hash_module("SHA384"),
+  ["resty.sha512"] = hash_module("SHA512"),
+  ["resty.string"] = { to_hex = to_hex, atoi = function(text) return math.tointeger(tonumber(text)) end },
+}
+
+return digest

@@ -1,0 +1,301 @@
+-- TCP cosockets: connecting with pools, sending, and the end of a connection. What they receive is in receive.lua, and
+-- TLS in ssl.lua. A call that is cancelled closes its connection, which may be in the middle of a request.
+
+local core = require("arsenal.core")
+local keepalive = require("arsenal.ngx.keepalive")
+local payload = require("arsenal.ngx.payload")
+local settings = require("arsenal.ngx.settings")
+local tcp = require("arsenal.net.tcp")
+local unix = require("arsenal.net.unix")
+local words = require("arsenal.ngx.words")
+
+---@class arsenal.ngx.Tcp
+local Tcp = {}
+Tcp.__index = Tcp
+Tcp.__name = "ngx.socket.tcp"
+
+-- Ending -----------------------------------------------------------------------------------------
+
+-- Gives the place in the pool back.
+local function leave_pool(self)
+  local pool = self._pool
+  self._pool = nil
+  if pool then keepalive.leave(pool) end
+end
+
+-- Closes the connection, if there is one.
+local function finish(self)
+  local stream = self._stream
+  self._stream, self._session = nil, nil
+  if stream then stream:close() end
+  leave_pool(self)
+end
+
+function Tcp:__gc()
+  finish(self)
+end
+
+-- The to-be-closed value of each call: an error that leaves a call, such as a cancellation, ends the connection.
+local Guard = {}
+
+function Guard:__close(err)
+  if err == nil then return end
+  local socket = self.socket
+  socket._connecting, socket._receiving, socket._sending = false, false, false
+  finish(socket)
+end
+
+-- Connecting -------------------------------------------------------------------------------------
+
+local function apply_timeouts(self)
+  self._stream:set_timeout { recv = self._read_timeout / 1000, send = self._send_timeout / 1000 }
+end
+
+local function adopt(self, stream, reused, session)
+  self._stream, self._reused, self._session = stream, reused, session
+  self._read_ended = false
+  apply_timeouts(self)
+  return 1
+end
+
+-- A connection of the pool, or a new one. Runs within the time limit of connecting.
+local function open(self, target, pool)
+  local entered, message = keepalive.enter(pool)
+  if not entered then return nil, message end
+  self._pool = pool
+  local entry = keepalive.take(pool)
+  if entry then return adopt(self, entry.stream, entry.reused + 1, entry.session) end
+  local stream, code
+  if target.path then
+    stream, message, code = unix.connect(target.path)
+  else
+    stream, message, code = tcp.connect(target.host, target.port)
+  end
+  if stream then return adopt(self, stream, 0) end
+  return nil, words.connect_word(target.host, message, code)
+end
+
+-- The results of a connect: what `open` has returned, or a time limit's.
+local function connected(self, timed_out, done, message)
+  self._connecting = false
+  if done then return 1 end
+  finish(self)
+  return nil, timed_out and "timeout" or message
+end
+
+local function count_option(options, name, least)
+  local value = options[name]
+  if value == nil then return nil end
+  local count = math.tointeger(value)
+  if not count or count < least then error(("bad \"%s\" option value: %s"):format(name, tostring(value)), 4) end
+  return count
+end
+
+-- The pool that the options of a connect name.
+local function pool_of(options, target)
+  local size, backlog = count_option(options, "pool_size", 1), count_option(options, "backlog", 0)
+  local name = options.pool and tostring(options.pool)
+    or target.path and "unix:" .. target.path or ("%s:%d"):format(target.host, target.port)
+  return keepalive.pool(name, size, backlog)
+end
+
+local function port_of(value)
+  local port = math.tointeger(tonumber(value))
+  if not port or port < 0 or port > 65535 then
+    error(("bad argument #2 to 'connect' (bad port number: %s)"):format(tostring(value)), 4)
+  end
+  return port
+end
+
+-- Where to connect to, and the options, from the arguments of `connect`.
+local function target_of(host, port, options)
+  if type(host) ~= "string" and type(host) ~= "number" then
+    error(("bad argument #1 to 'connect' (string expected, got %s)"):format(type(host)), 3)
+  end
+  host = tostring(host)
+  local path = host:match("^[uU][nN][iI][xX]:(.*)")
+  if path then return { host = host, path = path }, port or {} end
+  return { host = host:match("^%[(.*)%]$") or host, port = port_of(port) }, options or {}
+end
+
+---Connects to a host and port, or to a Unix socket: `connect("unix:/path")`. An idle connection of the pool is taken if
+---there is one.
+---@param host string a name, an address, or "unix:" and a path
+---@param port? integer|string|table the port; of a Unix socket the options
+---@param options? { pool: string?, pool_size: integer?, backlog: integer? }
+---@return 1? done
+---@return string? word "timeout", "connection refused", "too many waiting connect operations", …
+---@async
+function Tcp:connect(host, port, options)
+  if not core.can_wait() then return core.outside(Tcp.connect, self, host, port, options) end
+  local target, given = target_of(host, port, options)
+  local pool = pool_of(given, target)
+  if self._connecting then return nil, "socket busy connecting" end
+  finish(self)
+  local _ <close> = self._guard
+  self._connecting, self._host = true, target.host
+  return connected(self, core.within(self._connect_timeout / 1000, open, self, target, pool))
+end
+
+-- Sending ----------------------------------------------------------------------------------------
+
+-- A failed send or receive: a connection that has not only waited too long is closed.
+local function send_failed(self, message, code)
+  if code == "BUSY" then return nil, "socket busy writing" end
+  local word = words.word(message, code)
+  finish(self)
+  return nil, word
+end
+
+---Sends a string, a number, or a list of these, which may be nested. Waits until the system has taken all of it.
+---@param data string|number|table
+---@return integer? size bytes that were sent
+---@return string? word "closed", "timeout", "broken pipe", …
+---@async
+function Tcp:send(data)
+  if type(data) ~= "string" then data = payload.flat(data, "send") end
+  local stream = self._stream
+  if not stream then return nil, "closed" end
+  if self._sending then return nil, "socket busy writing" end
+  local _ <close> = self._guard
+  self._sending = true
+  local size, message, code = stream:send(data)
+  self._sending = false
+  if size then return size end
+  return send_failed(self, message, code)
+end
+
+-- Settings ---------------------------------------------------------------------------------------
+
+-- A time limit in milliseconds; 0, and what is no number, stand for the one of the settings.
+local function limit_of(value, setting, position, name)
+  local number = tonumber(value) or 0
+  if number ~= number or number < 0 then
+    error(("bad argument #%d to '%s' (bad timeout value)"):format(position, name), 3)
+  end
+  return number > 0 and number or settings[setting]
+end
+
+---Sets the time limit of connecting, sending and receiving.
+---@param timeout? number milliseconds; 0: the settings' limits
+function Tcp:settimeout(timeout)
+  self._connect_timeout = limit_of(timeout, "socket_connect_timeout", 1, "settimeout")
+  self._send_timeout = limit_of(timeout, "socket_send_timeout", 1, "settimeout")
+  self._read_timeout = limit_of(timeout, "socket_read_timeout", 1, "settimeout")
+  if self._stream then apply_timeouts(self) end
+end
+
+---Sets the three time limits.
+---@param connect? number milliseconds; nil: as it is
+---@param send? number milliseconds; nil: as it is
+---@param read? number milliseconds; nil: as it is
+function Tcp:settimeouts(connect, send, read)
+  if connect then self._connect_timeout = limit_of(connect, "socket_connect_timeout", 1, "settimeouts") end
+  if send then self._send_timeout = limit_of(send, "socket_send_timeout", 2, "settimeouts") end
+  if read then self._read_timeout = limit_of(read, "socket_read_timeout", 3, "settimeouts") end
+  if self._stream then apply_timeouts(self) end
+end
+
+local stream_options = {
+  ["keepalive"] = function(value) return "keepalive", value ~= 0 and value ~= false and 7200 end,
+  ["tcp-nodelay"] = function(value) return "nodelay", value ~= 0 and value ~= false end,
+  ["sndbuf"] = function(value) return "send_buffer", value end,
+  ["rcvbuf"] = function(value) return "recv_buffer", value end,
+}
+
+---Sets an option of the socket: "keepalive", "tcp-nodelay", "sndbuf", "rcvbuf". "reuseaddr" is accepted and does
+---nothing.
+---@param name string
+---@param value? boolean|integer
+---@return 1? done
+---@return string? word
+function Tcp:setoption(name, value)
+  if not self._stream then return nil, "closed" end
+  if name == "reuseaddr" then return 1 end
+  local option = stream_options[name]
+  if not option then return nil, "unsupported option " .. tostring(name) end
+  local done, message, code = self._stream:set_option(option(value))
+  if done then return 1 end
+  return nil, words.word(message, code)
+end
+
+---Returns how often the connection has come out of a pool; 0 for a new one.
+---@return integer? times
+---@return string? word "closed"
+function Tcp:getreusedtimes()
+  if not self._stream then return nil, "closed" end
+  return self._reused
+end
+
+-- The end of a connection ------------------------------------------------------------------------
+
+-- nil and a word if another task uses the connection.
+local function busy(self)
+  if self._receiving then return "socket busy reading" end
+  return self._sending and "socket busy writing" or nil
+end
+
+---Closes the connection. Tasks that wait on it get "closed".
+---@return 1? done
+---@return string? word "closed" if it is closed already
+function Tcp:close()
+  if not self._stream then return nil, "closed" end
+  finish(self)
+  return 1
+end
+
+-- Why a connection cannot go into its pool; nil if it can. An unusable one is closed.
+local function unfit(self)
+  if not self._stream or self._read_ended or not self._pool then
+    finish(self)
+    return "closed"
+  end
+  local word = busy(self)
+  if word then return word end
+  if core.stream_is_quiet(self._stream, true) then return nil end
+  finish(self)
+  return "unread data in buffer"
+end
+
+---Puts the connection into its pool; afterwards the socket is closed. A connection with unread data is closed.
+---@param timeout? number milliseconds that it may be idle; 0: no limit; default: the settings'
+---@param size? integer most idle connections, if this makes the pool; default: the settings'
+---@return 1? done
+---@return string? word "closed", "unread data in buffer", "socket busy reading", "socket busy writing"
+function Tcp:setkeepalive(timeout, size)
+  local limit = timeout == 0 and math.huge or limit_of(timeout, "socket_keepalive_timeout", 1, "setkeepalive")
+  local word = unfit(self)
+  if word then return nil, word end
+  local entry = { stream = self._stream, reused = self._reused, session = self._session }
+  self._stream, self._session = nil, nil
+  keepalive.put(self._pool, entry, limit / 1000, size)
+  leave_pool(self)
+  return 1
+end
+
+-- Making -----------------------------------------------------------------------------------------
+
+local function new()
+  local self = {
+    _stream = nil,
+    _guard = nil,
+    _connecting = false,
+    _receiving = false,
+    _sending = false,
+    _read_ended = false,
+    _connect_timeout = settings.socket_connect_timeout,
+    _send_timeout = settings.socket_send_timeout,
+    _read_timeout = settings.socket_read_timeout,
+  }
+  self._guard = setmetatable({ socket = self }, Guard)
+  return setmetatable(self, Tcp)
+end
+
+-- A socket for a stream that is connected already, such as a client's.
+local function from_stream(stream)
+  local self = new()
+  adopt(self, stream, 0)
+  return self
+end
+
+return { Tcp = Tcp, new = new, from_stream = from_stream, finish = finish }

@@ -1,0 +1,113 @@
+-- UDP cosockets.
+
+local core = require("arsenal.core")
+local payload = require("arsenal.ngx.payload")
+local settings = require("arsenal.ngx.settings")
+local udp = require("arsenal.net.udp")
+local words = require("arsenal.ngx.words")
+
+local LARGEST <const> = 65507 -- bytes of a datagram
+
+---@class arsenal.ngx.Udp
+local Udp = {}
+Udp.__index = Udp
+Udp.__name = "ngx.socket.udp"
+
+local function finish(self)
+  local socket = self._socket
+  self._socket = nil
+  if socket then socket:close() end
+end
+
+-- The to-be-closed value of each call: a call that is cancelled closes the socket.
+local Guard = {}
+
+function Guard:__close(err)
+  if err ~= nil then finish(self.socket) end
+end
+
+---Makes later calls of `setpeername` bind to an address.
+---@param address string numeric
+---@return true
+function Udp:bind(address)
+  self._local_address = tostring(address)
+  return true
+end
+
+---Sets the address that `send` sends to, and whose datagrams `receive` returns.
+---@param host string a name or a numeric address
+---@param port integer
+---@return 1? done
+---@return string? word
+---@async
+function Udp:setpeername(host, port)
+  if not core.can_wait() then return core.outside(Udp.setpeername, self, host, port) end
+  host = tostring(host)
+  port = math.tointeger(tonumber(port))
+  if not port or port < 0 or port > 65535 then error("bad argument #2 to 'setpeername' (bad port number)", 2) end
+  finish(self)
+  local socket, message, code = udp.connect(host, port, {
+    timeout = self._timeout / 1000,
+    local_address = self._local_address,
+  })
+  self._socket = socket
+  if socket then return 1 end
+  return nil, words.connect_word(host, message, code)
+end
+
+---Sends a datagram: a string, or a nested list of strings and numbers.
+---@param data string|number|table
+---@return 1? done
+---@return string? word
+---@async
+function Udp:send(data)
+  data = payload.flat(data, "send")
+  if not self._socket then return nil, "closed" end
+  if type(data) == "table" then data = table.concat(data) end
+  local _ <close> = self._guard
+  local timed_out, sent, message, code = core.within(self._timeout / 1000, self._socket.send, self._socket, data)
+  if sent then return 1 end
+  return nil, timed_out and "timeout" or words.word(message, code)
+end
+
+---Receives a datagram.
+---@param size? integer most bytes; the rest of a longer datagram is lost; default 65507
+---@return string? data
+---@return string? word "timeout", "closed", "connection refused"
+---@async
+function Udp:receive(size)
+  local socket = self._socket
+  if not socket then return nil, "closed" end
+  if self._receiving then return nil, "socket busy" end
+  local _ <close> = self._guard
+  self._receiving = true
+  local timed_out, data, message, code = core.within(self._timeout / 1000, socket.recv, socket)
+  self._receiving = false
+  if data then return data:sub(1, math.tointeger(size) or LARGEST) end
+  return nil, timed_out and "timeout" or words.word(message, code)
+end
+
+---Sets the time limit of `setpeername`, `send` and `receive`.
+---@param timeout number milliseconds
+function Udp:settimeout(timeout)
+  local number = tonumber(timeout) or 0
+  if number ~= number or number < 0 then error("bad argument #1 to 'settimeout' (bad timeout value)", 2) end
+  self._timeout = number > 0 and number or settings.socket_read_timeout
+end
+
+---Closes the socket. Tasks that wait on it get "closed".
+---@return 1? done
+---@return string? word "closed" if it is closed already
+function Udp:close()
+  if not self._socket then return nil, "closed" end
+  finish(self)
+  return 1
+end
+
+local function new()
+  local self = { _timeout = settings.socket_read_timeout, _receiving = false }
+  self._guard = setmetatable({ socket = self }, Guard)
+  return setmetatable(self, Udp)
+end
+
+return { new = new }

@@ -1,0 +1,123 @@
+-- examples/chat_cluster.lua: nodes that are joined through Redis, one of which is killed, with HAProxy in front.
+
+local arsenal = require("arsenal")
+local assert = require("luassert")
+local child = require("spec.kit.child")
+local drivers = require("spec.kit.ngx")
+local example = require("spec.kit.example")
+local kit = require("spec.kit")
+
+local inside <const> = drivers.inside
+
+-- Starts a node; returns it and its port.
+local function start_node(port, redis_port)
+  local node = example.start("chat_cluster", nil, port, redis_port)
+  return node, math.tointeger(node:expect("listener 127%.0%.0%.1:(%d+)"))
+end
+
+local function join(port, room, nickname)
+  local member = assert(arsenal.tcp.connect("127.0.0.1", port))
+  member:send(room, " ", nickname, "\n")
+  return member
+end
+
+-- Reads lines until this one has come.
+local function expect_line(member, line)
+  repeat
+    local got, message = member:recv_line()
+    assert(got, message)
+  until got == line
+end
+
+-- Each of two members reads what the other writes.
+local function converse(first, second)
+  expect_line(first, "* welcome")
+  expect_line(second, "* welcome")
+  first:send("one\n")
+  expect_line(second, "<first> one")
+  second:send("two\n")
+  expect_line(first, "<second> two")
+end
+
+local CONFIGURATION <const> = [[
+defaults
+  mode tcp
+  timeout connect 5s
+  timeout client 60s
+  timeout server 60s
+frontend chat
+  bind 127.0.0.1:%d
+  default_backend nodes
+backend nodes
+  balance roundrobin
+  option redispatch
+  retries 3
+  server one 127.0.0.1:%d
+  server two 127.0.0.1:%d
+]]
+
+local function start_haproxy(port, first, second)
+  local path = os.tmpname()
+  local file <close> = assert(io.open(path, "w"))
+  file:write(CONFIGURATION:format(port, first, second))
+  file:close()
+  local proxy = child.start(child.command("haproxy", "-db", "-f", path))
+  table.insert(proxy.used, path)
+  return proxy
+end
+
+local function connects(port)
+  local stream = arsenal.tcp.connect("127.0.0.1", port)
+  if stream then stream:close() end
+  return stream ~= nil
+end
+
+local it_with_redis = drivers.it_with("nginx.redis", "redis-server")
+
+describe("examples/chat_cluster.lua", function()
+  it_with_redis("loses no room when a node is killed and started again", inside(function()
+    kit.with_held_port(function(redis_port)
+      local redis <close> = drivers.start_redis(redis_port)
+      assert(redis)
+      local one <close>, first_port = start_node(0, redis_port)
+      assert(one)
+      kit.with_held_port(function(second_port)
+        local two <close> = start_node(second_port, redis_port)
+        local first <close> = join(first_port, "room", "first")
+        local second <close> = join(second_port, "room", "second")
+        converse(first, second)
+        two:signal("KILL")
+        two:finish()
+        while second:recv_line() do end -- until the node is gone
+        first:send("still here\n")
+        expect_line(first, "<first> still here")
+        local again <close> = start_node(second_port, redis_port)
+        assert(again)
+        local third <close> = join(second_port, "room", "third")
+        expect_line(third, "- <second> two")
+        expect_line(third, "- <first> still here")
+        expect_line(third, "* welcome")
+        third:send("back\n")
+        expect_line(first, "<third> back")
+      end)
+    end)
+  end))
+
+  drivers.it_with("nginx.redis", "redis-server", "haproxy")("serves one address on several nodes behind HAProxy",
+    inside(function()
+      kit.with_held_port(function(redis_port)
+        local redis <close> = drivers.start_redis(redis_port)
+        local one <close>, first_port = start_node(0, redis_port)
+        local two <close>, second_port = start_node(0, redis_port)
+        assert(redis and one and two)
+        kit.with_held_port(function(port)
+          local proxy <close> = start_haproxy(port, first_port, second_port)
+          assert(proxy)
+          while not connects(port) do arsenal.sleep(0.01) end
+          local first <close> = join(port, "room", "first")
+          local second <close> = join(port, "room", "second")
+          converse(first, second)
+        end)
+      end)
+    end))
+end)

@@ -1,0 +1,42 @@
+-- Loads drivers for OpenResty from Debian's packages, and starts their servers.
+
+local arsenal = require("arsenal")
+local child = require("spec.kit.child")
+local compat = require("arsenal.compat")
+local keepalive = require("arsenal.ngx.keepalive")
+local kit = require("spec.kit")
+
+local ngx = {}
+
+-- Where Debian has the drivers, which are written for Lua 5.1.
+local PATH <const> = "/usr/share/lua/5.1/?.lua"
+package.path = package.path .. ";" .. PATH
+
+-- The driver of a name, with all that it requires.
+function ngx.require(name)
+  return compat.require(name, "ngx")
+end
+
+-- `it`, or a pending one if a driver or a program is missing.
+function ngx.it_with(driver, ...)
+  if not package.searchpath(driver, PATH) then return kit.pending(driver .. " is not installed") end
+  return child.it_with(...)
+end
+
+-- As kit.inside. The pools of cosockets are closed at the end.
+function ngx.inside(body)
+  return kit.inside(function()
+    local _ <close> = kit.on_close(function() arsenal.shield(keepalive.close) end)
+    body()
+  end)
+end
+
+-- Starts a redis-server that stores nothing, on `port`.
+function ngx.start_redis(port, ...)
+  local server = child.start(child.command("redis-server", "--bind", "127.0.0.1", "--port", port, "--save", "",
+    "--appendonly", "no", "--dir", "/tmp", "--loglevel", "notice", ...))
+  server:expect("eady to accept connections")
+  return server
+end
+
+return ngx
