@@ -12,6 +12,7 @@ local NO_DESCRIPTOR <const> = 0x7fffffff
 -- Arguments where the types of the parameters do not tell enough.
 local arguments <const> = {
   ["arsenal.check"] = function() return true end,
+  ["arsenal.compat.require"] = function() return "string" end,
   ["arsenal.dump"] = function(own) return own(assert(io.open("/dev/null", "w"))) end,
   ["arsenal.dns.resolve"] = function() return "localhost" end,
   ["arsenal.dns.reverse"] = function() return "127.0.0.1" end,
@@ -48,6 +49,7 @@ local arguments <const> = {
 }
 
 local not_called <const> = {
+  ["arsenal.compat.install"] = "changes what other specs require",
   ["arsenal.main"] = "refused inside a task",
   ["arsenal.run"] = "refused inside a task",
   ["arsenal.run_once"] = "refused inside a task",
