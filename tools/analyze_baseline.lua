@@ -29,8 +29,28 @@ return {
     reason = "a guest is kept by its waiter, in the poller's or the lobby's queue",
   },
   {
-    check = "UndefinedBinaryOperatorResult", source = "now.device == file->device", file = "src/system/descriptor.c",
-    reason = "a failed call sets errno to another number than 0, so that `now` is not read after one",
+    check = "malloc-leak", file = "src/worker/blocking.c",
+    reason = "an idle state is kept in the list of the idle ones",
+  },
+  {
+    check = "null-dereference", source = "selectable_shared(each->selectable)->", file = "src/sync/select.c",
+    reason = "only a case of a SharedSelectable has a record",
+  },
+  {
+    check = "core.NullDereference", file = "src/base/list.h",
+    reason = "a node that is in a list has the list's ends or its neighbours there",
+  },
+  {
+    check = "unix.Malloc", source = "shared_wait_of_object(object->waits.first);", file = "src/worker/shared_wait.c",
+    reason = "a wait leaves the list before it is freed",
+  },
+  {
+    check = "cert-err33-c", source = "vfprintf(stderr", file = "src/base/error.c",
+    reason = "nobody could be told that stderr cannot be written to",
+  },
+  {
+    check = "cert-err33-c", source = "fflush(stderr)", file = "src/base/error.c",
+    reason = "nobody could be told that stderr cannot be written to",
   },
   { check = "cert-err33-c", file = "src/event/exit.c", reason = "the process ends, whatever these calls return" },
   {

@@ -23,6 +23,7 @@ typedef struct ClaimPort {
 typedef struct ClaimPart {
     LoopPart part;
     ClaimPort *port;
+    List claims; /* of all tasks */
 } ClaimPart;
 
 static const char claim_key;
@@ -75,10 +76,15 @@ static void claim_discard(InboxMessage *message) {
 }
 
 static void claim_close_part(LoopPart *part, Loop *loop) {
-    ClaimPort *port = container_of(part, ClaimPart, part)->port;
+    ClaimPart *claims = container_of(part, ClaimPart, part);
+    ListNode *node;
     (void)loop;
-    if (port != NULL) claim_release_port(port);
-    free(container_of(part, ClaimPart, part));
+    while ((node = claims->claims.first) != NULL) {
+        list_remove(&claims->claims, node);
+        free(container_of(node, Claim, of_loop));
+    }
+    if (claims->port != NULL) claim_release_port(claims->port);
+    free(claims);
 }
 
 static ClaimPort *claim_new_port(Loop *loop, Inbox *inbox) {
@@ -96,38 +102,47 @@ static ClaimPort *claim_new_port(Loop *loop, Inbox *inbox) {
     return port;
 }
 
-static ClaimPort *claim_port_of(Loop *loop) {
+/* The part, with its port; or NULL: no memory. */
+static ClaimPart *claim_part_of(Loop *loop) {
     ClaimPart *part = loop_part(loop, &claim_key);
-    if (part != NULL && part->port != NULL) return part->port;
+    if (part != NULL && part->port != NULL) return part;
     Inbox *inbox = inbox_of(loop);
     if (inbox == NULL) return NULL;
     part = loop_need_part(loop, &claim_key, sizeof *part, claim_close_part);
     if (part == NULL) return NULL;
     part->port = claim_new_port(loop, inbox);
-    return part->port;
+    return part->port == NULL ? NULL : part;
 }
 
 /* --- the claims --- */
 
-int claim_begin(Claim *claim, Task *task) {
-    ClaimPort *port = claim_port_of(task->loop);
-    if (port == NULL) return UV_ENOMEM;
+static Claim *claim_new(ClaimPart *part, Task *task) {
+    Claim *claim = calloc(1, sizeof *claim);
+    if (claim == NULL) return NULL;
     claim->task = task;
-    claim->port = port;
-    claim->is_listed = false;
+    claim->port = part->port;
+    list_append(&part->claims, &claim->of_loop);
+    return claim;
+}
+
+int claim_begin(Task *task) {
+    if (task->claim == NULL) {
+        ClaimPart *part = claim_part_of(task->loop);
+        if (part != NULL) task->claim = claim_new(part, task);
+        if (task->claim == NULL) return UV_ENOMEM;
+    }
     task->loop->external_waiters++;
     task->claimed = true;
-    atomic_store(&claim->state, CLAIM_OPEN);
+    atomic_store(&task->claim->state, CLAIM_OPEN);
     return 0;
 }
 
 void claim_end(Claim *claim) {
-    ClaimState state = atomic_load(&claim->state);
-    if (state == CLAIM_NONE) return;
     ClaimPort *port = claim->port;
-    if (state == CLAIM_TAKEN) {
+    if (atomic_load(&claim->state) == CLAIM_TAKEN) {
         uv_mutex_lock(&port->lock);
         if (claim->is_listed) list_remove(&port->taken, &claim->node);
+        claim->is_listed = false;
         uv_mutex_unlock(&port->lock);
     }
     port->loop->external_waiters--;

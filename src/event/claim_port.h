@@ -10,10 +10,10 @@
 
 /* --- in the thread of the task --- */
 
-/* Opens a claim for a task that is about to wait. Returns 0 or a status. */
-int claim_begin(Claim *claim, Task *task);
+/* Opens the claim of a task that is about to wait. Returns 0 or a status. */
+int claim_begin(Task *task);
 
-/* The end of a claim that was closed or taken, and that no other thread can reach any more. NONE: does nothing. */
+/* No other thread can reach the claim any more: it was closed or taken, or nothing was waited on. */
 void claim_end(Claim *claim);
 
 /* --- in any thread --- */

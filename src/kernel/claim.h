@@ -2,8 +2,9 @@
 ** Claims: waits that other threads can end. A task opens a claim before it waits on
 ** something that several Lua states share. Whoever takes the claim first ends the
 ** wait: a thread that serves the task, or the task's own thread, which then undoes
-** the wait. So a wait on several things is ended by one of them only. While a claim
-** is open, task->claimed is set, and what task->object points to starts with it.
+** the wait. So a wait on several things is ended by one of them only. A task has one
+** claim, made when it first needs one, which lives as long as the loop is open. While
+** the claim is in use, task->claimed is set.
 */
 #ifndef ARSENAL_KERNEL_CLAIM_H
 #define ARSENAL_KERNEL_CLAIM_H
@@ -14,7 +15,7 @@
 #include <stdbool.h>
 
 typedef enum ClaimState {
-    CLAIM_NONE, /* there is none: so memory may be zeroed */
+    CLAIM_NONE, /* it is not in use */
     CLAIM_OPEN,
     CLAIM_OURS,  /* the task's own thread has taken it */
     CLAIM_TAKEN, /* another thread has, or another task of the same one, and serves the task */
@@ -24,6 +25,7 @@ typedef struct Claim {
     _Atomic(ClaimState) state;
     struct Task *task;
     struct ClaimPort *port; /* see claim_port.h */
+    ListNode of_loop;
     ListNode node;
     bool is_listed;
 } Claim;

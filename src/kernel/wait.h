@@ -50,6 +50,7 @@ struct Task {
     TaskOwner *owner;         /* NULL: none */
     TaskObject *shown;        /* its object, or NULL */
     struct Task *next_unused; /* see task_pool.h */
+    Claim *claim;             /* see claim.h; NULL: it has not needed one */
     uint32_t slot;            /* the number of its memory */
     int status;               /* why it was woken: 0, or a status of error.h */
     unsigned stack_top : 24;  /* of `top` while it waits */
@@ -59,7 +60,7 @@ struct Task {
     bool resuming : 1;   /* the loop resumes it, not user code */
     bool observed : 1;   /* run raises its error; on_error is not called */
     bool background : 1; /* see background.h */
-    bool claimed : 1;    /* another thread may end its wait: see claim.h */
+    bool claimed : 1;    /* the claim is in use: another thread may end its wait */
 };
 
 /*
@@ -125,7 +126,7 @@ void task_forget_wait(Task *task);
 ** False: another thread has it, and the task is about to be woken.
 */
 static inline bool task_claim_wait(const Task *task) {
-    return !task->claimed || claim_close(task->object);
+    return !task->claimed || claim_close(task->claim);
 }
 
 /*

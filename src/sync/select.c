@@ -29,7 +29,6 @@ typedef struct SelectCase {
 } SelectCase;
 
 typedef struct Select {
-    Claim claim;     /* first; open while it waits on an object that other threads use */
     Task *task;      /* NULL: it waits on nothing */
     int count, room; /* the cases that it waits on */
     SelectCase cases[];
@@ -69,11 +68,13 @@ static void select_unwatch(SelectCase *each) {
     if (each->selectable->unwatch != NULL) each->selectable->unwatch(each->object);
 }
 
+/* The task's claim is in use while it waits on an object that other threads use. */
 static void select_unwatch_all(Select *select) {
-    claim_close(&select->claim);
+    Task *task = select->task;
+    if (task->claimed) claim_close(task->claim);
     for (int i = 0; i < select->count; i++)
         select_unwatch(&select->cases[i]);
-    claim_end(&select->claim);
+    if (task->claimed) claim_end(task->claim);
     select->count = 0;
     select->task = NULL;
 }
@@ -150,9 +151,9 @@ static int select_watch(lua_State *L, Select *select, Task *task, int index) {
     select_init_case(L, each, task, index);
     const SharedSelectable *shared = selectable_shared(each->selectable);
     if (shared == NULL) return each->selectable->watch(each->object, &each->waiter);
-    int status = task->claimed ? 0 : claim_begin(&select->claim, task);
+    int status = task->claimed ? 0 : claim_begin(task);
     if (status != 0) return status;
-    return shared->watch(L, select_slot(index, OBJECT), select_slot(index, VALUE), &select->claim,
+    return shared->watch(L, select_slot(index, OBJECT), select_slot(index, VALUE), task->claim,
                          &each->record);
 }
 
@@ -178,8 +179,7 @@ static int select_wait_for_any(lua_State *L, Task *task) {
     int index;
     if (task->scopes.innermost->doomed) return task_wait(L, task, &select_wait, NULL);
     int status = select_watch_all(L, select, task, &index);
-    if (status == 0 || !claim_close(&select->claim))
-        return task_wait(L, task, &select_wait, select);
+    if (status == 0 || !task_claim_wait(task)) return task_wait(L, task, &select_wait, select);
     select_unwatch_all(select);
     select_put_spare(L, task->loop, select);
     return status < 0 ? select_fail(L, index, status) : 0;
@@ -267,7 +267,7 @@ static int select_find_fired(const Select *select, bool *served) {
 
 /* The case that another thread has performed: its record is the caller's. -1: there is none. */
 static int select_take_performed(Select *select, void **record) {
-    if (claim_close(&select->claim)) return -1;
+    if (task_claim_wait(select->task)) return -1;
     for (int i = 0; i < select->count; i++) {
         SelectCase *each = &select->cases[i];
         if (each->record == NULL || !selectable_shared(each->selectable)->was_served(each->record))

@@ -87,7 +87,7 @@ int shared_send_now(lua_State *L, SharedHandle *object, Parcel *parcel) {
 
 static void shared_forget(Task *task) {
     SharedWait *wait = task->object;
-    claim_close(&wait->claim);
+    claim_close(task->claim);
     shared_wait_undo(wait);
 }
 
@@ -174,7 +174,7 @@ int shared_finish_send(lua_State *L, SharedHandle *object, SharedWait *wait) {
 static SharedWait *shared_ended_wait(Task *task) {
     SharedWait *wait = task->object;
     task->object = NULL;
-    if (wait != NULL) claim_close(&wait->claim);
+    if (wait != NULL) claim_close(task->claim);
     return wait;
 }
 

@@ -34,12 +34,24 @@ static int shared_watch_recv(lua_State *L, int index, int value, Claim *claim, v
     return status;
 }
 
+/* (value, the place for its parcel) */
+static int shared_pack(lua_State *L) {
+    Parcel **parcel = lua_touserdata(L, 2);
+    *parcel = parcel_prepare(L, 1, 1, NULL);
+    return 0;
+}
+
+/* The call is protected, because the select may wait on other cases already. */
 static int shared_watch_send(lua_State *L, int index, int value, Claim *claim, void **record) {
     SharedWait *wait = NULL;
-    int top = lua_gettop(L);
-    Parcel *parcel = parcel_prepare(L, value, 1, NULL);
-    lua_settop(L, top);
-    if (parcel == NULL) return SHARED_RETRY; /* the attempt returns the failure */
+    Parcel *parcel = NULL;
+    lua_pushcfunction(L, shared_pack);
+    lua_pushvalue(L, value);
+    lua_pushlightuserdata(L, &parcel);
+    int packed = lua_pcall(L, 2, 0, 0);
+    if (packed != LUA_OK) lua_pop(L, 1);
+    if (packed == LUA_ERRMEM) return UV_ENOMEM;
+    if (parcel == NULL) return SHARED_RETRY; /* the attempt has the failure */
     int status = shared_begin_send(lua_touserdata(L, index), parcel, claim, &wait);
     *record = wait;
     return status;

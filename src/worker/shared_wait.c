@@ -29,7 +29,7 @@ static void shared_wait_free(SharedWait *wait) {
     List *waits = &((WaitsPart *)loop_part(wait->loop, &part_key))->waits;
     list_remove(waits, &wait->of_loop);
     if (wait->object != NULL) list_remove(&wait->object->waits, &wait->of_object);
-    claim_end(&wait->claim);
+    if (wait->object != NULL) claim_end(wait->waiter.claim);
     shared_channel_release(wait->waiter.channel);
     free(wait);
 }
@@ -65,8 +65,8 @@ void shared_wait_undo(SharedWait *wait) {
 void shared_wait_dismiss(SharedHandle *object) {
     while (object->waits.first != NULL) {
         SharedWait *wait = shared_wait_of_object(object->waits.first);
-        Task *task = wait->claim.task;
-        claim_close(&wait->claim);
+        Task *task = wait->waiter.claim->task;
+        claim_close(wait->waiter.claim);
         shared_wait_undo(wait);
         task->object = NULL;
         waiter_wake(&task->waiter, ARSENAL_CLOSED);
@@ -75,7 +75,7 @@ void shared_wait_dismiss(SharedHandle *object) {
 
 /* --- the end of the state --- */
 
-/* All leave their channels before a claim ends, because several waits of a select have the same. */
+/* No claim is ended: the loop is closed, and all claims end with it. */
 static void shared_wait_close_part(LoopPart *part, Loop *loop) {
     WaitsPart *waits = container_of(part, WaitsPart, part);
     ListNode *node = loop->forked ? NULL : waits->waits.first;
@@ -88,7 +88,6 @@ static void shared_wait_close_part(LoopPart *part, Loop *loop) {
         SharedWait *wait = shared_wait_of_loop(node);
         list_remove(&waits->waits, node);
         if (wait->object != NULL) list_remove(&wait->object->waits, &wait->of_object);
-        claim_end(wait->waiter.claim);
         shared_wait_drop_parcel(&wait->waiter, NULL);
         shared_channel_release(wait->waiter.channel);
         free(wait);
@@ -114,19 +113,19 @@ int shared_wait_begin(SharedHandle *object, SharedSide side, Parcel *parcel, Cla
     Loop *loop = object->handle.loop;
     SharedWait *wait = calloc(1, sizeof *wait);
     if (wait == NULL) return UV_ENOMEM;
-    int status = claim != NULL ? 0 : claim_begin(&wait->claim, loop->running);
+    bool is_alone = claim == NULL;
+    int status = is_alone ? claim_begin(loop->running) : 0;
     WaitsPart *part = status == 0 ? shared_wait_part(loop) : NULL;
     if (part == NULL) {
-        claim_close(&wait->claim);
-        claim_end(&wait->claim);
+        if (is_alone && status == 0) claim_end(loop->running->claim);
         free(wait);
         return UV_ENOMEM;
     }
     wait->loop = loop;
-    wait->object = claim != NULL ? NULL : object;
+    wait->object = is_alone ? object : NULL;
     wait->waiter = (SharedWaiter){.channel = object->channel,
                                   .side = side,
-                                  .claim = claim != NULL ? claim : &wait->claim,
+                                  .claim = is_alone ? loop->running->claim : claim,
                                   .parcel = parcel};
     shared_wait_link(wait, part, object);
     if (shared_channel_watch(&wait->waiter, loop)) {

@@ -16,10 +16,8 @@ typedef struct SharedHandle {
     List waits; /* of recv and send */
 } SharedHandle;
 
-/* It starts with a claim: that of a call which waits here and nowhere else. A select has its own. */
 typedef struct SharedWait {
-    Claim claim;
-    SharedWaiter waiter;
+    SharedWaiter waiter; /* its claim is that of the task */
     Loop *loop;
     ListNode of_loop;
     SharedHandle *object; /* NULL: of a select */
@@ -27,8 +25,8 @@ typedef struct SharedWait {
 } SharedWait;
 
 /*
-** Starts a wait at the object's channel. Without a claim it is one of a running task,
-** and has a claim of its own. Takes over the parcel, which may be NULL. Returns 0 and
+** Starts a wait at the object's channel. With a claim it is one of a select; without
+** one it is the only wait of the running task, and opens the task's claim. Takes over the parcel, which may be NULL. Returns 0 and
 ** sets *wait, or returns a status, or SHARED_RETRY if nothing needs to wait any more.
 ** The caller keeps the parcel unless the result is 0.
 */
