@@ -19,7 +19,7 @@ local function serve_shared(_, listener)
   listener:serve(echo)
 end
 
-arsenal.run(function()
+arsenal.main(function()
   local listener <close> = assert(arsenal.tcp.listen(host, port, { reuseport = true }))
   local _, bound = listener:local_address()
   local shared = arg[3] == "shared"

@@ -31,7 +31,7 @@ local function serve(stream)
   end
 end
 
-arsenal.run(function()
+arsenal.main(function()
   local listener <close> = assert(arsenal.tcp.listen("127.0.0.1", port))
   print(("counting words on port %d"):format(select(2, listener:local_address())))
   listener:serve(serve)

@@ -7,18 +7,7 @@ local kit = require("spec.kit")
 
 local inside <const> = kit.inside
 
--- Starts an example with the words given. dofile, so that its output is not kept back.
-local function start(name, options, ...)
-  return child.lua(("dofile('examples/%s.lua')"):format(name), options, ...)
-end
-
--- Ends a program by Ctrl-C: it says nothing, and dies by the signal, as shells expect.
-local function interrupt(program)
-  program:signal("INT")
-  local result = program:finish()
-  assert.same({ "", 2 }, { result.err, result.signal })
-  return result
-end
+local start <const>, interrupt <const> = example.start, example.interrupt
 
 -- Calls fn(port, program) with a server example that listens on a free port; Ctrl-C ends it cleanly.
 local function with_server(name, fn, ...)

@@ -1,24 +1,14 @@
 -- examples/ that work with files and the standard streams, as a user runs them.
 
 local arsenal = require("arsenal")
-local child = require("spec.kit.child")
+local example = require("spec.kit.example")
 local kit = require("spec.kit")
 local temporary = require("spec.kit.temporary")
 
 local inside <const> = temporary.inside
 local fs <const> = arsenal.fs
 
-local function start(name, options, ...)
-  return child.lua(("dofile('examples/%s.lua')"):format(name), options, ...)
-end
-
--- Ctrl-C ends the program as SIGINT does, without a word.
-local function interrupt(program)
-  program:signal("INT")
-  local result = program:finish()
-  assert.equal("", result.err)
-  assert.equal(2, result.signal)
-end
+local start <const>, interrupt <const> = example.start, example.interrupt
 
 local function connect(port)
   local stream = assert(arsenal.tcp.connect("127.0.0.1", port))

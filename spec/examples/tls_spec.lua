@@ -2,14 +2,14 @@
 
 local arsenal = require("arsenal")
 local certificates = require("spec.kit.certificates")
-local child = require("spec.kit.child")
+local example = require("spec.kit.example")
 local kit = require("spec.kit")
 local tls_kit = require("spec.kit.tls")
 
 local inside <const> = kit.inside
 
 local function start(name, ...)
-  return child.lua(("dofile('examples/%s.lua')"):format(name), nil, ...)
+  return example.start(name, nil, ...)
 end
 
 describe("examples/tls_echo.lua", function()
