@@ -2,13 +2,9 @@
 -- one header may declare the functions of several files.
 
 local includes = require("tools.includes")
+local text_file = require("tools.text_file")
 
 local calls = {}
-
-local function read(path)
-  local file <close> = assert(io.open(path))
-  return file:read("a")
-end
 
 -- The text without comments, strings and the directives of the preprocessor.
 local function code_of(text)
@@ -40,7 +36,7 @@ local function sources_below(root)
   local sources = {}
   for _, path in ipairs(includes.files_below(root)) do
     if path:find("%.c$") then
-      local code = code_of(read(root .. "/" .. path))
+      local code = code_of(text_file.read(root .. "/" .. path))
       sources[#sources + 1] = { path = path, functions = functions_in(code), identifiers = identifiers_in(code) }
     end
   end

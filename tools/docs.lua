@@ -13,6 +13,7 @@ package.path = "./?.lua;" .. package.path
 local arsenal = require("arsenal")
 local annotated = require("spec.kit.annotated")
 local markdown = require("tools.annotations.markdown")
+local text_file = require("tools.text_file")
 
 local FOLDER <const>, INDEX <const> = "docs/reference/", "docs/reference/index.md"
 local BEGIN <const>, END <const> = "<!-- docs: from the annotation, by `make docs` -->", "<!-- end -->"
@@ -60,11 +61,6 @@ add_module("arsenal", arsenal)
 
 -- Pages -----------------------------------------------------------------------------------------
 
-local function read(path)
-  local file <close> = assert(io.open(path))
-  return file:read("a")
-end
-
 -- GitHub's name for a heading.
 local function anchor(heading)
   return (heading:lower():gsub("[^%w_ \128-\255-]", ""):gsub("→", ""):gsub("…", ""):gsub(" ", "-"))
@@ -91,7 +87,7 @@ local function read_pages()
   local pipe <close> = assert(io.popen("ls " .. FOLDER .. "*.md"))
   for path in pipe:lines() do
     if path ~= INDEX and path ~= FOLDER .. "README.md" then
-      local text = read(path)
+      local text = text_file.read(path)
       pages[#pages + 1] = { path = path, name = path:match("[^/]*$"), before = text, sections = sections_of(text) }
     end
   end
@@ -224,14 +220,9 @@ local function text_of(page)
   return (table.concat(parts):gsub("\n\n\n+", "\n\n"):gsub("\n+$", "\n"))
 end
 
-local function write(path, text)
-  local file <close> = assert(io.open(path, "w"))
-  file:write(text)
-end
-
 local function renew(path, before, after)
   if before == after then return end
-  if arg[1] ~= "--check" then return write(path, after) end
+  if arg[1] ~= "--check" then return text_file.write(path, after) end
   complain("%s is not as the annotations are: make docs", path)
 end
 

@@ -5,6 +5,7 @@
 --   lua5.4 tools/draw_includes.lua --check   fails when that would change something
 
 local includes = require("tools.includes")
+local text_file = require("tools.text_file")
 
 local PAGE <const> = "docs/architecture.md"
 local DRAWING <const> = "(<!%-%- drawing of the includes: make architecture %-%->\n).-(<!%-%- end of the drawing %-%->)"
@@ -96,22 +97,5 @@ end
 
 -- Both ----------------------------------------------------------------------------------------
 
-local function read(path)
-  local file <close> = assert(io.open(path))
-  return file:read("a")
-end
-
-local function write(path, text)
-  local file <close> = assert(io.open(path, "w"))
-  file:write(text)
-end
-
-local before = read(PAGE)
-local after = with_drawing(with_files(before))
-
-if arg[1] ~= "--check" then
-  write(PAGE, after)
-elseif after ~= before then
-  io.stderr:write(PAGE, " does not show the folders of src/ as they are: make architecture\n")
-  os.exit(1)
-end
+local renewed = with_drawing(with_files(text_file.read(PAGE)))
+text_file.renew(PAGE, renewed, "does not show the folders of src/ as they are: make architecture")

@@ -3,6 +3,8 @@
 --   lua5.4 tools/rockspec.lua           rewrites the lists
 --   lua5.4 tools/rockspec.lua --check   fails when that would change something
 
+local text_file = require("tools.text_file")
+
 local ROCKSPEC <const> = "arsenal-scm-1.rockspec"
 
 local function lines_of(command)
@@ -41,26 +43,9 @@ local function lua_files(indent)
   return table.concat(out) .. indent .. "-- end of lua/"
 end
 
-local function read(path)
-  local file <close> = assert(io.open(path))
-  return file:read("a")
-end
-
-local function write(path, text)
-  local file <close> = assert(io.open(path, "w"))
-  file:write(text)
-end
-
-local before = read(ROCKSPEC)
-local after = before
+local renewed = text_file.read(ROCKSPEC)
   :gsub("(( *)sources = { %-%- C files of (%w+)\n)[^}]*}", function(head, indent, name)
     return c_files(head, name, indent)
   end)
   :gsub("( *)%-%- lua/\n.-%-%- end of lua/", lua_files)
-
-if arg[1] ~= "--check" then
-  write(ROCKSPEC, after)
-elseif after ~= before then
-  io.stderr:write(ROCKSPEC, " does not list the files that are there: make rockspec\n")
-  os.exit(1)
-end
+text_file.renew(ROCKSPEC, renewed, "does not list the files that are there: make rockspec")

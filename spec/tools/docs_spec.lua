@@ -4,6 +4,7 @@
 local kit = require("spec.kit")
 local markdown = require("tools.annotations.markdown")
 local reader = require("tools.annotations.reader")
+local text_file = require("tools.text_file")
 
 local function block(text)
   return reader.blocks(text)[1]
@@ -66,16 +67,6 @@ end)
 
 -- Programs ----------------------------------------------------------------------------------------
 
-local function read(path)
-  local file <close> = assert(io.open(path))
-  return file:read("a")
-end
-
-local function write(path, text)
-  local file <close> = assert(io.open(path, "w"))
-  file:write(text)
-end
-
 -- Calls fn(run, folder) with a folder that has a copy of what the tool reads; run(option) runs it there, and returns
 -- whether it ended well, and what it printed.
 local function with_copy(fn)
@@ -93,9 +84,9 @@ end
 
 -- Changes a file of the copy by string.gsub.
 local function change(path, pattern, text)
-  local changed, count = read(path):gsub(pattern, text)
+  local changed, count = text_file.read(path):gsub(pattern, text)
   assert(count > 0, pattern)
-  write(path, changed)
+  text_file.write(path, changed)
 end
 
 describe("make docs", function()
@@ -103,7 +94,7 @@ describe("make docs", function()
     with_copy(function(run, folder)
       assert.same({ true, "" }, { run("--check") })
       assert.same({ true, "" }, { run() })
-      assert.equal(read("docs/reference/streams.md"), read(folder .. "/docs/reference/streams.md"))
+      assert.equal(text_file.read("docs/reference/streams.md"), text_file.read(folder .. "/docs/reference/streams.md"))
     end)
   end)
 
@@ -114,7 +105,7 @@ describe("make docs", function()
       assert.is_false(ok)
       assert.equal("docs/reference/streams.md is not as the annotations are: make docs\n", output)
       assert.is_true(run())
-      assert.truthy(read(folder .. "/docs/reference/streams.md"):find("number of octets", 1, true))
+      assert.truthy(text_file.read(folder .. "/docs/reference/streams.md"):find("number of octets", 1, true))
       assert.is_true(run("--check"))
     end)
   end)
@@ -126,9 +117,9 @@ describe("make docs", function()
       local ok, output = run()
       assert.is_false(ok)
       assert.truthy(output:find("signal:close has no section", 1, true), output)
-      write(page, read(page) .. "### signal:close()\n")
+      text_file.write(page, text_file.read(page) .. "### signal:close()\n")
       assert.is_true(run())
-      assert.truthy(read(page):find("### signal:close() → true\n\n<!-- docs", 1, true))
+      assert.truthy(text_file.read(page):find("### signal:close() → true\n\n<!-- docs", 1, true))
     end)
   end)
 end)
