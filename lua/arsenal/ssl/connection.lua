@@ -43,7 +43,7 @@ end
 local checked = {}
 for _, name in ipairs {
   "getpeerchain", "getpeercertificate", "getpeerverification", "getpeerfinished", "getfinished", "getlocalchain",
-  "getlocalcertificate", "exportkeyingmaterial", "info", "want", "setstats",
+  "getlocalcertificate", "exportkeyingmaterial", "info", "setstats", "getfd",
 } do
   checked[name] = true
 end
@@ -63,17 +63,22 @@ for name in pairs(own) do
   end
 end
 
--- Returns true; or false and a word: "wantread" or "wantwrite" when time is up, as in LuaSec.
+-- Returns true; or false and a word: "wantread" or "wantwrite" when time is up, as in LuaSec. One that has failed
+-- fails again, where OpenSSL would say that it is done.
 function methods:dohandshake()
   check(self, "dohandshake")
   local deadline = limits.deadline(self)
-  while not self.is_closed do
+  while not self.is_closed and not self.handshake_failure do
     local done, word = session.handshake(self.session)
-    if done or not directions[word] then return done, word end
-    word = wait_for(self, word, deadline)
-    if word then return false, word end
+    if done then return true end
+    if not directions[word] then
+      self.handshake_failure = word or "closed"
+    else
+      word = wait_for(self, word, deadline)
+      if word then return false, word end
+    end
   end
-  return false, "closed"
+  return false, self.is_closed and "closed" or self.handshake_failure
 end
 
 -- Receiving ---------------------------------------------------------------------------------------
@@ -211,6 +216,13 @@ end
 function methods:dirty()
   check(self, "dirty")
   return self.input.size > 0 or not self.is_closed and own.dirty(self.session)
+end
+
+-- What was decrypted ahead of time is no reason to wait.
+function methods:want()
+  check(self, "want")
+  local wanted = own.want(self.session)
+  return wanted == "read" and self.input.size > 0 and "nothing" or wanted
 end
 
 function methods:getstats()
