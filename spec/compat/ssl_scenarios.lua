@@ -378,7 +378,7 @@ end)
 
 add("a sender that is stuck continues", function(say, on)
   local client, server = on:pair()
-  local data, last, calls = ("0123456789"):rep(1 << 18), 0, 0
+  local data, last, calls = ("0123456789"):rep(1 << 20), 0, 0
   server:settimeout(0)
   client:settimeout(0)
   local got = {}

@@ -37,6 +37,16 @@ local function wait_for(self, want, deadline)
   return code == "TIMEOUT" and want or message
 end
 
+-- Notes a failure: "closed" is the end of one direction, and any other one of both. LuaSec must not be called again then:
+-- it would call OpenSSL without end. Before the handshake, all is "closed".
+local function fail(self, direction, word)
+  if not self.is_connected then return end
+  self[direction] = self[direction] or word
+  if word ~= "closed" then
+    self.receive_failure, self.send_failure = self.receive_failure or word, self.send_failure or word
+  end
+end
+
 -- What has no wait in it is LuaSec's own ----------------------------------------------------------
 
 -- Those that LuaSec itself refuses after `close`. The others would use memory that it has freed.
@@ -70,8 +80,10 @@ function methods:dohandshake()
   local deadline = limits.deadline(self)
   while not self.is_closed and not self.handshake_failure do
     local done, word = session.handshake(self.session)
-    if done then return true end
-    if not directions[word] then
+    if done then
+      self.is_connected = true
+      return true
+    elseif not directions[word] then
       self.handshake_failure = word or "closed"
     else
       word = wait_for(self, word, deadline)
@@ -91,7 +103,9 @@ local function fill(self, deadline)
     core.yield()
   end
   while true do
+    if self.receive_failure then return nil, self.receive_failure end
     local data, word, partial = own.receive(self.session, PIECE)
+    if not data and not directions[word] then fail(self, "receive_failure", word) end
     data = data or partial
     if data ~= "" then
       self.input:add(data)
@@ -169,8 +183,12 @@ end
 -- Sends the bytes from `first` to `last`. Returns the last index that was sent; or nil, a word and that index.
 local function send_part(self, data, first, last, deadline)
   while first <= last do
+    if self.send_failure then return nil, self.send_failure, first - 1.0 end
     local sent, word, partial = own.send(self.session, data, first, math.min(last, first + SHARE - 1))
-    if not sent and not directions[word] then return nil, word, partial end
+    if not sent and not directions[word] then
+      fail(self, "send_failure", word)
+      return nil, word, partial
+    end
     first = classes.integer(sent or partial) + 1
     if not sent then
       word = wait_for(self, word, deadline)

@@ -41,14 +41,16 @@ local make_handshake = coroutine.wrap(function(made)
   while true do made = coroutine.yield(pcall(dohandshake, made)) end
 end)
 
-local function conclude(ok, ...)
-  if ok then return ... end
-  error((...), 0)
+-- LuaSec takes some failures for a success, but knows that the session is not connected.
+local function conclude(made, ok, done, word)
+  if not ok then error(done, 0) end
+  if done and select(2, luasec_core.compression(made)) == "closed" then return false, "closed" end
+  return done, word
 end
 
 -- Returns true; or false and a word, "wantread" or "wantwrite" where it could not go on.
 function session.handshake(made)
-  return conclude(make_handshake(made))
+  return conclude(made, make_handshake(made))
 end
 
 return session
