@@ -60,7 +60,8 @@ local function nginx(listen)
     local path = folder("nginx")
     local words = { FOLDER = path, PORT = port, LISTEN = listen and listen() or "" }
     local file = certificates.file("nginx.conf", (NGINX:gsub("%u%u%u%u+", words)))
-    return drivers.listening(child.start(child.command("nginx", "-p", path, "-c", file, "-e", path .. "/error.log")), port)
+    local command = child.command("nginx", "-p", path, "-c", file, "-e", path .. "/error.log")
+    return drivers.listening(child.start(command), port)
   end
 end
 

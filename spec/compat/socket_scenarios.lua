@@ -90,6 +90,95 @@ add("a sender that is stuck continues", function(say, _, pair)
   theirs:close()
 end)
 
+-- From here to "limits": what LuaSocket's own testclnt.lua and testsrvr.lua go through.
+
+add("lines of many lengths", function(say, _, pair)
+  local ours, theirs = pair()
+  for _, ending in ipairs { "\n", "\r\n", "\0\r\n", "\r\r\n" } do
+    for _, length in ipairs { 0, 1, 17, 1020, 1021, 8191, 8192, 8193, 20000 } do
+      local line = ("0123456789"):rep(length // 10 + 1):sub(1, length)
+      ours:send(line .. ending)
+      local got, err, partial = theirs:receive()
+      say(length, #got, got == line, got:sub(-1), err, partial)
+    end
+  end
+  ours:close()
+  theirs:close()
+end)
+
+add("bytes of many sizes, in pieces", function(say, _, pair)
+  local ours, theirs = pair()
+  for _, size in ipairs { 1, 17, 200, 4091, 8192, 80000 } do
+    local data = ("abcdefg"):rep(size // 7 + 1):sub(1, size)
+    say(ours:send(data, 1, size // 3), ours:send(data, size // 3 + 1))
+    local first = size > 2 and theirs:receive(2) or ""
+    local got, err = theirs:receive(size, first)
+    say(size, got == data, err)
+  end
+  ours:close()
+  theirs:close()
+end)
+
+add("patterns by turns", function(say, _, pair)
+  local ours, theirs = pair()
+  ours:send("line\r\n12345line\n\n0123456789the rest\r\nand\nall")
+  ours:close()
+  say(theirs:receive("*l"))
+  say(theirs:receive(5))
+  say(theirs:receive("*l"))
+  say(theirs:receive())
+  for i = 0, 9 do say(theirs:receive(1) == tostring(i)) end
+  say(theirs:receive("*a"))
+  say(theirs:receive("*a"))
+  say(theirs:receive())
+  theirs:close()
+end)
+
+add("limits that are over", function(say, socket, pair)
+  local ours, theirs = pair()
+  local function took(limit, seconds) return seconds >= 0.9 * limit end
+  for _, mode in ipairs { "b", "t" } do
+    theirs:settimeout(nil, "b")
+    theirs:settimeout(nil, "t")
+    theirs:settimeout(0.05, mode)
+    ours:send("part")
+    local started = socket.gettime()
+    say(mode, theirs:receive(10))
+    say(took(0.05, socket.gettime() - started))
+    started = socket.gettime()
+    local last, err, partial = theirs:send(("x"):rep(1 << 24))
+    say(last, err, partial > 0 and partial < 1 << 24, took(0.05, socket.gettime() - started))
+    theirs:close()
+    ours:close()
+    ours, theirs = pair()
+  end
+  ours:close()
+  theirs:close()
+  local server = socket.bind("127.0.0.1", 0)
+  server:settimeout(0.02)
+  local started = socket.gettime()
+  say(server:accept())
+  say(took(0.02, socket.gettime() - started))
+  server:settimeout(0)
+  say(server:accept())
+  server:close()
+end)
+
+add("addresses that cannot be had", function(say, socket)
+  say(socket.bind("127.0.0.1", 0):close(), socket.tcp():bind("", 0))
+  local object = socket.tcp()
+  say(object:bind("nosuch.invalid", 80))
+  say(object:bind("127.0.0.1", 0), object:bind("127.0.0.1", 0) == nil)
+  say(object:getpeername() == nil, object:getsockname() == "127.0.0.1")
+  object:close()
+  object = socket.tcp()
+  say(object:connect("", 9) == nil, object:connect("127.0.0.1", 9))
+  object:close()
+  for _, call in ipairs { "bind", "connect" } do
+    say(mistake(socket[call]), mistake(object[call], object), mistake(object[call], object, "x"))
+  end
+end)
+
 add("limits", function(say, socket)
   local object = socket.tcp()
   say(object:gettimeout())

@@ -212,7 +212,8 @@ add("peers that do not fit", function(say, on)
   for _, case in ipairs {
     { { protocol = "tlsv1_2" }, { protocol = "tlsv1_3" } },
     { { protocol = "tlsv1_2", ciphers = "ECDHE-RSA-AES128-GCM-SHA256" }, {} },
-    { { protocol = "tlsv1_3", ciphersuites = "TLS_AES_128_GCM_SHA256" }, { ciphersuites = "TLS_AES_256_GCM_SHA384" } },
+    { { protocol = "tlsv1_3", ciphersuites = "TLS_AES_128_GCM_SHA256" },
+      { ciphersuites = "TLS_AES_256_GCM_SHA384" } },
     { { curveslist = "P-256" }, { curveslist = "P-384" } },
     { { options = { "no_tlsv1_3" } }, { options = { "no_tlsv1_2", "all" } } },
   } do
@@ -268,7 +269,7 @@ add("contexts", function(say, on)
     { alpn = 5 }, { alpn = "" }, { alpn = {} }, { alpn = { ("x"):rep(256) } }, { curve = "nosuch" },
     { curveslist = "nosuch" }, { depth = 3 }, { dhparam = 5 }, { verifyext = "nosuch" }, { dane = true },
     { certificate = on:file("localhost.pem"), key = on:file("client.key") },
-    { key = on:file("encrypted.key") , password = "wrong" }, { key = on:file("encrypted.key"), password = 5 },
+    { key = on:file("encrypted.key"), password = "wrong" }, { key = on:file("encrypted.key"), password = 5 },
     { key = on:file("encrypted.key"), password = "secret" },
     { key = on:file("encrypted.key"), password = function() return "secret" end },
     { certificates = { { certificate = on:file("rsa.pem"), key = on:file("rsa.key") } } },

@@ -37,8 +37,8 @@ local function wait_for(self, want, deadline)
   return code == "TIMEOUT" and want or message
 end
 
--- Notes a failure: "closed" is the end of one direction, and any other one of both. LuaSec must not be called again then:
--- it would call OpenSSL without end. Before the handshake, all is "closed".
+-- Notes a failure: "closed" is the end of one direction, and any other one of both. LuaSec must not be called again
+-- then: it would call OpenSSL without end. Before the handshake, all is "closed".
 local function fail(self, direction, word)
   if not self.is_connected then return end
   self[direction] = self[direction] or word
@@ -133,11 +133,12 @@ local function receive_line(self, prefix, deadline)
 end
 
 local function receive_all(self, prefix, deadline)
-  local input, size, word = self.input, nil, nil
+  local word
   repeat
-    size, word = fill(self, deadline)
-  until not size
-  local data = input:take(input.size)
+    local _, failure = fill(self, deadline)
+    word = failure
+  until word
+  local data = self.input:take(self.input.size)
   if word == "closed" and data ~= "" then return prefix .. data, nil, nil end
   return nil, word, prefix .. data
 end

@@ -51,8 +51,8 @@ function ssl.newcontext(options)
   return luasec.newcontext(options)
 end
 
--- Takes the descriptor of a client of arsenal.socket, or of any other object with `getfd` and `setfd`. Bytes that it has
--- read and nobody received are gone: they came unprotected.
+-- Takes the descriptor of a client of arsenal.socket, or of any other object with `getfd` and `setfd`. Bytes that it
+-- has read and nobody received are gone: they came unprotected.
 local function take_descriptor(socket)
   if socket.listener then classes.refuse(1, "wrap", "a connected socket expected, got a server", 3) end
   local fd = socket:getfd()
