@@ -220,6 +220,7 @@ build = {
     ["arsenal.meta.net"] = "lua/arsenal/meta/net.lua",
     ["arsenal.meta.os"] = "lua/arsenal/meta/os.lua",
     ["arsenal.meta.process"] = "lua/arsenal/meta/process.lua",
+    ["arsenal.meta.socket"] = "lua/arsenal/meta/socket.lua",
     ["arsenal.meta.stream"] = "lua/arsenal/meta/stream.lua",
     ["arsenal.meta.sync"] = "lua/arsenal/meta/sync.lua",
     ["arsenal.meta.task"] = "lua/arsenal/meta/task.lua",

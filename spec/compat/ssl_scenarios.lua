@@ -174,7 +174,7 @@ add("verification", function(say, on)
   local client_pair = { certificate = on:file("client.pem"), key = on:file("client.key") }
   local stranger = { certificate = on:file("strange client.pem"), key = on:file("strange client.key") }
   local needs_client = { verify = { "peer", "fail_if_no_peer_cert" }, cafile = on:file("authority.pem") }
-  local goes_on = { verify = { "peer", "fail_if_no_peer_cert" }, verifyext = { "lsec_continue", "lsec_ignore_purpose" } }
+  local goes_on = merged(needs_client, { verifyext = { "lsec_continue", "lsec_ignore_purpose" } })
   for _, protocol in ipairs { "tlsv1_2", "tlsv1_3" } do
     for _, case in ipairs {
       { { cafile = on:file("unknown authority.pem") }, {} },
