@@ -312,7 +312,6 @@ add("certificates", function(say, on)
   local certificate = on.ssl.loadcertificate(file:read("a"))
   say(certificate:subject()[1].value, certificate:pem() == x509.load(certificate:pem()):pem())
   say(on.ssl.loadcertificate("nosuch"))
-  say(mistake(on.ssl.loadcertificate))
   say(on.ssl._VERSION, on.ssl._COPYRIGHT, on.ssl.config.protocols.tlsv1_3, on.ssl.config.capabilities.alpn)
 end)
 
