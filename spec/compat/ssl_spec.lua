@@ -311,6 +311,18 @@ describe("arsenal.ssl", function()
     assert.matches('^arsenal.ssl: [^\n]+ "verify"[^\n]+\n$', result.err) -- once
   end))
 
+  it("takes the place of LuaSec in a program that has loaded both", kit.outside(function()
+    local result = child.run_lua([[
+      local ours, theirs = require("arsenal.ssl"), require("ssl")
+      require("ssl.https")
+      arsenal.compat.install("socket")
+      require("ssl.core")
+      print(require("ssl") == ours, ours ~= theirs, require("ssl.https").request ~= nil)
+      local connection = ours.wrap(require("socket").tcp(), { mode = "client", protocol = "any", verify = "peer" })
+      print(connection:info())]])
+    assert.same({ 0, "true\ttrue\ttrue\nnil\tclosed\n" }, { result.status, result.out }, result.err)
+  end))
+
   -- With OpenSSL's own programs ---------------------------------------------------------------------
 
   child.it_with("openssl")("is a server for openssl s_client", kit.inside(function()
