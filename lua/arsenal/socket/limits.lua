@@ -46,6 +46,11 @@ function limits.until_deadline(self, deadline)
   return limits.are_two(self) and math.min(left, self.block) or left
 end
 
+-- Whether the time of such a call is up; not of one that does not wait at all.
+function limits.is_over(self, deadline)
+  return deadline ~= nil and self.block ~= 0 and self.total ~= 0 and core.now() >= deadline
+end
+
 -- Whether a call may last longer than one of its waits.
 function limits.are_two(self)
   return self.block >= 0 and self.total > self.block

@@ -101,6 +101,7 @@ local function fill(self, deadline)
   if self.share < 0 then
     self.share = SHARE
     core.yield()
+    if limits.is_over(self, deadline) then return nil, "wantread" end
   end
   while true do
     if self.receive_failure then return nil, self.receive_failure end
@@ -196,6 +197,7 @@ local function send_part(self, data, first, last, deadline)
       if word then return nil, word, partial end
     elseif first <= last then
       core.yield()
+      if limits.is_over(self, deadline) then return nil, "wantwrite", sent end
     end
   end
   return first - 1.0, nil, nil
@@ -263,12 +265,12 @@ end
 -- Ending ------------------------------------------------------------------------------------------
 
 -- Ends it without a wait. LuaSec says goodbye to the peer, and waits until it can be written. Where it cannot be now,
--- there is none.
+-- there is none; nor after a message that was cut off, which must not look whole.
 local function finish(self)
   local socket = self.socket
   self.is_closed, self.socket = true, nil
   if socket then
-    if not core.socket_is_ready(socket, "write") then socket:shutdown() end
+    if self.is_torn or not core.socket_is_ready(socket, "write") then socket:shutdown() end
     socket:close()
   end
   own.close(self.session)
@@ -281,7 +283,7 @@ function methods:close()
   check(self, "close")
   if self.is_closed then return end
   local socket, _ <close> = self.socket, self.finishing
-  if socket and not core.socket_is_ready(socket, "write") then
+  if socket and not self.is_torn and not core.socket_is_ready(socket, "write") then
     core.socket_wait(socket, "write", limits.of(self) or LONGEST_GOODBYE)
   end
 end

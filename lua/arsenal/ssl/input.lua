@@ -7,12 +7,12 @@ local Input = {}
 Input.__index = Input
 
 function Input:add(data)
-  self.size = self.size + #data
-  if self.from > #self.first then
+  if self.size == 0 then
     self.first, self.from = data, 1
   else
     self.rest[#self.rest + 1] = data
   end
+  self.size = self.size + #data
 end
 
 -- Makes it one string, if it is several.
