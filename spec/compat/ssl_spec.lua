@@ -279,6 +279,20 @@ describe("arsenal.ssl", function()
     end)
   end))
 
+  it("raises an error where Lua cannot yield, before it has sent anything", kit.inside(function()
+    with_pair(function(client, server)
+      local generator = coroutine.wrap(function()
+        for _, call in ipairs { "dohandshake", "receive", "send" } do
+          kit.mistake("arsenal.coroutine", server[call], server, "*l")
+        end
+      end)
+      generator()
+      local waiting = arsenal.coroutine.wrap(function() return (client:receive()) end)
+      server:send("line\n")
+      assert.equal("line", waiting())
+    end)
+  end))
+
   it("refuses a server as what to wrap", kit.inside(function()
     local server <close> = assert(socket.bind("127.0.0.1", 0))
     kit.mistake("connected socket expected", ssl.wrap, server, client_options())

@@ -77,6 +77,7 @@ end
 -- fails again, where OpenSSL would say that it is done.
 function methods:dohandshake()
   check(self, "dohandshake")
+  if not core.can_wait() then return core.outside(methods.dohandshake, self) end
   local deadline = limits.deadline(self)
   while not self.is_closed and not self.handshake_failure do
     local done, word = session.handshake(self.session)
@@ -174,6 +175,7 @@ function methods:receive(pattern, prefix)
   check(self, "receive")
   local call, count = read_pattern(pattern)
   prefix = prefix == nil and "" or classes.string(prefix, 2, "receive")
+  if not core.can_wait() then return core.outside(methods.receive, self, pattern, prefix) end
   if self.is_receiving then return nil, "another task is already receiving on this connection", prefix end
   local _ <close> = self.receiving
   self.is_receiving = true
@@ -229,6 +231,7 @@ function methods:send(data, i, j)
   data = classes.string(data, 1, "send")
   local first, last = classes.range(data, i, j, "send")
   if first > last then return first - 1.0, nil, nil end
+  if not core.can_wait() then return core.outside(methods.send, self, data, first, last) end
   return send_in_turn(self, data, first, last, limits.deadline(self))
 end
 
