@@ -14,6 +14,7 @@
 local arsenal = require("arsenal")
 local assert = require("luassert")
 local kit = require("spec.kit")
+local lfs = require("lfs")
 local processes = require("spec.kit.processes")
 
 local drivers = {}
@@ -42,14 +43,21 @@ local function is_sound(driver, port)
   if driver.check then driver.check() end
 end
 
+local function has_stopped(pid)
+  for thread in lfs.dir(("/proc/%d/task"):format(pid)) do
+    if thread:find("^%d") and processes.state(thread) ~= "T" then return false end
+  end
+  return true
+end
+
 -- The server gets no time from the kernel, and is silent.
-local function until_stopped(server)
+local function stop(server)
   server:signal("STOP")
-  kit.turn_until(function() return processes.state(server.pid) == "T" end)
+  kit.turn_until(function() return has_stopped(server.pid) end)
 end
 
 local function outlasts_silence(driver, port, server)
-  until_stopped(server)
+  stop(server)
   in_tasks(driver, function(i)
     local done, word = use(driver, port, i, SHORT)
     assert.is_nil(done)
