@@ -182,11 +182,13 @@ local function replace_module(name, face)
   package.preload[name] = function() return load_face(face) end
 end
 
--- Forgets the Lua modules that belong to a replaced one, so that they are loaded on top of the face.
+-- Forgets the Lua modules that belong to a replaced one, so that they are loaded on top of the face. Those of C stay:
+-- opened again, LuaSec's would lose what its Lua part has added.
 local function forget_dependents(modules)
   for name in pairs(package.loaded) do
     local root = type(name) == "string" and name:match("^(.-)%.")
-    if root and modules[root] and not modules[name] then package.loaded[name] = nil end
+    local is_dependent = root and modules[root] and not modules[name]
+    if is_dependent and package.searchpath(name, package.path) then package.loaded[name] = nil end
   end
 end
 

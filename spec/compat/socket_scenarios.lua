@@ -1,19 +1,10 @@
 -- Scenarios that give the same lines on LuaSocket and on arsenal.socket. Run as a program with the name of a module,
--- it prints its lines. Each scenario has `socket`, `say(...)`, which adds a line that tells the values with their
--- types, and `pair()`, which returns two connected clients.
+-- it prints its lines. Each scenario has `say`, the module, and `pair()`, which returns two connected clients.
 
-local scenarios = {}
+local scenarios = require("spec.compat.scenarios")
 
-local function add(name, run) scenarios[#scenarios + 1] = { name = name, run = run } end
-
-local function word(value)
-  if type(value) == "table" or type(value) == "userdata" then
-    return (tostring(value):gsub("0x%x+", "ADDRESS"):gsub("^table.*", "table"))
-  elseif type(value) == "string" then
-    return ("%q"):format(value)
-  end
-  return tostring(value)
-end
+local mistake <const> = scenarios.mistake
+local list, add = scenarios.new()
 
 -- A new client that is connected to the server.
 local function connect_to(socket, server)
@@ -21,25 +12,12 @@ local function connect_to(socket, server)
   return assert(socket.connect(host, port))
 end
 
-local function line_of(...)
-  local values = table.pack(...)
-  for i = 1, values.n do values[i] = word(values[i]) end
-  return table.concat(values, " ", 1, values.n)
-end
-
--- Whether the call was refused, and the words without the place and the name of the function, which depend on how it
--- was called.
-local function mistake(fn, ...)
-  local ok, message = pcall(fn, ...)
-  return ok, ok and "" or (tostring(message):match("(%b())[^()]*$") or message)
-end
-
 local PATTERNS <const> = { "*l", "*a", 0, 1, 3, 5, 100, 2.7, "4" }
 local PREFIXES <const> = { "", "ab", "abcdef" }
 local INPUTS <const> = { "", "a", "line\n", "li\rne\r\n", "one\ntwo\nrest", "\n", "\r", "12345678" }
 
 -- Each pattern with each prefix on each input, whose sender has closed.
-add("receive, closed", function(_, say, pair)
+add("receive, closed", function(say, _, pair)
   for _, input in ipairs(INPUTS) do
     for _, pattern in ipairs(PATTERNS) do
       for _, prefix in ipairs(PREFIXES) do
@@ -55,7 +33,7 @@ add("receive, closed", function(_, say, pair)
 end)
 
 -- The same with a sender that is silent.
-add("receive, silent", function(_, say, pair)
+add("receive, silent", function(say, _, pair)
   for _, input in ipairs(INPUTS) do
     for _, pattern in ipairs(PATTERNS) do
       local ours, theirs = pair()
@@ -71,7 +49,7 @@ add("receive, silent", function(_, say, pair)
   end
 end)
 
-add("send", function(_, say, pair)
+add("send", function(say, _, pair)
   local ours, theirs = pair()
   for _, i in ipairs { -20, -3, 0, 1, 2, 5, 6, 20 } do
     for _, j in ipairs { -20, -3, -1, 0, 1, 3, 5, 20 } do
@@ -89,7 +67,7 @@ add("send", function(_, say, pair)
   theirs:close()
 end)
 
-add("a sender that is stuck continues", function(_, say, pair)
+add("a sender that is stuck continues", function(say, _, pair)
   local ours, theirs = pair()
   local data, last, calls = ("0123456789"):rep(1 << 20), 0, 0
   ours:settimeout(0)
@@ -112,7 +90,96 @@ add("a sender that is stuck continues", function(_, say, pair)
   theirs:close()
 end)
 
-add("limits", function(socket, say)
+-- From here to "limits": what LuaSocket's own testclnt.lua and testsrvr.lua go through.
+
+add("lines of many lengths", function(say, _, pair)
+  local ours, theirs = pair()
+  for _, ending in ipairs { "\n", "\r\n", "\0\r\n", "\r\r\n" } do
+    for _, length in ipairs { 0, 1, 17, 1020, 1021, 8191, 8192, 8193, 20000 } do
+      local line = ("0123456789"):rep(length // 10 + 1):sub(1, length)
+      ours:send(line .. ending)
+      local got, err, partial = theirs:receive()
+      say(length, #got, got == line, got:sub(-1), err, partial)
+    end
+  end
+  ours:close()
+  theirs:close()
+end)
+
+add("bytes of many sizes, in pieces", function(say, _, pair)
+  local ours, theirs = pair()
+  for _, size in ipairs { 1, 17, 200, 4091, 8192, 80000 } do
+    local data = ("abcdefg"):rep(size // 7 + 1):sub(1, size)
+    say(ours:send(data, 1, size // 3), ours:send(data, size // 3 + 1))
+    local first = size > 2 and theirs:receive(2) or ""
+    local got, err = theirs:receive(size, first)
+    say(size, got == data, err)
+  end
+  ours:close()
+  theirs:close()
+end)
+
+add("patterns by turns", function(say, _, pair)
+  local ours, theirs = pair()
+  ours:send("line\r\n12345line\n\n0123456789the rest\r\nand\nall")
+  ours:close()
+  say(theirs:receive("*l"))
+  say(theirs:receive(5))
+  say(theirs:receive("*l"))
+  say(theirs:receive())
+  for i = 0, 9 do say(theirs:receive(1) == tostring(i)) end
+  say(theirs:receive("*a"))
+  say(theirs:receive("*a"))
+  say(theirs:receive())
+  theirs:close()
+end)
+
+add("limits that are over", function(say, socket, pair)
+  local ours, theirs = pair()
+  local function took(limit, seconds) return seconds >= 0.9 * limit end
+  for _, mode in ipairs { "b", "t" } do
+    theirs:settimeout(nil, "b")
+    theirs:settimeout(nil, "t")
+    theirs:settimeout(0.05, mode)
+    ours:send("part")
+    local started = socket.gettime()
+    say(mode, theirs:receive(10))
+    say(took(0.05, socket.gettime() - started))
+    started = socket.gettime()
+    local last, err, partial = theirs:send(("x"):rep(1 << 24))
+    say(last, err, partial > 0 and partial < 1 << 24, took(0.05, socket.gettime() - started))
+    theirs:close()
+    ours:close()
+    ours, theirs = pair()
+  end
+  ours:close()
+  theirs:close()
+  local server = socket.bind("127.0.0.1", 0)
+  server:settimeout(0.02)
+  local started = socket.gettime()
+  say(server:accept())
+  say(took(0.02, socket.gettime() - started))
+  server:settimeout(0)
+  say(server:accept())
+  server:close()
+end)
+
+add("addresses that cannot be had", function(say, socket)
+  say(socket.bind("127.0.0.1", 0):close(), socket.tcp():bind("", 0))
+  local object = socket.tcp()
+  say(object:bind("nosuch.invalid", 80))
+  say(object:bind("127.0.0.1", 0), object:bind("127.0.0.1", 0) == nil)
+  say(object:getpeername() == nil, object:getsockname() == "127.0.0.1")
+  object:close()
+  object = socket.tcp()
+  say(object:connect("", 9) == nil, object:connect("127.0.0.1", 9))
+  object:close()
+  for _, call in ipairs { "bind", "connect" } do
+    say(mistake(socket[call]), mistake(object[call], object), mistake(object[call], object, "x"))
+  end
+end)
+
+add("limits", function(say, socket)
   local object = socket.tcp()
   say(object:gettimeout())
   for _, seconds in ipairs { 0, 1, 1.5, -1, -7 } do
@@ -125,7 +192,7 @@ add("limits", function(socket, say)
   object:close()
 end)
 
-add("objects", function(socket, say)
+add("objects", function(say, socket)
   local master = socket.tcp()
   say(master, master:getfd(), master:dirty(), master:getsockname())
   say(master:getpeername())
@@ -165,7 +232,7 @@ add("objects", function(socket, say)
   say(master:accept())
 end)
 
-add("statistics", function(_, say, pair)
+add("statistics", function(say, _, pair)
   local ours, theirs = pair()
   ours:send("12345")
   theirs:receive(3)
@@ -181,7 +248,7 @@ add("statistics", function(_, say, pair)
   theirs:close()
 end)
 
-add("failures", function(socket, say)
+add("failures", function(say, socket)
   say(socket.connect("127.0.0.1", 9))
   say(socket.tcp():connect("127.0.0.1", 9))
   say(socket.tcp():connect("nosuch.invalid", 9))
@@ -199,12 +266,12 @@ add("failures", function(socket, say)
   say(mistake(socket.connect, "127.0.0.1"))
 end)
 
-add("options", function(_, say, pair)
+add("options", function(say, _, pair)
   local ours, theirs = pair()
   for _, name in ipairs { "keepalive", "reuseaddr", "tcp-nodelay" } do
     say(name, ours:getoption(name))
     say(ours:setoption(name, true), ours:getoption(name))
-    say(ours:setoption(name, false))
+    say(ours:setoption(name, false), ours:getoption(name))
     say(mistake(ours.setoption, ours, name, 1))
   end
   say(ours:setoption("linger", { on = true, timeout = 3 }))
@@ -216,7 +283,7 @@ add("options", function(_, say, pair)
   theirs:close()
 end)
 
-add("select", function(socket, say, pair)
+add("select", function(say, socket, pair)
   local ours, theirs = pair()
   local r, s, err = socket.select({ ours }, nil, 0)
   say(#r, #s, err)
@@ -247,7 +314,7 @@ add("select", function(socket, say, pair)
   ours:close()
 end)
 
-add("a connect that does not wait", function(socket, say)
+add("a connect that does not wait", function(say, socket)
   local server = socket.bind("127.0.0.1", 0)
   local client = socket.tcp()
   client:settimeout(0)
@@ -263,7 +330,7 @@ add("a connect that does not wait", function(socket, say)
   server:close()
 end)
 
-add("udp", function(socket, say)
+add("udp", function(say, socket)
   local first, second = socket.udp(), socket.udp4()
   say(first, first:getfd(), second:getfd() >= 0, first:gettimeout())
   say(first:setsockname("127.0.0.1", 0))
@@ -298,7 +365,7 @@ add("udp", function(socket, say)
   second:close()
 end)
 
-add("a udp peer that is not there", function(socket, say)
+add("a udp peer that is not there", function(say, socket)
   local object = socket.udp()
   object:settimeout(5)
   say(object:setpeername("127.0.0.1", 9))
@@ -307,7 +374,7 @@ add("a udp peer that is not there", function(socket, say)
   object:close()
 end)
 
-add("names", function(socket, say)
+add("names", function(say, socket)
   say(socket.dns.toip("127.0.0.1"))
   say(socket.dns.toip("nosuch.invalid"))
   say(socket.dns.getaddrinfo("127.0.0.1")[1].addr, socket.dns.getaddrinfo("127.0.0.1")[1].family)
@@ -318,7 +385,7 @@ add("names", function(socket, say)
   say(socket.sleep(0))
 end)
 
-add("try and protect", function(socket, say)
+add("try and protect", function(say, socket)
   local closed = 0
   local try = socket.newtry(function() closed = closed + 1 end)
   say(try(1, nil, 3))
@@ -330,7 +397,7 @@ add("try and protect", function(socket, say)
   say(socket.protect(function() socket.try(nil, "reason") end)())
 end)
 
-add("sinks and sources", function(socket, say, pair)
+add("sinks and sources", function(say, socket, pair)
   local ours, theirs = pair()
   local sink = socket.sink("keep-open", ours)
   say(sink("first "), sink("second"))
@@ -345,24 +412,15 @@ end)
 
 -- Returns the lines of all scenarios.
 local function run(socket)
-  local lines = {}
-  local function say(...) lines[#lines + 1] = line_of(...) end
-  local function pair()
+  return scenarios.run(list, socket, function()
     local server = assert(socket.bind("127.0.0.1", 0))
     local first = connect_to(socket, server)
     local second = assert(server:accept())
     server:close()
     return first, second
-  end
-  for _, scenario in ipairs(scenarios) do
-    lines[#lines + 1] = "# " .. scenario.name
-    scenario.run(socket, say, pair)
-  end
-  return lines
+  end)
 end
 
-if arg and arg[0] and arg[0]:find("socket_scenarios%.lua$") then
-  for _, line in ipairs(run(require(arg[1]))) do print((line:gsub("\n", "n"))) end
-end
+if scenarios.is_program("socket_scenarios.lua") then io.write(run(require(arg[1]))) end
 
 return run

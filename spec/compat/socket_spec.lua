@@ -13,19 +13,13 @@ local function lines_of_luasocket()
   return result.stdout
 end
 
-local function lines_of(module)
-  local lines = run(require(module))
-  for i, line in ipairs(lines) do lines[i] = line:gsub("\n", "n") .. "\n" end
-  return table.concat(lines)
-end
-
 describe("arsenal.socket", function()
   it_with_luasocket("gives the results that LuaSocket gives", kit.inside(function()
-    assert.are.equal(lines_of_luasocket(), lines_of("arsenal.socket"))
+    assert.are.equal(lines_of_luasocket(), run(require("arsenal.socket")))
   end))
 
   it("works outside of tasks", kit.outside(function()
-    assert.is_true(#run(require("arsenal.socket")) > 700)
+    assert.matches("# sinks and sources", run(require("arsenal.socket")))
   end))
 
   it("lets other tasks run while a call waits", kit.inside(function()

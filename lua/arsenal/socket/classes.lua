@@ -67,4 +67,14 @@ function classes.integer(number)
   return math.tointeger(number < 0 and math.ceil(number) or math.floor(number))
 end
 
+-- Returns the first and the last place of the part of the data from i to j, as string.sub has it: the last one is less
+-- than the first if it is empty.
+function classes.range(data, i, j, method)
+  local first = classes.integer(classes.number(i, 2, method, 1))
+  local last = classes.integer(classes.number(j, 3, method, -1))
+  if first < 0 then first = #data + first + 1 end
+  if last < 0 then last = #data + last + 1 end
+  return math.max(first, 1), math.min(last, #data)
+end
+
 return classes

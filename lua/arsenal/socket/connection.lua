@@ -110,11 +110,7 @@ end
 
 -- Returns the part of the data from i to j, as string.sub has it, and how many bytes stand before it.
 local function part_of(data, i, j)
-  local first = classes.integer(classes.number(i, 2, "send", 1))
-  local last = classes.integer(classes.number(j, 3, "send", -1))
-  if first < 0 then first = #data + first + 1 end
-  if last < 0 then last = #data + last + 1 end
-  first, last = math.max(first, 1), math.min(last, #data)
+  local first, last = classes.range(data, i, j, "send")
   return first <= last and data:sub(first, last) or "", first - 1
 end
 

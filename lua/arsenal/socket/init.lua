@@ -9,6 +9,7 @@ local lookup = require("arsenal.socket.lookup")
 local tcp = require("arsenal.socket.tcp")
 local udp = require("arsenal.socket.udp")
 
+---@class (partial) arsenal.socket.Module
 local socket = {}
 
 socket._VERSION = "LuaSocket 3.0.0" -- the one that it is like
@@ -24,15 +25,37 @@ socket.select = require("arsenal.socket.select")
 
 socket.connect = tcp.connect
 
+---As `connect`, by IPv4 only.
+---@param host string
+---@param port string|integer
+---@param local_host? string
+---@param local_port? string|integer
+---@return arsenal.socket.Tcp? client
+---@return string? word
+---@async
 function socket.connect4(host, port, local_host, local_port)
   return tcp.connect(host, port, local_host, local_port, "inet")
 end
 
+---As `connect`, by IPv6 only.
+---@param host string
+---@param port string|integer
+---@param local_host? string
+---@param local_port? string|integer
+---@return arsenal.socket.Tcp? client
+---@return string? word
+---@async
 function socket.connect6(host, port, local_host, local_port)
   return tcp.connect(host, port, local_host, local_port, "inet6")
 end
 
--- Returns a server on the first of the host's addresses that it can have; or nil and a word.
+---Returns a server on the first of the host's addresses that it can have.
+---@param host string a name, a numeric address, or "*"
+---@param port string|integer
+---@param backlog? integer default: 32
+---@return arsenal.socket.Tcp? server
+---@return string? word
+---@async
 function socket.bind(host, port, backlog)
   local addresses, word = lookup.dns.getaddrinfo(host == "*" and "0.0.0.0" or host)
   if not addresses then return nil, word end
@@ -52,6 +75,9 @@ end
 
 socket.gettime = core.time_of_day
 
+---Waits.
+---@param seconds number
+---@async
 function socket.sleep(seconds)
   seconds = classes.number(seconds, 1, "sleep")
   arsenal.sleep(seconds == seconds and math.max(seconds, 0) or 0)

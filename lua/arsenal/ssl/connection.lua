@@ -1,186 +1,328 @@
--- A TLS connection with LuaSec's methods. `session` is LuaSec's object, whose descriptor is LuaSec's; `socket` is a
--- bare socket on the same one, to wait with; `input` has what was decrypted and not yet received.
+-- A TLS connection with LuaSec's methods. `session` is LuaSec's object, and the descriptor is LuaSec's; `socket` is a
+-- bare socket on the same one, to wait with, and nil once the connection is closed. `input` has what was decrypted and
+-- not yet received, also after a receive that was cancelled.
 
 local core = require("arsenal.core")
-local luasec_core = require("ssl.core")
 local classes = require("arsenal.socket.classes")
 local limits = require("arsenal.socket.limits")
+local new_input = require("arsenal.ssl.input")
+local session = require("arsenal.ssl.session")
 
 local connection = {}
 
-local PIECE <const> = 8192 -- bytes to decrypt at once
+local own <const> = session.methods
 
-connection.create = luasec_core.create
+local PIECE <const> = 8192 -- bytes to decrypt at once
+local SHARE <const> = 65536 -- bytes to decrypt or to encrypt before other tasks run
+
+local methods = {}
+local Connection
+
+local function check(self, method)
+  if getmetatable(self) ~= Connection then classes.check(self, Connection, method) end
+end
+
+-- Waiting -----------------------------------------------------------------------------------------
 
 local directions <const> = { wantread = "read", wantwrite = "write" }
 
--- Waits for what the session wants. Returns true; or false when time is up, or nil if the connection was closed.
-local function wait_for(self, want)
+-- Waits for what the session wants, at most until the deadline of the call, if there is one. Returns nil when the call
+-- can go on, and the word of its failure otherwise: the wanted one when time is up, as in LuaSec.
+local function wait_for(self, want, deadline)
   local socket = self.socket
-  if not socket then return nil end
-  local ready, _, code = core.socket_wait(socket, directions[want], limits.of(self))
-  if ready then return self.socket == socket or nil end
-  return code == "TIMEOUT" and false or nil
+  if not socket then return "closed" end
+  local ready, message, code = core.socket_wait(socket, directions[want], limits.until_deadline(self, deadline))
+  if self.socket ~= socket then return "closed" end
+  if ready then return nil end
+  return code == "TIMEOUT" and want or message
 end
 
-local methods = {}
+-- Notes a failure: "closed" is the end of one direction, and any other one of both. LuaSec must not be called again
+-- then: it would call OpenSSL without end. Before the handshake, all is "closed".
+local function fail(self, direction, word)
+  if not self.is_connected then return end
+  self[direction] = self[direction] or word
+  if word ~= "closed" then
+    self.receive_failure, self.send_failure = self.receive_failure or word, self.send_failure or word
+  end
+end
 
--- What has no wait in it is LuaSec's own.
--- They are taken from the registry: LuaSec closes descriptor 0 when it collects a connection that never had one.
-local own <const> = debug.getregistry()["SSL:Connection"].__index
+-- What has no wait in it is LuaSec's own ----------------------------------------------------------
+
+-- Those that LuaSec itself refuses after `close`. The others would use memory that it has freed.
+local checked = {}
 for _, name in ipairs {
-  "getpeerchain", "getsniname", "getpeerverification", "getstats", "setstats", "exportkeyingmaterial", "getalpn",
-  "getpeercertificate", "getpeerfinished", "getfinished", "sni", "info", "want", "setdane", "settlsa",
-  "getlocalchain", "getlocalcertificate",
+  "getpeerchain", "getpeercertificate", "getpeerverification", "getpeerfinished", "getfinished", "getlocalchain",
+  "getlocalcertificate", "exportkeyingmaterial", "info", "setstats", "getfd",
 } do
-  local method = own[name]
-  if method then
-    methods[name] = function(self, ...) return method(self.session, ...) end
+  checked[name] = true
+end
+
+-- Called as a method, so that LuaSec's messages about wrong arguments count them as the caller does.
+local DELEGATE <const> = [[
+local check, is_checked = ...
+return function(self, ...)
+  check(self, "%s")
+  if self.is_closed and not is_checked then return nil, "closed" end
+  return self.session:%s(...)
+end]]
+
+for name in pairs(own) do
+  if name:find("^[%a_][%w_]*$") then
+    methods[name] = assert(load(DELEGATE:format(name, name), "=arsenal.ssl"))(check, checked[name])
   end
 end
 
--- Returns true; or nil and a word: "wantread" or "wantwrite" when time is up, as in LuaSec.
+-- Returns true; or false and a word: "wantread" or "wantwrite" when time is up, as in LuaSec. One that has failed
+-- fails again, where OpenSSL would say that it is done.
 function methods:dohandshake()
-  while true do
-    if not self.socket then return false, "closed" end
-    local done, word = own.dohandshake(self.session)
-    if done or not directions[word] then return done, word end
-    local ready = wait_for(self, word)
-    if ready == false then return false, word end
-    if ready == nil then return false, "closed" end
+  check(self, "dohandshake")
+  if not core.can_wait() then return core.outside(methods.dohandshake, self) end
+  local deadline = limits.deadline(self)
+  while not self.is_closed and not self.handshake_failure do
+    local done, word = session.handshake(self.session)
+    if done then
+      self.is_connected = true
+      return true
+    elseif not directions[word] then
+      self.handshake_failure = word or "closed"
+    else
+      word = wait_for(self, word, deadline)
+      if word then return false, word end
+    end
   end
+  return false, self.is_closed and "closed" or self.handshake_failure
 end
 
 -- Receiving ---------------------------------------------------------------------------------------
 
--- Decrypts some more. Returns true, or nil and a word.
-local function fill(self)
+-- Decrypts some more. Returns its size; or nil and a word.
+local function fill(self, deadline)
+  self.share = self.share - PIECE
+  if self.share < 0 then
+    self.share = SHARE
+    core.yield()
+    if limits.is_over(self, deadline) then return nil, "wantread" end
+  end
   while true do
-    if not self.socket then return nil, "closed" end
+    if self.receive_failure then return nil, self.receive_failure end
     local data, word, partial = own.receive(self.session, PIECE)
+    if not data and not directions[word] then fail(self, "receive_failure", word) end
     data = data or partial
     if data ~= "" then
-      self.input = self.input .. data
-      return true
+      self.input:add(data)
+      return #data
     end
     if not directions[word] then return nil, word end
-    local ready = wait_for(self, word)
-    if ready == false then return nil, word end
-    if ready == nil then return nil, "closed" end
+    word = wait_for(self, word, deadline)
+    if word then return nil, word end
   end
 end
 
-local function take(self, count)
-  local data = self.input:sub(1, count)
-  self.input = self.input:sub(count + 1)
-  return data
+local function without_returns(text)
+  return text:find("\r", 1, true) and text:gsub("\r", "") or text
 end
 
-local function receive_line(self, prefix)
-  local from = 1
+local function receive_line(self, prefix, deadline)
+  local input, seen = self.input, 0
   while true do
-    local place = self.input:find("\n", from, true)
-    if place then return prefix .. take(self, place):sub(1, -2):gsub("\r", ""), nil, nil end
-    from = #self.input + 1
-    local done, word = fill(self)
-    if not done then return nil, word, prefix .. take(self, #self.input):gsub("\r", "") end
+    local length = input:line_length(seen)
+    if length then return prefix .. without_returns(input:take(length):sub(1, -2)), nil, nil end
+    seen = input.size
+    local size, word = fill(self, deadline)
+    if not size then return nil, word, prefix .. without_returns(input:take(input.size)) end
   end
 end
 
-local function receive_all(self, prefix)
-  local pieces = { prefix }
-  while true do
-    pieces[#pieces + 1] = take(self, #self.input)
-    local done, word = fill(self)
-    if not done then
-      local data = table.concat(pieces)
-      if word == "closed" and #data > #prefix then return data, nil, nil end
-      return nil, word, data
-    end
-  end
+local function receive_all(self, prefix, deadline)
+  local word
+  repeat
+    local _, failure = fill(self, deadline)
+    word = failure
+  until word
+  local data = self.input:take(self.input.size)
+  if word == "closed" and data ~= "" then return prefix .. data, nil, nil end
+  return nil, word, prefix .. data
 end
 
-local function receive_count(self, prefix, count)
-  if #prefix > 0 and count <= #prefix then return prefix, nil, nil end
-  local pieces, missing = { prefix }, count - #prefix
-  if missing == 0 and self.input == "" then
-    local done, word = fill(self)
-    if not done then return nil, word, "" end
+-- The prefix counts. Nothing at all is received, too, as in LuaSocket: when there is something.
+local function receive_count(self, prefix, deadline, count)
+  local input, missing = self.input, count - #prefix
+  if #prefix > 0 and missing <= 0 then return prefix, nil, nil end
+  while input.size < math.max(missing, 1) do
+    local size, word = fill(self, deadline)
+    if not size then return nil, word, prefix .. input:take(input.size) end
   end
-  while missing > 0 do
-    local piece = take(self, missing)
-    pieces[#pieces + 1], missing = piece, missing - #piece
-    if missing > 0 then
-      local done, word = fill(self)
-      if not done then return nil, word, table.concat(pieces) end
-    end
+  return prefix .. input:take(missing), nil, nil
+end
+
+local by_letter = { l = receive_line, a = receive_all }
+
+-- Returns one of the functions above, and a count.
+local function read_pattern(pattern)
+  if pattern == nil then return receive_line end
+  local count = tonumber(pattern)
+  if not count then
+    return by_letter[classes.string(pattern, 1, "receive"):match("^%*?(.)")]
+      or classes.refuse(1, "receive", "invalid receive pattern", 3)
+  elseif count < 0 or count ~= count then
+    classes.refuse(1, "receive", "invalid receive pattern", 3)
   end
-  return table.concat(pieces), nil, nil
+  return receive_count, classes.integer(count)
 end
 
 function methods:receive(pattern, prefix)
+  check(self, "receive")
+  local call, count = read_pattern(pattern)
   prefix = prefix == nil and "" or classes.string(prefix, 2, "receive")
-  if pattern == nil then return receive_line(self, prefix) end
-  local count = tonumber(pattern)
-  if count then
-    if count < 0 or count ~= count then classes.refuse(1, "receive", "invalid receive pattern") end
-    return receive_count(self, prefix, classes.integer(count))
-  end
-  local letter = classes.string(pattern, 1, "receive"):match("^%*?([la])")
-  if not letter then classes.refuse(1, "receive", "invalid receive pattern") end
-  return (letter == "l" and receive_line or receive_all)(self, prefix)
+  if not core.can_wait() then return core.outside(methods.receive, self, pattern, prefix) end
+  if self.is_receiving then return nil, "another task is already receiving on this connection", prefix end
+  local _ <close> = self.receiving
+  self.is_receiving = true
+  return call(self, prefix, limits.deadline(self), count)
 end
 
 -- Sending -----------------------------------------------------------------------------------------
 
-function methods:send(data, i, j)
-  data = classes.string(data, 1, "send")
-  local first = classes.integer(classes.number(i, 2, "send", 1))
-  local last = classes.integer(classes.number(j, 3, "send", -1))
-  while true do
-    if not self.socket then return nil, "closed", first - 1.0 end
-    local sent, word, partial = own.send(self.session, data, first, last)
-    if sent or not directions[word] then return sent, word, partial end
-    first = classes.integer(partial) + 1
-    local ready = wait_for(self, word)
-    if ready == false then return nil, word, partial end
-    if ready == nil then return nil, "closed", partial end
+-- Sends the bytes from `first` to `last`. Returns the last index that was sent; or nil, a word and that index.
+local function send_part(self, data, first, last, deadline)
+  while first <= last do
+    if self.send_failure then return nil, self.send_failure, first - 1.0 end
+    local sent, word, partial = own.send(self.session, data, first, math.min(last, first + SHARE - 1))
+    if not sent and not directions[word] then
+      fail(self, "send_failure", word)
+      return nil, word, partial
+    end
+    first = classes.integer(sent or partial) + 1
+    if not sent then
+      word = wait_for(self, word, deadline)
+      if word then return nil, word, partial end
+    elseif first <= last then
+      core.yield()
+      if limits.is_over(self, deadline) then return nil, "wantwrite", sent end
+    end
   end
+  return first - 1.0, nil, nil
+end
+
+-- The beginning of a record may be under way while it waits. Where that is cancelled, nothing may follow.
+local function send_whole(self, data, first, last, deadline)
+  if self.is_torn then return nil, "closed", first - 1.0 end
+  self.is_torn = true
+  local sent, word, partial = send_part(self, data, first, last, deadline)
+  self.is_torn = false
+  return sent, word, partial
+end
+
+-- Whole messages, in order: waits while another task sends.
+local function send_in_turn(self, data, first, last, deadline)
+  local turn = self.sending:try_lock()
+  if not turn then
+    local timed_out
+    timed_out, turn = core.within(limits.until_deadline(self, deadline) or math.huge, self.sending.lock, self.sending)
+    if timed_out then return nil, "wantwrite", first - 1.0 end
+  end
+  local _ <close> = turn
+  return send_whole(self, data, first, last, deadline)
+end
+
+function methods:send(data, i, j)
+  check(self, "send")
+  data = classes.string(data, 1, "send")
+  local first, last = classes.range(data, i, j, "send")
+  if first > last then return first - 1.0, nil, nil end
+  if not core.can_wait() then return core.outside(methods.send, self, data, first, last) end
+  return send_in_turn(self, data, first, last, limits.deadline(self))
 end
 
 -- The rest ----------------------------------------------------------------------------------------
 
 function methods:dirty()
-  return #self.input > 0 or self.socket ~= nil and own.dirty(self.session)
+  check(self, "dirty")
+  return self.input.size > 0 or not self.is_closed and own.dirty(self.session)
 end
 
-function methods:settimeout(seconds, mode) return limits.set(self, seconds, mode) end
-function methods:gettimeout() return limits.get(self) end
+-- What was decrypted ahead of time is no reason to wait.
+function methods:want()
+  check(self, "want")
+  local wanted = own.want(self.session)
+  return wanted == "read" and self.input.size > 0 and "nothing" or wanted
+end
 
-function methods:getfd() return self.socket and own.getfd(self.session) or -1 end
+function methods:getstats()
+  check(self, "getstats")
+  local received, sent, age = own.getstats(self.session)
+  return received - self.input.size, sent, age
+end
 
-local LONGEST_GOODBYE <const> = 10 -- seconds, without a limit of the connection
+function methods:settimeout(seconds, mode)
+  check(self, "settimeout")
+  return limits.set(self, seconds, mode)
+end
 
--- As LuaSec's, it waits until the goodbye can be written. Where the peer takes no more bytes there is none.
-function methods:close()
+function methods:gettimeout()
+  check(self, "gettimeout")
+  return limits.get(self)
+end
+
+-- Ending ------------------------------------------------------------------------------------------
+
+-- Ends it without a wait. LuaSec says goodbye to the peer, and waits until it can be written. Where it cannot be now,
+-- there is none; nor after a message that was cut off, which must not look whole.
+local function finish(self)
   local socket = self.socket
-  if not socket then return end
-  if not core.socket_wait(socket, "write", limits.of(self) or LONGEST_GOODBYE) then socket:shutdown() end
-  if not self.socket then return end
-  self.socket = nil
-  socket:close()
+  self.is_closed, self.socket = true, nil
+  if socket then
+    if self.is_torn or not core.socket_is_ready(socket, "write") then socket:shutdown() end
+    socket:close()
+  end
   own.close(self.session)
 end
 
-local Connection = classes.make({ "SSL connection" }, methods)["SSL connection"]
+local LONGEST_GOODBYE <const> = 10 -- seconds, without a limit of the connection
 
--- The session has the descriptor from then on. The context is kept as long as the connection.
-function connection.new(session, fd, context)
-  local socket = core.check(core.bare_socket_from_fd(fd, true))
-  luasec_core.setfd(session, fd)
-  own.settimeout(session, 0)
-  return setmetatable(
-    { session = session, socket = socket, context = context, input = "", block = -1, total = -1 }, Connection)
+-- As LuaSec's, it waits until the goodbye can be written, but no longer than its limit.
+function methods:close()
+  check(self, "close")
+  if self.is_closed then return end
+  local socket, _ <close> = self.socket, self.finishing
+  if socket and not self.is_torn and not core.socket_is_ready(socket, "write") then
+    core.socket_wait(socket, "write", limits.of(self) or LONGEST_GOODBYE)
+  end
+end
+
+Connection = classes.make({ "SSL connection" }, methods)["SSL connection"]
+
+-- One that is collected without `close`. LuaSec would wait in its own finalizer.
+function Connection:__gc()
+  if not self.is_closed then finish(self) end
+end
+
+function Connection:__tostring()
+  return ("SSL connection: %p%s"):format(self, self.is_closed and " (closed)" or "")
+end
+
+-- Values for <close> variables.
+local Receiving = { __close = function(claim) claim.connection.is_receiving = false end }
+
+local Finishing = {
+  __close = function(claim)
+    if not claim.connection.is_closed then finish(claim.connection) end
+  end,
+}
+
+-- Makes a connection of a session, which has the descriptor from then on; a negative one is none. The context is kept
+-- as long as the connection.
+function connection.new(made, fd, context)
+  local self = {
+    session = made, context = context, input = new_input(), block = -1, total = -1, share = SHARE,
+    sending = core.mutex(), is_receiving = false, is_torn = false, is_closed = false,
+  }
+  self.receiving = setmetatable({ connection = self }, Receiving)
+  self.finishing = setmetatable({ connection = self }, Finishing)
+  session.adopt(made, fd)
+  if fd >= 0 then self.socket = core.check(core.bare_socket_from_fd(fd, true)) end
+  return setmetatable(self, Connection)
 end
 
 return connection

@@ -2,6 +2,7 @@
 -- socket that never blocks; the calls here wait in its place, so that other tasks run.
 
 local core = require("arsenal.core")
+local classes = require("arsenal.socket.classes")
 
 -- LuaSec itself, loaded again from its file: `require "ssl"` may be this module by now.
 local function load_luasec()
@@ -12,6 +13,7 @@ end
 
 local luasec <const> = load_luasec()
 local connection = require("arsenal.ssl.connection") -- after LuaSec, which adds a method to its connections
+local session = require("arsenal.ssl.session")
 
 local ssl = {
   _VERSION = luasec._VERSION,
@@ -49,31 +51,32 @@ function ssl.newcontext(options)
   return luasec.newcontext(options)
 end
 
--- Takes the descriptor of a client of arsenal.socket.
+-- Takes the descriptor of a client of arsenal.socket, or of any other object with `getfd` and `setfd`. Bytes that it
+-- has read and nobody received are gone: they came unprotected.
 local function take_descriptor(socket)
-  if socket.stream then return core.stream_release(socket.stream) end
-  return core.bare_release(socket.bare)
+  if socket.listener then classes.refuse(1, "wrap", "a connected socket expected, got a server", 3) end
+  local fd = socket:getfd()
+  if socket.stream then core.stream_release(socket.stream) end
+  if socket.bare then core.bare_release(socket.bare) end
+  socket:setfd(-1)
+  return classes.integer(fd)
 end
 
 ---Makes a connected client of arsenal.socket a TLS connection, which has its socket from then on. The handshake comes
 ---with `dohandshake`.
 ---@param socket table
 ---@param context table|userdata LuaSec's options or a context
----@return table? connection
+---@return arsenal.ssl.Connection? connection
 ---@return string? message
 function ssl.wrap(socket, context)
-  if type(socket) ~= "table" or not (socket.stream or socket.bare) then return nil, "closed" end
-  local message
+  local made, message
   if type(context) == "table" then
     context, message = ssl.newcontext(context)
     if not context then return nil, message end
   end
-  local session
-  session, message = connection.create(context)
-  if not session then return nil, message end
-  local made = connection.new(session, take_descriptor(socket), context)
-  socket:setfd(-1)
-  return made
+  made, message = session.create(context)
+  if not made then return nil, message end
+  return connection.new(made, take_descriptor(socket), context)
 end
 
 return ssl
