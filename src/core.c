@@ -74,11 +74,11 @@ static void core_prepare_process(void) {
 // clang-format off
 static void (*const openers[])(lua_State *L) = {
     loop_open, poller_open,
-    public_open, background_open, error_open, error_object_open, cancellation_open, traceback_open,
+    public_open, table_open, background_open, error_open, error_object_open, cancellation_open, traceback_open,
     scope_guard_open, task_pool_open, coroutine_open, turn_open, run_open, exit_open, handle_open,
     tasklib_open, timeout_open, group_open, channel_open, event_open, future_open, ticker_open,
     lock_open, select_open, stream_open, receive_open, readable_open, send_open, copy_open,
-    start_tls_open, listener_open, accept_filter_open, idle_streams_open, tcp_open, unix_open,
+    start_tls_open, cosocket_open, luasocket_open, listener_open, accept_filter_open, idle_streams_open, tcp_open, unix_open,
     datagram_open, udp_open, unix_datagram_open, dns_open, adopt_open, passing_open, bare_socket_open,
     host_open, input_open, socket_wait_open, signal_open, fd_wait_open, process_open, process_start_open,
     file_life_open, file_calls_open, fs_path_open, fs_read_open, fs_write_open, send_file_open,

@@ -10,6 +10,7 @@
 void accept_filter_open(lua_State *L);
 void bare_socket_open(lua_State *L);
 void copy_open(lua_State *L);
+void cosocket_open(lua_State *L);
 void channel_open(lua_State *L);
 void exit_open(lua_State *L);
 void notice_open(lua_State *L);
@@ -28,8 +29,10 @@ void input_open(lua_State *L);
 void signal_open(lua_State *L);
 void inspect_open(lua_State *L);
 void lock_open(lua_State *L);
+void luasocket_open(lua_State *L);
 void select_open(lua_State *L);
 void socket_wait_open(lua_State *L);
+void table_open(lua_State *L);
 void ticker_open(lua_State *L);
 void tcp_open(lua_State *L);
 void udp_open(lua_State *L);

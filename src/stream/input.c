@@ -38,11 +38,20 @@ static int input_make_resumable(lua_State *L) {
     return 0;
 }
 
+/* stream_users(stream): whether a task waits to receive, and whether one sends */
+static int input_users(lua_State *L) {
+    const Stream *stream = stream_check(L, 1);
+    lua_pushboolean(L, stream->receiver != NULL);
+    lua_pushboolean(L, stream->senders.sender != NULL);
+    return 2;
+}
+
 static const luaL_Reg functions[] = {
     {"stream_input_size", input_size},
     {"stream_take_input", input_take},
     {"stream_release", input_release_descriptor},
     {"stream_make_resumable", input_make_resumable},
+    {"stream_users", input_users},
     {NULL, NULL},
 };
 

@@ -7,7 +7,7 @@
 #include "base/error.h"
 #include "base/error_object.h"
 #include "event/run.h"
-#include "stream/item.h"
+#include "stream/receive.h"
 #include "stream/stream_io.h"
 
 /* --- how a call ends: each returns the number of its results --- */
@@ -166,7 +166,7 @@ static int recv_item(lua_State *L, const Item *item) {
 }
 
 /* The task was woken by the descriptor, a close, or its timeout. */
-static int recv_resume(lua_State *L) {
+int recv_resume(lua_State *L) {
     Stream *stream = lua_touserdata(L, ITEM_SELF);
     const Task *task = stream->socket.handle.loop->running;
     const Item *item = container_of(task->kind, Item, wait);
@@ -175,11 +175,11 @@ static int recv_resume(lua_State *L) {
     return recv_item(L, item);
 }
 
-static void recv_forget(Task *task) {
+void recv_forget(Task *task) {
     ((Stream *)task->object)->receiver = NULL;
 }
 
-static void recv_describe(lua_State *L, Task *task) {
+void recv_describe(lua_State *L, Task *task) {
     handle_describe_wait(L, task->object, "receiving on");
 }
 
@@ -224,7 +224,15 @@ static const Item all_item = {.wait = RECV_WAIT,
 
 /* --- the methods --- */
 
-static int recv_alone(lua_State *L, Stream *stream, const Item *item) {
+int recv_buffered(lua_State *L, Stream *stream, const Item *item) {
+    size_t size = buffer_length(&stream->input), taken = 0, searched = 0;
+    if (size == 0) return 0;
+    const char *data = buffer_data(&stream->input);
+    ptrdiff_t length = item->find(L, data, size, &searched, &taken);
+    return length >= 0 ? recv_deliver(L, stream, data, (size_t)length, taken) : 0;
+}
+
+int recv_alone(lua_State *L, Stream *stream, const Item *item) {
     if (stream->receiver != NULL) {
         stream_refuse_receiver(L, stream, item->verb);
         return recv_failed(L, item);
@@ -316,6 +324,13 @@ static void recv_read_options(lua_State *L, int index) {
     lua_settop(L, ITEM_DELIMITER);
 }
 
+/* [self, nil] -> the same without options */
+static void recv_use_defaults(lua_State *L) {
+    lua_settop(L, ITEM_SELF);
+    lua_pushinteger(L, ITEM_DEFAULT);
+    lua_settop(L, ITEM_DELIMITER);
+}
+
 /*
 ** stream:recv_line([options]) a line without its "\n" or "\r\n". Options: `max`
 ** bytes (64 KiB), and `keep`: the end of the line is part of the result.
@@ -325,7 +340,10 @@ static int recv_line_method(lua_State *L) {
     lua_settop(L, 2);
     recv_check_options(L, 2);
     if (task_enter(L, stream->socket.handle.loop) == NULL) return run_outside(L);
-    recv_read_options(L, 2);
+    if (lua_isnil(L, 2))
+        recv_use_defaults(L);
+    else
+        recv_read_options(L, 2);
     return recv_alone(L, stream, &line_item);
 }
 

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "event/run.h"
+#include "stream/message.h"
 #include "stream/stream_io.h"
 
 enum { SEND_SELF = 1, SEND_FIRST };
@@ -146,6 +147,56 @@ static void send_unpack_table(lua_State *L) {
     lua_remove(L, SEND_FIRST);
 }
 
+/* [self, parts...] the call, after its checks */
+static int send_begin(lua_State *L, Stream *stream, Task *task) {
+    if (!stream->socket.handle.open) return send_fail(L, stream, 0, ARSENAL_CLOSED);
+    if (!send_queue_take_turn(&stream->senders, task, stream->socket.send_timeout))
+        return task_wait(L, task, &send_wait, stream);
+    return send_on_turn(L, stream, task);
+}
+
+/* --- small messages of several parts: joined, and mostly gone with one write --- */
+
+/* Returns the size of the message in `joined`; 0 if it is not joined. */
+static size_t send_join(lua_State *L, char *joined) {
+    int last = lua_gettop(L);
+    bool is_list = last == SEND_FIRST && lua_istable(L, SEND_FIRST);
+    if (!is_list && last <= SEND_FIRST) return 0;
+    ptrdiff_t size = message_join(L, SEND_FIRST, last, is_list, joined);
+    return size > 0 ? (size_t)size : 0;
+}
+
+/*
+** Makes the joined message, of which `sent` bytes are gone, the only argument.
+** Without memory for that it is truncated.
+*/
+static void send_keep(lua_State *L, Stream *stream, const char *joined, size_t size, size_t sent) {
+    uint8_t sending = stream->sending;
+    lua_settop(L, SEND_SELF);
+    stream->torn_at = (uint32_t)sent;
+    if (stream_has_begun(stream, sent)) stream->sending = STREAM_TORN;
+    lua_pushlstring(L, joined, size);
+    stream->sending = sending;
+}
+
+/* No other task sends. */
+static int send_joined(lua_State *L, Stream *stream, Task *task, char *joined, size_t size) {
+    const uv_buf_t part = {.base = joined, .len = size};
+    bool is_spent = task_spent(stream->socket.handle.loop);
+    ptrdiff_t written = is_spent ? TRANSPORT_AGAIN : stream_write(stream, &part, 1, size);
+    if (written == (ptrdiff_t)size) {
+        lua_pushinteger(L, (lua_Integer)size);
+        return 1;
+    }
+    bool has_failed = written < 0 && !transport_wants(written) && written != TRANSPORT_AGAIN;
+    if (written > 0) task->progress = (size_t)written;
+    if (!has_failed) send_keep(L, stream, joined, size, task->progress);
+    send_queue_take_turn(&stream->senders, task, FOREVER);
+    if (has_failed) return send_end_message(L, stream, 0, (int)written);
+    if (written == TRANSPORT_AGAIN) return task_pause(L, task, &send_wait, stream);
+    return send_rest(L, stream, task);
+}
+
 /*
 ** stream:send(...) strings and numbers, or one table of them, as one message:
 ** returns its size once the kernel has taken all of it. A failure's fourth
@@ -154,14 +205,26 @@ static void send_unpack_table(lua_State *L) {
 */
 static int send_method(lua_State *L) {
     Stream *stream = stream_check(L, SEND_SELF);
-    send_check_message(L);
+    char joined[MESSAGE_SMALL];
+    size_t size = send_join(L, joined);
+    if (size == 0) send_check_message(L);
     Task *task = task_enter(L, stream->socket.handle.loop);
     if (task == NULL) return run_outside(L);
+    if (size > 0 && stream_may_send(stream)) return send_joined(L, stream, task, joined, size);
     if (lua_istable(L, SEND_FIRST)) send_unpack_table(L);
-    if (!stream->socket.handle.open) return send_fail(L, stream, 0, ARSENAL_CLOSED);
-    if (!send_queue_take_turn(&stream->senders, task, stream->socket.send_timeout))
-        return task_wait(L, task, &send_wait, stream);
-    return send_on_turn(L, stream, task);
+    return send_begin(L, stream, task);
+}
+
+/*
+** stream_send_now(stream, data) the same with one string, which other tasks cannot
+** get ahead of: for the rest of a message that was written in part.
+*/
+static int send_now(lua_State *L) {
+    Stream *stream = stream_check(L, SEND_SELF);
+    luaL_checktype(L, SEND_FIRST, LUA_TSTRING);
+    lua_settop(L, SEND_FIRST);
+    Task *task = task_enter_now(L, stream->socket.handle.loop);
+    return task == NULL ? run_outside(L) : send_begin(L, stream, task);
 }
 
 /* --- ending the sending direction --- */
@@ -227,4 +290,6 @@ void send_open(lua_State *L) {
     lua_getfield(L, -1, "stream_methods");
     luaL_setfuncs(L, methods, 0);
     lua_pop(L, 1);
+    lua_pushcfunction(L, send_now);
+    lua_setfield(L, -2, "stream_send_now");
 }

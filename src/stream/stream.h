@@ -60,6 +60,12 @@ static inline Stream *stream_check(lua_State *L, int index) {
     return handle_check(L, index, stream_types, STREAM_FAMILIES);
 }
 
+/* Whether a message can begin at once: the sending direction is open, and no task sends. */
+static inline bool stream_may_send(const Stream *stream) {
+    return stream->socket.handle.open && stream->sending == STREAM_SENDS &&
+           stream->senders.sender == NULL;
+}
+
 /* nil, "<verb> <name>: <reason>", code; returns 3. */
 int stream_fail(lua_State *L, const Stream *stream, const char *verb, int status);
 

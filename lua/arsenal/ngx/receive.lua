@@ -6,34 +6,32 @@ local tcp = require("arsenal.ngx.tcp")
 local words = require("arsenal.ngx.words")
 
 local Tcp = tcp.Tcp
-local find, gsub, math_type = string.find, string.gsub, math.type
+local find, gsub = string.find, string.gsub
 
+local STREAM <const> = 1 -- see tcp.lua
 local LARGE <const> = 65536 -- bytes: an item of more may take several limits
 local LONGEST <const> = 0x7fffffff
 local unlimited <const> = { max = LONGEST }
 
 -- Failures ---------------------------------------------------------------------------------------
 
--- Takes at most `most` bytes of what the stream has, without a wait.
-local function drain(stream, most)
-  local pieces, size = {}, 0
-  while size < most do
-    local timed_out, data = core.within(0, stream.recv, stream, math.min(most - size, LARGE))
-    if timed_out or not data then break end
-    pieces[#pieces + 1] = data
-    size = size + #data
-  end
-  return table.concat(pieces)
+-- Takes at most `most` bytes of what has come.
+local function take(stream, most)
+  local data = core.stream_take_input(stream)
+  if #data <= most then return data end
+  stream:unread(data:sub(most + 1))
+  return data:sub(1, most)
 end
 
 -- nil, OpenResty's word, and the part of the item that had come, which is gone from the stream. After anything but a
 -- time limit nothing more can be received.
 local function failed(self, most, message, code, partial)
   if code == "BUSY" then return nil, "socket busy reading" end
-  local stream = self._stream
+  local stream = self[STREAM]
   if not stream then return nil, "closed", partial or "" end
-  if code == "TIMEOUT" then return nil, "timeout", drain(stream, most) end
-  partial = partial or code and code ~= "EOF" and drain(stream, most) or ""
+  if self._read_ended then return nil, "closed" end
+  if code == "TIMEOUT" then return nil, "timeout", take(stream, most) end
+  partial = partial or code and code ~= "EOF" and take(stream, most) or ""
   self._read_ended = true
   if code and code ~= "EOF" and code ~= "TRUNCATED" then tcp.finish(self) end
   return nil, code and words.word(message, code) or "closed", partial
@@ -50,34 +48,29 @@ end
 
 -- Runs one receive of the socket: fn(stream, argument). `most` bounds the part that a time limit takes from the stream.
 local function receive(self, fn, argument, most, is_large)
-  local stream = self._stream
+  local stream = self[STREAM]
   if not stream or self._read_ended then return nil, "closed" end
-  if self._receiving then return nil, "socket busy reading" end
   local _ <close> = self._guard
-  self._receiving = true
   local data, message, code, partial
   if is_large then
     data, message, code, partial = with_progress(stream, fn, argument)
   else
     data, message, code, partial = fn(stream, argument)
   end
-  self._receiving = false
   if data then return data end
   return failed(self, most, message, code, partial)
 end
 
 -- receive ----------------------------------------------------------------------------------------
 
-local function recv_line(stream)
-  local line, message, code, partial = stream:recv_line()
-  if code == "TOOLONG" then return stream:recv_line(unlimited) end
-  return line, message, code, partial
-end
-
 -- At the end of a line that did not come in time, what there is may have its newline by then.
 local function without_returns(line, word, partial)
   if line and find(line, "\r", 1, true) then line = gsub(line, "\r", "") end
   return line, word, partial
+end
+
+local function recv_line(stream)
+  return stream:recv_line(unlimited)
 end
 
 local function receive_line(self)
@@ -100,17 +93,15 @@ local function recv_exactly(stream, size)
   return stream:recv_exactly(size)
 end
 
-local function receive_size(self, size)
-  return receive(self, recv_exactly, size, size, size > LARGE)
-end
-
-local function receive_pattern(self, pattern)
+-- Receives what core does not: large items, "*a", and all that fails at once.
+local function receive_slowly(self, pattern)
+  if pattern == nil then return receive_line(self) end
   local by_name = patterns[pattern]
   if by_name then return by_name(self) end
   local size = math.tointeger(tonumber(pattern))
   if not size or size < 0 then error("bad argument #1 to 'receive' (bad pattern argument)", 3) end
   if size == 0 then return "" end
-  return receive_size(self, size)
+  return receive(self, recv_exactly, size, size, size > LARGE)
 end
 
 ---Receives a line ("*l", the default; carriage returns are dropped), everything up to the end ("*a"), or a number of
@@ -120,11 +111,9 @@ end
 ---@return string? word "timeout", "closed", …
 ---@return string? partial what had come
 ---@async
-function Tcp:receive(pattern)
-  if pattern == nil then return receive_line(self) end
-  if math_type(pattern) == "integer" and pattern > 0 then return receive_size(self, pattern) end
-  return receive_pattern(self, pattern)
-end
+Tcp.receive = core.cosocket_receive(receive_slowly, function(self, most, _, message, code, partial)
+  return failed(self, most, message, code, partial)
+end)
 
 local function recv_some(stream, most)
   return stream:recv(most)

@@ -31,7 +31,7 @@ local ssl = { parse_pem_cert = parse("CERTIFICATE"), parse_pem_priv_key = parse(
 ---@return true? done
 ---@return string? word
 function Tcp:setclientcert(certificate, key)
-  if not self._stream then return nil, "closed" end
+  if not self[1] then return nil, "closed" end
   if certificate == nil and key == nil then
     self._identity = nil
     return true
@@ -60,7 +60,7 @@ local has_warned = false
 local function warn_unverified(socket)
   if has_warned then return end
   has_warned = true
-  log.log(log.levels.WARN, "the certificate of ", tostring(socket._stream:remote_address()),
+  log.log(log.levels.WARN, "the certificate of ", tostring(socket[1]:remote_address()),
     " is not verified: sslhandshake was called without ssl_verify")
 end
 
@@ -75,10 +75,10 @@ local function options_of(self, session, name, verify)
 end
 
 local function start_tls(self, options)
-  if not self._identity then return self._stream:start_tls(options) end
+  if not self._identity then return self[1]:start_tls(options) end
   return with_file(self._identity, function(path)
     options.cert = path
-    return self._stream:start_tls(options)
+    return self[1]:start_tls(options)
   end)
 end
 
@@ -98,14 +98,14 @@ end
 ---@return string? word
 ---@async
 function Tcp:sslhandshake(session, server_name, verify)
-  if not self._stream then return nil, "closed" end
+  if not self[1] then return nil, "closed" end
   if self._session then return session ~= false and self._session or true end
   if not core.can_wait() then return core.outside(Tcp.sslhandshake, self, session, server_name, verify) end
   if not verify then warn_unverified(self) end
   local _ <close> = self._guard
   local done, message, code = start_tls(self, options_of(self, session, server_name or self._host, verify == true))
   if not done then return handshake_failed(self, message, code) end
-  self._session = self._stream:tls_info().session or true
+  self._session = self[1]:tls_info().session or true
   return session ~= false and self._session or true
 end
 

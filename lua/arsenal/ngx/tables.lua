@@ -1,5 +1,7 @@
 -- The modules table.new, table.clear, table.isempty, table.nkeys, table.clone and table.isarray of LuaJIT.
 
+local core = require("arsenal.core")
+
 local function clear(list)
   for key in next, list do list[key] = nil end
 end
@@ -26,7 +28,7 @@ local function is_array(list)
 end
 
 return {
-  ["table.new"] = function() return {} end,
+  ["table.new"] = core.new_table,
   ["table.clear"] = clear,
   ["table.isempty"] = function(list) return next(list) == nil end,
   ["table.nkeys"] = count_keys,

@@ -14,6 +14,9 @@ local Tcp = {}
 Tcp.__index = Tcp
 Tcp.__name = "ngx.socket.tcp"
 
+-- Keys of a socket that core's part of it uses: see src/stream/cosocket.c.
+local STREAM <const>, GUARD <const> = 1, 2
+
 -- Ending -----------------------------------------------------------------------------------------
 
 -- Gives the place in the pool back.
@@ -25,8 +28,8 @@ end
 
 -- Closes the connection, if there is one.
 local function finish(self)
-  local stream = self._stream
-  self._stream, self._session = nil, nil
+  local stream = self[STREAM]
+  self[STREAM], self._session = nil, nil
   if stream then stream:close() end
   leave_pool(self)
 end
@@ -41,18 +44,21 @@ local Guard = {}
 function Guard:__close(err)
   if err == nil then return end
   local socket = self.socket
-  socket._connecting, socket._receiving, socket._sending = false, false, false
+  socket._connecting = false
   finish(socket)
 end
+
+-- The same for receiving, of which core takes care.
+core.cosocket_on_interrupt(finish)
 
 -- Connecting -------------------------------------------------------------------------------------
 
 local function apply_timeouts(self)
-  self._stream:set_timeout { recv = self._read_timeout / 1000, send = self._send_timeout / 1000 }
+  self[STREAM]:set_timeout { recv = self._read_timeout / 1000, send = self._send_timeout / 1000 }
 end
 
 local function adopt(self, stream, reused, session)
-  self._stream, self._reused, self._session = stream, reused, session
+  self[STREAM], self._reused, self._session = stream, reused, session
   self._read_ended = false
   apply_timeouts(self)
   return 1
@@ -139,12 +145,29 @@ end
 
 -- Sending ----------------------------------------------------------------------------------------
 
--- A failed send or receive: a connection that has not only waited too long is closed.
+-- A send that has failed ends the connection.
 local function send_failed(self, message, code)
-  if code == "BUSY" then return nil, "socket busy writing" end
   local word = words.word(message, code)
   finish(self)
   return nil, word
+end
+
+local function send_now(stream, data)
+  if type(data) == "table" then data = table.concat(data) end
+  return core.stream_send_now(stream, data)
+end
+
+-- Sends a message that core did not send at once, or the rest of one, after `sent` bytes.
+local function send_slowly(self, data, sent)
+  if type(data) ~= "string" then data = payload.flat(data, "send") end
+  local stream = self[STREAM]
+  if not stream then return nil, "closed" end
+  local _, is_sending = core.stream_users(stream)
+  if is_sending then return nil, "socket busy writing" end
+  local _ <close> = self._guard
+  local size, message, code = send_now(stream, data)
+  if size then return (sent or 0) + size end
+  return send_failed(self, message, code)
 end
 
 ---Sends a string, a number, or a list of these, which may be nested. Waits until the system has taken all of it.
@@ -152,18 +175,9 @@ end
 ---@return integer? size bytes that were sent
 ---@return string? word "closed", "timeout", "broken pipe", …
 ---@async
-function Tcp:send(data)
-  if type(data) ~= "string" then data = payload.flat(data, "send") end
-  local stream = self._stream
-  if not stream then return nil, "closed" end
-  if self._sending then return nil, "socket busy writing" end
-  local _ <close> = self._guard
-  self._sending = true
-  local size, message, code = stream:send(data)
-  self._sending = false
-  if size then return size end
+Tcp.send = core.cosocket_send(send_slowly, function(self, _, _, message, code)
   return send_failed(self, message, code)
-end
+end)
 
 -- Settings ---------------------------------------------------------------------------------------
 
@@ -182,7 +196,7 @@ function Tcp:settimeout(timeout)
   self._connect_timeout = limit_of(timeout, "socket_connect_timeout", 1, "settimeout")
   self._send_timeout = limit_of(timeout, "socket_send_timeout", 1, "settimeout")
   self._read_timeout = limit_of(timeout, "socket_read_timeout", 1, "settimeout")
-  if self._stream then apply_timeouts(self) end
+  if self[STREAM] then apply_timeouts(self) end
 end
 
 ---Sets the three time limits.
@@ -193,7 +207,7 @@ function Tcp:settimeouts(connect, send, read)
   if connect then self._connect_timeout = limit_of(connect, "socket_connect_timeout", 1, "settimeouts") end
   if send then self._send_timeout = limit_of(send, "socket_send_timeout", 2, "settimeouts") end
   if read then self._read_timeout = limit_of(read, "socket_read_timeout", 3, "settimeouts") end
-  if self._stream then apply_timeouts(self) end
+  if self[STREAM] then apply_timeouts(self) end
 end
 
 local stream_options = {
@@ -210,11 +224,11 @@ local stream_options = {
 ---@return 1? done
 ---@return string? word
 function Tcp:setoption(name, value)
-  if not self._stream then return nil, "closed" end
+  if not self[STREAM] then return nil, "closed" end
   if name == "reuseaddr" then return 1 end
   local option = stream_options[name]
   if not option then return nil, "unsupported option " .. tostring(name) end
-  local done, message, code = self._stream:set_option(option(value))
+  local done, message, code = self[STREAM]:set_option(option(value))
   if done then return 1 end
   return nil, words.word(message, code)
 end
@@ -223,7 +237,7 @@ end
 ---@return integer? times
 ---@return string? word "closed"
 function Tcp:getreusedtimes()
-  if not self._stream then return nil, "closed" end
+  if not self[STREAM] then return nil, "closed" end
   return self._reused
 end
 
@@ -231,28 +245,29 @@ end
 
 -- nil and a word if another task uses the connection.
 local function busy(self)
-  if self._receiving then return "socket busy reading" end
-  return self._sending and "socket busy writing" or nil
+  local is_receiving, is_sending = core.stream_users(self[STREAM])
+  if is_receiving then return "socket busy reading" end
+  return is_sending and "socket busy writing" or nil
 end
 
 ---Closes the connection. Tasks that wait on it get "closed".
 ---@return 1? done
 ---@return string? word "closed" if it is closed already
 function Tcp:close()
-  if not self._stream then return nil, "closed" end
+  if not self[STREAM] then return nil, "closed" end
   finish(self)
   return 1
 end
 
 -- Why a connection cannot go into its pool; nil if it can. An unusable one is closed.
 local function unfit(self)
-  if not self._stream or self._read_ended or not self._pool then
+  if not self[STREAM] or self._read_ended or not self._pool then
     finish(self)
     return "closed"
   end
   local word = busy(self)
   if word then return word end
-  if core.stream_is_quiet(self._stream, true) then return nil end
+  if core.stream_is_quiet(self[STREAM], true) then return nil end
   finish(self)
   return "unread data in buffer"
 end
@@ -266,8 +281,8 @@ function Tcp:setkeepalive(timeout, size)
   local limit = timeout == 0 and math.huge or limit_of(timeout, "socket_keepalive_timeout", 1, "setkeepalive")
   local word = unfit(self)
   if word then return nil, word end
-  local entry = { stream = self._stream, reused = self._reused, session = self._session }
-  self._stream, self._session = nil, nil
+  local entry = { stream = self[STREAM], reused = self._reused, session = self._session }
+  self[STREAM], self._session = nil, nil
   keepalive.put(self._pool, entry, limit / 1000, size)
   leave_pool(self)
   return 1
@@ -277,16 +292,17 @@ end
 
 local function new()
   local self = {
-    _stream = nil,
+    false, -- for the array part: see STREAM and GUARD
+    false,
     _guard = nil,
     _connecting = false,
-    _receiving = false,
-    _sending = false,
     _read_ended = false,
     _connect_timeout = settings.socket_connect_timeout,
     _send_timeout = settings.socket_send_timeout,
     _read_timeout = settings.socket_read_timeout,
   }
+  self[STREAM] = nil
+  self[GUARD] = core.cosocket_guard(self)
   self._guard = setmetatable({ socket = self }, Guard)
   return setmetatable(self, Tcp)
 end

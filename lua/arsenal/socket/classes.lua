@@ -19,13 +19,33 @@ function classes.make(names, methods)
   return made
 end
 
--- Raises the error for a mistake in an argument of a method. `level` is as of `error`, for the method's caller.
-function classes.refuse(position, method, what, level)
-  error(("bad argument #%d to '%s' (%s)"):format(position, method, what), (level or 2) + 1)
+-- Methods that are C functions and call ours.
+local in_core = {}
+
+function classes.from_core(method)
+  in_core[method] = true
+  return method
+end
+
+-- Where the method was called, as the beginning of an error's message: its caller is the first function that is not
+-- one of these modules'.
+local function position_of_call()
+  for level = 3, math.huge do
+    local caller = debug.getinfo(level, "Slf")
+    if not caller then return "" end
+    local folder = caller.source:match("arsenal[/\\](%a+)[/\\]")
+    local is_ours = in_core[caller.func] or folder == "socket" or folder == "ssl"
+    if not is_ours then return caller.currentline > 0 and ("%s:%d: "):format(caller.short_src, caller.currentline) or "" end
+  end
+end
+
+-- Raises the error for a mistake in an argument of a method.
+function classes.refuse(position, method, what)
+  error(("%sbad argument #%d to '%s' (%s)"):format(position_of_call(), position, method, what), 0)
 end
 
 local function fail_self(method, expected)
-  error(("calling '%s' on bad self (%s expected)"):format(method, expected), 4)
+  error(("%scalling '%s' on bad self (%s expected)"):format(position_of_call(), method, expected), 0)
 end
 
 -- Checks that self has the metatable, or one of several.
@@ -41,7 +61,7 @@ end
 -- Arguments, as Lua's C functions take them -------------------------------------------------------
 
 local function expected(position, method, kind, value)
-  classes.refuse(position, method, ("%s expected, got %s"):format(kind, value == nil and "no value" or type(value)), 4)
+  classes.refuse(position, method, ("%s expected, got %s"):format(kind, value == nil and "no value" or type(value)))
 end
 
 -- A string, or a number as one.

@@ -11,9 +11,10 @@ local words = require("arsenal.socket.words")
 
 local connection = {}
 
-local send_on <const> = core.stream_methods.send
-local receive_line <const>, receive_count <const> = receive.line, receive.count
-local integer_type <const> = math.type
+local send_on <const> = core.stream_send_now
+
+-- The key at which core finds the stream of an object whose calls it can make: see src/stream/face.h.
+local FACE_STREAM <const> = 1
 
 -- Objects -----------------------------------------------------------------------------------------
 
@@ -24,8 +25,11 @@ end
 
 local holder <const> = connection.holder
 
+-- Core makes the calls that have one limit for all their waits.
 local function apply_limits(self)
-  if self.stream then self.stream:set_timeout(limits.of(self)) end
+  local stream = self.stream
+  if stream then stream:set_timeout(limits.of(self)) end
+  self[FACE_STREAM] = not limits.are_two(self) and not self.receive_ended and stream or nil
 end
 
 -- The bare socket is connected: from here on it is a stream.
@@ -242,7 +246,7 @@ function connection.define(kind)
     if timed_out then return nil, "timeout" end
     if not stream then return nil, words.of(message, code) end
     core.stream_make_resumable(stream)
-    return new(Client, { stream = stream, family = self.family })
+    return new(Client, { [FACE_STREAM] = stream, stream = stream, family = self.family })
   end
 
   function methods:close()
@@ -250,6 +254,7 @@ function connection.define(kind)
     local object = holder(self)
     if object then object:close() end
     self.stream, self.bare, self.listener, self.connecting = nil, nil, nil, nil
+    self[FACE_STREAM] = nil
     return 1.0
   end
 
@@ -260,30 +265,22 @@ function connection.define(kind)
     how = how == nil and "both" or classes.string(how, 1, "shutdown")
     if not directions[how] then classes.refuse(1, "shutdown", ("invalid option '%s'"):format(how)) end
     if how ~= "send" then self.receive_ended = true end
+    apply_limits(self)
     if how ~= "receive" and self.stream then self.stream:shutdown() end
     return 1.0
   end
 
   -- Bytes ---------------------------------------------------------------------------------------
 
-  function methods:receive(pattern, prefix, maxsize)
-    if getmetatable(self) ~= Client then classes.check(self, Client, "receive") end
-    local stream = self.stream
-    if stream and prefix == nil and maxsize == nil and not self.is_special then
-      if pattern == "*l" or pattern == nil then return receive_line(stream) end
-      if integer_type(pattern) == "integer" and pattern > 0 then return receive_count(stream, pattern) end
-    end
+  methods.receive = classes.from_core(core.luasocket_receive(function(self, pattern, prefix, maxsize)
+    classes.check(self, Client, "receive")
     return receive_slowly(self, pattern, prefix, maxsize)
-  end
+  end, receive.failed))
 
-  function methods:send(data, i, j)
-    if getmetatable(self) ~= Client then classes.check(self, Client, "send") end
-    local stream = self.stream
-    if stream and i == nil and j == nil and type(data) == "string" and not self.is_special then
-      return conclude_send(0, send_on(stream, data))
-    end
+  methods.send = classes.from_core(core.luasocket_send(function(self, data, i, j)
+    classes.check(self, Client, "send")
     return send_slowly(self, data, i, j)
-  end
+  end, function(_, _, _, message, code) return conclude_send(0, nil, message, code) end))
 
   function methods:dirty()
     check_any(self, "dirty")
@@ -307,11 +304,9 @@ function connection.define(kind)
 
   -- Limits, options, addresses -------------------------------------------------------------------
 
-  -- `is_special`: its calls have no short form.
   function methods:settimeout(seconds, mode)
     check_any(self, "settimeout")
     local result = limits.set(self, seconds, mode)
-    self.is_special = limits.are_two(self) or self.receive_ended
     apply_limits(self)
     return result
   end
@@ -335,6 +330,7 @@ function connection.define(kind)
     if self.bare then core.bare_release(self.bare) end
     if self.listener then self.listener:close() end
     self.stream, self.bare, self.listener, self.connecting = nil, nil, nil, nil
+    self[FACE_STREAM] = nil
     if fd < 0 then return end
     self.bare = core.check(core.bare_socket_from_fd(fd))
     if getmetatable(self) == Server then

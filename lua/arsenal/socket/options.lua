@@ -25,7 +25,7 @@ kinds.boolean = {
   end,
   set = function(fd, name, value)
     if type(value) ~= "boolean" then
-      classes.refuse(2, "setoption", "boolean expected, got " .. (value == nil and "no value" or type(value)), 4)
+      classes.refuse(2, "setoption", "boolean expected, got " .. (value == nil and "no value" or type(value)))
     end
     return concluded(core.set_socket_option(fd, name, value and 1 or 0))
   end,
@@ -41,9 +41,9 @@ kinds.number = {
 }
 
 local function field(value, name, expected, method)
-  if type(value) ~= "table" then classes.refuse(2, method, "table expected, got " .. type(value), 5) end
+  if type(value) ~= "table" then classes.refuse(2, method, "table expected, got " .. type(value)) end
   if type(value[name]) ~= expected then
-    classes.refuse(2, method, ("%s '%s' field expected"):format(expected, name), 5)
+    classes.refuse(2, method, ("%s '%s' field expected"):format(expected, name))
   end
   return value[name]
 end
@@ -106,7 +106,7 @@ options.unix = {
 local function kind_of(known, name, method, direction)
   local kind = kinds[known[classes.string(name, 1, method)]]
   if kind and kind[direction] then return kind[direction] end
-  classes.refuse(1, method, ("unsupported option `%.35s'"):format(name), 4)
+  classes.refuse(1, method, ("unsupported option `%.35s'"):format(name))
 end
 
 function options.get(fd, known, name)

@@ -4,7 +4,9 @@ local core = require("arsenal.core")
 local classes = require("arsenal.socket.classes")
 local words = require("arsenal.socket.words")
 
-local receive = {}
+local receive = {
+  LINE = 0x7fffffff, -- the size that core gives for a line
+}
 
 local Stream <const> = core.stream_methods
 local recv_line <const>, recv_exactly <const>, recv_all <const> = Stream.recv_line, Stream.recv_exactly, Stream.recv_all
@@ -76,7 +78,7 @@ end
 local by_letter = { l = line, a = all }
 
 local function invalid_pattern()
-  classes.refuse(1, "receive", "invalid receive pattern", 4)
+  classes.refuse(1, "receive", "invalid receive pattern")
 end
 
 -- Returns one of the functions above, or a count.
@@ -92,7 +94,7 @@ end
 
 local function read_maxsize(maxsize, prefix, pattern)
   maxsize = classes.number(maxsize, 3, "receive")
-  local function refuse(what) classes.refuse(3, "receive", what, 5) end
+  local function refuse(what) classes.refuse(3, "receive", what) end
   if maxsize < 1 or maxsize ~= maxsize then refuse("maxsize must be a positive number") end
   maxsize = classes.integer(maxsize)
   if #prefix >= maxsize then refuse('prefix length >= maxsize (drain with prefix="" or raise maxsize)') end
@@ -113,21 +115,11 @@ function receive.read_arguments(pattern, prefix, maxsize)
   return taken, prefix
 end
 
--- The call that programs make most: a line without a prefix.
-function receive.line(stream)
-  local item, message, code, partial = recv_line(stream, ANY_LENGTH)
-  if item then
-    if find(item, "\r", 1, true) then item = gsub(item, "\r", "") end
-    return item, nil, nil
-  end
-  return nil, words.of(message, code), without_returns(partial or message and take_input(stream) or "")
-end
-
--- Likewise: so many bytes.
-function receive.count(stream, count)
-  local item, message, code, partial = recv_exactly(stream, count)
-  if item then return item, nil, nil end
-  return nil, words.of(message, code), partial or message and take_input(stream) or ""
+-- The results of a call that core has made, and that has failed: of a line, or of so many bytes.
+function receive.failed(self, size, _, message, code, partial)
+  local stream = self.stream
+  partial = partial or message and stream and take_input(stream) or ""
+  return nil, words.of(message, code), size == receive.LINE and without_returns(partial) or partial
 end
 
 return receive
