@@ -223,6 +223,7 @@ build = {
     ["arsenal.meta.debug"] = "lua/arsenal/meta/debug.lua",
     ["arsenal.meta.files"] = "lua/arsenal/meta/files.lua",
     ["arsenal.meta.net"] = "lua/arsenal/meta/net.lua",
+    ["arsenal.meta.ngx"] = "lua/arsenal/meta/ngx.lua",
     ["arsenal.meta.os"] = "lua/arsenal/meta/os.lua",
     ["arsenal.meta.process"] = "lua/arsenal/meta/process.lua",
     ["arsenal.meta.socket"] = "lua/arsenal/meta/socket.lua",

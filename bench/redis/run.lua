@@ -1,5 +1,5 @@
--- lua-resty-redis on arsenal beside the same driver inside OpenResty, and beside a client on streams: CPU time for each
--- command. Rounds alternate; ratios are medians over the rounds.
+-- CPU time for each command of four clients of Redis: lua-resty-redis on arsenal and inside OpenResty, and a client
+-- written by hand on LuaSocket's methods and on streams. Rounds alternate; ratios are medians over the rounds.
 --
 --   make bench-redis
 
@@ -27,6 +27,7 @@ assert(os.execute(("for i in $(seq 50); do { %s; } >/dev/null 2>&1 && exit; slee
 
 local contestants <const> = {
   driver = ("lua5.4 bench/redis/driver.lua %d %d"):format(PORT, COMMANDS),
+  sockets = ("lua5.4 bench/redis/sockets.lua %d %d"):format(PORT, COMMANDS),
   streams = ("lua5.4 bench/redis/streams.lua %d %d"):format(PORT, COMMANDS),
   openresty = ("curl -s 'http://127.0.0.1:%d/?port=%d&rounds=%d'"):format(HTTP_PORT, PORT, COMMANDS),
 }
@@ -36,22 +37,29 @@ local function median(list)
   return list[#list // 2 + 1]
 end
 
-local ratios, times = { openresty = {}, streams = {} }, {}
-for _ = 1, ROUNDS do
+local compared <const> = { { "driver", "openresty", 1.15 }, { "sockets", "streams", 1.1 }, { "driver", "streams" } }
+
+-- One round first, which is not counted: all programs are in memory then, and OpenResty's code is compiled.
+local times, ratios = {}, {}
+for round = 0, ROUNDS do
   local seconds = {}
   for name, command in pairs(contestants) do
     seconds[name] = assert(tonumber(shell(command)), name)
     times[name] = times[name] or {}
-    table.insert(times[name], seconds[name])
+    if round > 0 then table.insert(times[name], seconds[name]) end
   end
-  for other, list in pairs(ratios) do list[#list + 1] = seconds.driver / seconds[other] end
+  for i, pair in ipairs(compared) do
+    ratios[i] = ratios[i] or {}
+    if round > 0 then table.insert(ratios[i], seconds[pair[1]] / seconds[pair[2]]) end
+  end
 end
 
-for _, name in ipairs { "driver", "openresty", "streams" } do
+for _, name in ipairs { "driver", "openresty", "sockets", "streams" } do
   print(("%-10s %.2f us for each command"):format(name, 1e6 * median(times[name])))
 end
-for _, name in ipairs { "openresty", "streams" } do
-  print(("driver / %-10s %.2f"):format(name, median(ratios[name])))
+for i, pair in ipairs(compared) do
+  local target = pair[3] and (" (target: at most %.2f)"):format(pair[3]) or ""
+  print(("%-7s / %-10s %.2f%s"):format(pair[1], pair[2], median(ratios[i]), target))
 end
 
 os.execute(("kill %d %d; rm -rf %s"):format(nginx.pid, redis.pid, folder))

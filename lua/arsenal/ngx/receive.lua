@@ -104,13 +104,6 @@ local function receive_slowly(self, pattern)
   return receive(self, recv_exactly, size, size, size > LARGE)
 end
 
----Receives a line ("*l", the default; carriage returns are dropped), everything up to the end ("*a"), or a number of
----bytes.
----@param pattern? "*l"|"*a"|integer
----@return string? data
----@return string? word "timeout", "closed", …
----@return string? partial what had come
----@async
 Tcp.receive = core.cosocket_receive(receive_slowly, function(self, most, _, message, code, partial)
   return failed(self, most, message, code, partial)
 end)

@@ -9,7 +9,7 @@ local tcp = require("arsenal.net.tcp")
 local unix = require("arsenal.net.unix")
 local words = require("arsenal.ngx.words")
 
----@class arsenal.ngx.Tcp
+---@class (partial) arsenal.ngx.Tcp
 local Tcp = {}
 Tcp.__index = Tcp
 Tcp.__name = "ngx.socket.tcp"
@@ -170,11 +170,6 @@ local function send_slowly(self, data, sent)
   return send_failed(self, message, code)
 end
 
----Sends a string, a number, or a list of these, which may be nested. Waits until the system has taken all of it.
----@param data string|number|table
----@return integer? size bytes that were sent
----@return string? word "closed", "timeout", "broken pipe", …
----@async
 Tcp.send = core.cosocket_send(send_slowly, function(self, _, _, message, code)
   return send_failed(self, message, code)
 end)

@@ -35,7 +35,8 @@ local function position_of_call()
     if not caller then return "" end
     local folder = caller.source:match("arsenal[/\\](%a+)[/\\]")
     local is_ours = in_core[caller.func] or folder == "socket" or folder == "ssl"
-    if not is_ours then return caller.currentline > 0 and ("%s:%d: "):format(caller.short_src, caller.currentline) or "" end
+    if not is_ours and caller.currentline < 0 then return "" end
+    if not is_ours then return ("%s:%d: "):format(caller.short_src, caller.currentline) end
   end
 end
 

@@ -65,6 +65,52 @@ return function(it, options)
     assert.equal("00001", b:recv_line())
   end)
 
+  it("integers of any size, floats, and lists around 4 KiB arrive as Lua writes them", function(a, b)
+    local lists = { { 0, -1, math.maxinteger, math.mininteger, 10, -100 }, { "x", 1e300, -0.5, 2.0 }, { "", 7, "" } }
+    for size = 4094, 4098 do lists[#lists + 1] = { ("y"):rep(size - 2), 42 } end
+    local many = {}
+    for i = 1, 257 do many[i] = i % 10 end
+    lists[#lists + 1] = many
+    for _, list in ipairs(lists) do
+      local expected = table.concat(list)
+      local sending = arsenal.go(function() return a:send(list), a:send(table.unpack(list)) end)
+      kit.expect(b, expected .. expected)
+      assert.same({ #expected, #expected }, { sending:join() })
+    end
+  end)
+
+  tight("small messages of several parts stay whole, whoever else sends", function(a, b)
+    local COUNT <const> = kit.count(2000)
+    local writers = {}
+    for writer = 1, 3 do
+      writers[writer] = arsenal.go(function()
+        for i = 1, COUNT do assert(a:send { writer, ":", i, ":", ("x"):rep(i % 3000), "\n" }) end
+      end)
+    end
+    local last = { 0, 0, 0 }
+    for _ = 1, 3 * COUNT do
+      local writer, i, rest = b:recv_line():match("^(%d):(%d+):(x*)$")
+      writer, i = math.tointeger(writer), math.tointeger(i)
+      assert.equal(last[writer] + 1, i)
+      assert.equal(i % 3000, #rest)
+      last[writer] = i
+    end
+    for _, task in ipairs(writers) do task:join() end
+  end)
+
+  tight("a message of several parts that times out tells its count", function(a, b)
+    a:set_timeout { send = 0.02 }
+    local part, total = ("x"):rep(1000), 0
+    local size, _, code, sent
+    repeat
+      size, _, code, sent = a:send(part, "y", part)
+      total = total + (size or 0)
+    until not size
+    assert.equal("TIMEOUT", code)
+    if sent == 0 then a:shutdown() end
+    assert.equal(total + sent, rest_of(b, sent > 0 and options.torn_end or nil))
+  end)
+
   it("a piece that is neither string nor number is a mistake, and nothing is sent (#case21)", function(a, b)
     kit.mistake("#2 nil", function() a:send("one", nil, "three") end)
     kit.mistake("#3 boolean", function() a:send("one", "two", true) end)
