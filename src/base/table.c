@@ -1,5 +1,6 @@
 /*
-** Owns what modules for LuaJIT do with tables, and Lua itself cannot.
+** Owns values that modules for LuaJIT have, and Lua itself cannot make: tables with
+** room, and the null pointer.
 */
 #include "base/openers.h"
 
@@ -21,4 +22,6 @@ static int table_new(lua_State *L) {
 void table_open(lua_State *L) {
     lua_pushcfunction(L, table_new);
     lua_setfield(L, -2, "new_table");
+    lua_pushlightuserdata(L, NULL);
+    lua_setfield(L, -2, "null");
 }

@@ -1,12 +1,15 @@
 -- arsenal.ngx: what drivers for OpenResty use of `ngx`, on arsenal's streams: cosockets, timers, light threads, and the
 -- functions beside them.
 
+local core = require("arsenal.core")
+
 local clock = require("arsenal.ngx.clock")
 local codec = require("arsenal.ngx.codec")
 local digest = require("arsenal.ngx.digest")
 local log = require("arsenal.ngx.log")
 local re = require("arsenal.ngx.re")
 local request = require("arsenal.ngx.request")
+local shared = require("arsenal.ngx.shared")
 local tcp = require("arsenal.ngx.tcp")
 local thread = require("arsenal.ngx.thread")
 local timer = require("arsenal.ngx.timer")
@@ -18,8 +21,8 @@ require("arsenal.ngx.ssl")
 ---@class arsenal.ngx.Module
 local ngx = {}
 
----A value of its own for the null of a protocol.
-ngx.null = setmetatable({}, { __name = "ngx.null", __tostring = function() return "userdata: NULL" end })
+---The null of a protocol: the null pointer, which is also lua-cjson's null.
+ngx.null = core.null
 
 ngx.OK, ngx.ERROR, ngx.AGAIN, ngx.BUSY, ngx.DONE, ngx.DECLINED = 0, -1, -2, -3, -4, -5
 
@@ -68,6 +71,7 @@ end
 for _, name in ipairs { "md5", "md5_bin", "sha1_bin", "hmac_sha1" } do ngx[name] = digest[name] end
 
 ngx.re = re
+ngx.shared = shared.dictionaries
 ngx.thread = { spawn = thread.spawn, wait = thread.wait, kill = thread.kill }
 ngx.timer = timer.timer
 ngx.worker = worker

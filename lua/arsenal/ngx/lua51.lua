@@ -1,9 +1,11 @@
 -- What modules for LuaJIT expect among the global variables, and Lua 5.4 lacks or does otherwise.
 
+local core = require("arsenal.core")
 local payload = require("arsenal.ngx.payload")
 
--- Floats with integral values are printed without a fraction.
+-- Floats with integral values are printed without a fraction, and the null pointer by its name.
 local function text_of(value)
+  if value == core.null then return "userdata: NULL" end
   if math.type(value) == "float" then return payload.number_text(value) end
   return tostring(value)
 end

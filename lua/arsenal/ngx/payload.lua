@@ -22,8 +22,20 @@ local function refuse(value, name)
   error(("bad argument #1 to '%s' (bad data type %s found)"):format(name, type(value)), 0)
 end
 
+-- How many items a list has. Raises an error if it has other fields.
+local function length_of(value, name)
+  local largest = 0
+  for key in next, value do
+    if math_type(key) ~= "integer" or key < 1 then
+      error(("bad argument #1 to '%s' (non-array table found)"):format(name), 0)
+    end
+    largest = math.max(largest, key)
+  end
+  return largest
+end
+
 local function append(list, value, name)
-  for i = 1, #value do
+  for i = 1, length_of(value, name) do
     local item = value[i]
     local kind = type(item)
     if kind == "string" then
@@ -39,21 +51,15 @@ local function append(list, value, name)
   return list
 end
 
--- Whether a list has only strings and integers, which a stream sends as they are.
-local function is_flat(list)
-  for i = 1, #list do
-    local item = list[i]
-    if type(item) ~= "string" and math_type(item) ~= "integer" then return false end
-  end
-  return true
-end
-
 -- Returns a string, or a list of strings and integers, for an argument of the call `name`.
 function payload.flat(value, name)
   local kind = type(value)
-  if kind == "table" then return is_flat(value) and value or append({}, value, name) end
+  if kind == "table" then return append({}, value, name) end
   local scalar = scalars[kind]
-  if not scalar then refuse(value, name) end
+  if not scalar then
+    local expected = "string, number, boolean, nil, or array table expected"
+    error(("bad argument #1 to '%s' (%s, got %s)"):format(name, expected, kind), 0)
+  end
   return tostring(scalar(value))
 end
 

@@ -23,15 +23,37 @@ local function take(stream, most)
   return data:sub(1, most)
 end
 
+local function without_returns(line)
+  return find(line, "\r", 1, true) and gsub(line, "\r", "") or line
+end
+
+-- How many bytes at the end of `data` may be the beginning of the pattern.
+local function overlap(data, pattern)
+  for size = math.min(#data, #pattern - 1), 1, -1 do
+    if data:sub(-size) == pattern:sub(1, size) then return size end
+  end
+  return 0
+end
+
+-- Takes what has come and is certainly not of the pattern.
+local function take_before(stream, pattern)
+  local data = core.stream_take_input(stream)
+  local size = #data - overlap(data, pattern)
+  stream:unread(data:sub(size + 1))
+  return data:sub(1, size)
+end
+
 -- nil, OpenResty's word, and the part of the item that had come, which is gone from the stream. After anything but a
--- time limit nothing more can be received.
-local function failed(self, most, message, code, partial)
+-- time limit nothing more can be received. `most` is LONGEST of a line. If the item ends with a pattern, the beginning
+-- of it is no part of the item.
+local function failed(self, most, message, code, partial, pattern)
   if code == "BUSY" then return nil, "socket busy reading" end
   local stream = self[STREAM]
   if not stream then return nil, "closed", partial or "" end
   if self._read_ended then return nil, "closed" end
-  if code == "TIMEOUT" then return nil, "timeout", take(stream, most) end
+  if code == "TIMEOUT" then return nil, "timeout", pattern and take_before(stream, pattern) or take(stream, most) end
   partial = partial or code and code ~= "EOF" and take(stream, most) or ""
+  if pattern then partial = partial:sub(1, #partial - overlap(partial, pattern)) end
   self._read_ended = true
   if code and code ~= "EOF" and code ~= "TRUNCATED" then tcp.finish(self) end
   return nil, code and words.word(message, code) or "closed", partial
@@ -47,7 +69,8 @@ local function with_progress(stream, receive, argument)
 end
 
 -- Runs one receive of the socket: fn(stream, argument). `most` bounds the part that a time limit takes from the stream.
-local function receive(self, fn, argument, most, is_large)
+-- `pattern`: see `failed`.
+local function receive(self, fn, argument, most, is_large, pattern)
   local stream = self[STREAM]
   if not stream or self._read_ended then return nil, "closed" end
   local _ <close> = self._guard
@@ -58,23 +81,13 @@ local function receive(self, fn, argument, most, is_large)
     data, message, code, partial = fn(stream, argument)
   end
   if data then return data end
-  return failed(self, most, message, code, partial)
+  return failed(self, most, message, code, partial, pattern)
 end
 
 -- receive ----------------------------------------------------------------------------------------
 
--- At the end of a line that did not come in time, what there is may have its newline by then.
-local function without_returns(line, word, partial)
-  if line and find(line, "\r", 1, true) then line = gsub(line, "\r", "") end
-  return line, word, partial
-end
-
 local function recv_line(stream)
   return stream:recv_line(unlimited)
-end
-
-local function receive_line(self)
-  return without_returns(receive(self, recv_line, nil, LONGEST))
 end
 
 local function recv_all(stream)
@@ -82,31 +95,38 @@ local function recv_all(stream)
 end
 
 local function receive_all(self)
-  local data, word, partial = receive(self, recv_all, nil, LONGEST, true)
-  if data then self._read_ended = true end
-  return data, word, partial
+  return receive(self, recv_all, nil, LONGEST, true)
 end
-
-local patterns = { ["*l"] = receive_line, ["*a"] = receive_all, l = receive_line, a = receive_all }
 
 local function recv_exactly(stream, size)
   return stream:recv_exactly(size)
 end
 
+-- Returns a number of bytes, which may be a string or have a fraction.
+local function size_of(pattern)
+  local number = tonumber(pattern)
+  if number and number >= 0 and number <= LONGEST then return math.floor(number) end
+  local reason = type(pattern) == "string" and pattern:sub(1, 1) ~= "*" and ": " .. pattern or ""
+  error(("bad argument #1 to 'receive' (bad pattern argument%s)"):format(reason), 4)
+end
+
 -- Receives what core does not: large items, "*a", and all that fails at once.
 local function receive_slowly(self, pattern)
-  if pattern == nil then return receive_line(self) end
-  local by_name = patterns[pattern]
-  if by_name then return by_name(self) end
-  local size = math.tointeger(tonumber(pattern))
-  if not size or size < 0 then error("bad argument #1 to 'receive' (bad pattern argument)", 3) end
+  if pattern == "*a" or pattern == "a" then return receive_all(self) end
+  if pattern == nil or pattern == "*l" or pattern == "l" then return receive(self, recv_line, nil, LONGEST) end
+  local size = size_of(pattern)
   if size == 0 then return "" end
   return receive(self, recv_exactly, size, size, size > LARGE)
 end
 
-Tcp.receive = core.cosocket_receive(receive_slowly, function(self, most, _, message, code, partial)
-  return failed(self, most, message, code, partial)
-end)
+local function call_failed(self, size, _, message, code, partial)
+  if size ~= LONGEST then return failed(self, size, message, code, partial) end
+  local _, word, part = failed(self, LONGEST, message, code, partial)
+  if not part then return nil, word end
+  return nil, word, without_returns(part)
+end
+
+Tcp.receive = core.cosocket_receive(receive_slowly, call_failed)
 
 local function recv_some(stream, most)
   return stream:recv(most)
@@ -129,25 +149,15 @@ end
 -- Receives the item up to the pattern.
 local function whole_item(self, pattern, inclusive)
   local options = { max = LONGEST, keep = inclusive }
-  return receive(self, function(stream) return stream:recv_until(pattern, options) end, nil, LONGEST, true)
-end
-
--- How many bytes at the end of `data` may be the beginning of the pattern.
-local function overlap(data, pattern)
-  for size = math.min(#data, #pattern - 1), 1, -1 do
-    if data:sub(-size) == pattern:sub(1, size) then return size end
-  end
-  return 0
+  return receive(self, function(stream) return stream:recv_until(pattern, options) end, nil, LONGEST, true, pattern)
 end
 
 -- What part `most` bytes are of `data`, up to the pattern: the piece, what is left over, and whether the pattern has
 -- come. nil if more data is needed.
 local function cut_piece(data, pattern, inclusive, most)
   local first, last = find(data, pattern, 1, true)
-  if first then
-    local size = inclusive and last or first - 1
-    if size <= most then return data:sub(1, size), data:sub(last + 1), true end
-    return data:sub(1, most), data:sub(most + 1), false
+  if first and first - 1 < most then
+    return data:sub(1, inclusive and last or first - 1), data:sub(last + 1), true
   end
   local certain = #data - overlap(data, pattern)
   if certain < most then return nil end
@@ -180,23 +190,39 @@ local function next_piece(self, state, most)
     return nil, nil, nil
   end
   state.most = most
-  return receive(self, recv_piece, state, most)
+  return receive(self, recv_piece, state, most, false, state.pattern)
+end
+
+-- The option of `receiveuntil`.
+local function is_inclusive(options)
+  if options == nil then return false end
+  if type(options) ~= "table" then
+    error(("bad argument #2 to 'receiveuntil' (table expected, got %s)"):format(type(options)), 3)
+  end
+  local inclusive = options.inclusive
+  if inclusive ~= nil and type(inclusive) ~= "boolean" then
+    error(('bad "inclusive" option value type: %s'):format(type(inclusive)), 3)
+  end
+  return inclusive == true
 end
 
 ---Returns a function that receives up to `pattern`, a plain string. Called with a size, it returns the item in pieces
 ---of at most so many bytes, and nil at its end.
----@param pattern string not empty
+---@param pattern string
 ---@param options? { inclusive: boolean? } inclusive: the item ends with the pattern
----@return async fun(size: integer?): string?, string?, string?
+---@return (async fun(size: integer?): string?, string?, string?)? reader
+---@return string? word "pattern is empty"
 function Tcp:receiveuntil(pattern, options)
+  if type(pattern) ~= "string" and type(pattern) ~= "number" then
+    error(("bad argument #1 to 'receiveuntil' (string expected, got %s)"):format(type(pattern)), 2)
+  end
   pattern = tostring(pattern)
-  if pattern == "" then error("bad argument #1 to 'receiveuntil' (pattern is empty)", 2) end
-  local inclusive = options and options.inclusive == true or false
-  local state = { pattern = pattern, inclusive = inclusive, is_at_end = false }
+  if pattern == "" then return nil, "pattern is empty" end
+  local state = { pattern = pattern, inclusive = is_inclusive(options), is_at_end = false }
   return function(size)
-    local most = size and math.tointeger(tonumber(size)) or nil
-    if size and (not most or most < 0) then error("bad argument #1 to iterator (bad size)", 2) end
-    if not most or most == 0 then return whole_item(self, pattern, inclusive) end
+    local most = math.tointeger(tonumber(size or 0))
+    if not most then error(("bad argument #1 to the reader (number expected, got %s)"):format(type(size)), 2) end
+    if most <= 0 then return whole_item(self, pattern, state.inclusive) end
     return next_piece(self, state, most)
   end
 end

@@ -183,7 +183,7 @@ end
 -- Serving ---------------------------------------------------------------------------------------
 
 local function finish(self)
-  if self.socket then self.socket:close() end
+  if self.socket then tcp.finish(self.socket) end
 end
 
 ---Reads the head of an HTTP request from a stream, and calls `handler()`, in which ngx.req and the like are of this

@@ -13,8 +13,8 @@ Semaphore.__name = "ngx.semaphore"
 ---@return arsenal.ngx.Semaphore? semaphore
 ---@return string? word
 function Semaphore.new(count)
-  count = math.tointeger(count or 0)
-  if not count or count < 0 then error("no negative number", 2) end
+  count = math.floor(tonumber(count) or 0)
+  if count < 0 then error("no negative number", 2) end
   local self = setmetatable({ _free = count }, Semaphore)
   self._line = line.new(function() self:post(1) end)
   return self
@@ -25,7 +25,7 @@ end
 ---@return true
 function Semaphore:post(count)
   count = math.tointeger(count or 1)
-  if not count or count < 1 then error("expecting a positive number", 2) end
+  if not count or count < 1 then error("positive number required", 2) end
   for _ = 1, count do
     if not self._line:serve() then self._free = self._free + 1 end
   end
@@ -34,7 +34,7 @@ end
 
 ---Takes a resource; waits for one if there is none.
 ---@param timeout? number seconds; default 0
----@return true? done
+---@return boolean? done nil if there is none and no time; false after the time
 ---@return string? word "timeout"
 ---@async
 function Semaphore:wait(timeout)
@@ -44,7 +44,8 @@ function Semaphore:wait(timeout)
     self._free = self._free - 1
     return true
   end
-  if core.within(timeout, self._line.wait, self._line) then return nil, "timeout" end
+  if timeout == 0 then return nil, "timeout" end
+  if core.within(timeout, self._line.wait, self._line) then return false, "timeout" end
   return true
 end
 

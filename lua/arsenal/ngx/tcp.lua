@@ -100,20 +100,24 @@ end
 -- The pool that the options of a connect name.
 local function pool_of(options, target)
   local size, backlog = count_option(options, "pool_size", 1), count_option(options, "backlog", 0)
-  local name = options.pool and tostring(options.pool)
-    or target.path and "unix:" .. target.path or ("%s:%d"):format(target.host, target.port)
+  local name = options.pool
+  if name ~= nil and type(name) ~= "string" and type(name) ~= "number" then
+    error(('bad "pool" option type: %s'):format(type(name)), 3)
+  end
+  name = name and tostring(name) or target.path and "unix:" .. target.path
+    or ("%s:%d"):format(target.host, target.port)
   return keepalive.pool(name, size, backlog)
 end
 
+-- Returns the port; or nil and what is wrong.
 local function port_of(value)
   local port = math.tointeger(tonumber(value))
-  if not port or port < 0 or port > 65535 then
-    error(("bad argument #2 to 'connect' (bad port number: %s)"):format(tostring(value)), 4)
-  end
+  if not port then return nil, "missing the port number" end
+  if port < 0 or port > 65535 then return nil, ("bad port number: %d"):format(port) end
   return port
 end
 
--- Where to connect to, and the options, from the arguments of `connect`.
+-- Where to connect to, and the options, from the arguments of `connect`; or nil and what is wrong.
 local function target_of(host, port, options)
   if type(host) ~= "string" and type(host) ~= "number" then
     error(("bad argument #1 to 'connect' (string expected, got %s)"):format(type(host)), 3)
@@ -121,7 +125,9 @@ local function target_of(host, port, options)
   host = tostring(host)
   local path = host:match("^[uU][nN][iI][xX]:(.*)")
   if path then return { host = host, path = path }, port or {} end
-  return { host = host:match("^%[(.*)%]$") or host, port = port_of(port) }, options or {}
+  local number, word = port_of(port)
+  if not number then return nil, word end
+  return { host = host:match("^%[(.*)%]$") or host, port = number }, options or {}
 end
 
 ---Connects to a host and port, or to a Unix socket: `connect("unix:/path")`. An idle connection of the pool is taken if
@@ -135,6 +141,7 @@ end
 function Tcp:connect(host, port, options)
   if not core.can_wait() then return core.outside(Tcp.connect, self, host, port, options) end
   local target, given = target_of(host, port, options)
+  if not target then return nil, given end
   local pool = pool_of(given, target)
   if self._connecting then return nil, "socket busy connecting" end
   finish(self)
@@ -216,15 +223,17 @@ local stream_options = {
 ---nothing.
 ---@param name string
 ---@param value? boolean|integer
----@return 1? done
+---@return true? done
 ---@return string? word
 function Tcp:setoption(name, value)
   if not self[STREAM] then return nil, "closed" end
-  if name == "reuseaddr" then return 1 end
+  if name == nil then return nil, 'missing the "option" argument' end
+  if value == nil then return nil, 'missing the "value" argument' end
+  if name == "reuseaddr" then return true end
   local option = stream_options[name]
   if not option then return nil, "unsupported option " .. tostring(name) end
   local done, message, code = self[STREAM]:set_option(option(value))
-  if done then return 1 end
+  if done then return true end
   return nil, words.word(message, code)
 end
 
@@ -245,40 +254,52 @@ local function busy(self)
   return is_sending and "socket busy writing" or nil
 end
 
----Closes the connection. Tasks that wait on it get "closed".
+---Closes the connection, unless another task uses it.
 ---@return 1? done
----@return string? word "closed" if it is closed already
+---@return string? word "closed" if it is closed already, "socket busy reading", "socket busy writing"
 function Tcp:close()
   if not self[STREAM] then return nil, "closed" end
+  local word = busy(self)
+  if word then return nil, word end
   finish(self)
   return 1
 end
 
--- Why a connection cannot go into its pool; nil if it can. An unusable one is closed.
+-- Why a connection cannot go into its pool; nil if it can. One with unread data is closed.
 local function unfit(self)
-  if not self[STREAM] or self._read_ended or not self._pool then
-    finish(self)
-    return "closed"
-  end
+  local stream = self[STREAM]
+  if not stream or self._read_ended or not self._pool then return "closed" end
   local word = busy(self)
   if word then return word end
-  if core.stream_is_quiet(self[STREAM], true) then return nil end
+  local unread = core.stream_input_size(stream)
+  if core.stream_is_quiet(stream, true) then return nil end
+  local has_ended = core.stream_input_size(stream) == 0
   finish(self)
-  return "unread data in buffer"
+  return unread > 0 and "unread data in buffer" or has_ended and "closed" or "connection in dubious state"
+end
+
+-- How long a connection may be idle.
+local function idle_seconds(timeout)
+  if timeout == nil then timeout = settings.socket_keepalive_timeout end
+  local number = tonumber(timeout)
+  if not number then
+    error(("bad argument #1 to 'setkeepalive' (number expected, got %s)"):format(type(timeout)), 3)
+  end
+  return number > 0 and number / 1000 or math.huge
 end
 
 ---Puts the connection into its pool; afterwards the socket is closed. A connection with unread data is closed.
 ---@param timeout? number milliseconds that it may be idle; 0: no limit; default: the settings'
 ---@param size? integer most idle connections, if this makes the pool; default: the settings'
 ---@return 1? done
----@return string? word "closed", "unread data in buffer", "socket busy reading", "socket busy writing"
+---@return string? word "closed", "unread data in buffer", "connection in dubious state", "socket busy reading", "socket busy writing"
 function Tcp:setkeepalive(timeout, size)
-  local limit = timeout == 0 and math.huge or limit_of(timeout, "socket_keepalive_timeout", 1, "setkeepalive")
   local word = unfit(self)
   if word then return nil, word end
+  local seconds = idle_seconds(timeout)
   local entry = { stream = self[STREAM], reused = self._reused, session = self._session }
   self[STREAM], self._session = nil, nil
-  keepalive.put(self._pool, entry, limit / 1000, size)
+  keepalive.put(self._pool, entry, seconds, size)
   leave_pool(self)
   return 1
 end

@@ -5,12 +5,13 @@ local log = require("arsenal.ngx.log")
 
 local thread = {}
 
+local threads = setmetatable({}, { __mode = "k" })
 local waited = setmetatable({}, { __mode = "k" }) -- the threads that were waited for or killed
 
 -- A cancellation ends the task; any other error is the thread's result.
 local function conclude(ok, err, ...)
   if not ok and core.is_cancelled(err) then error(err, 0) end
-  if not ok then log.log(log.levels.ERR, "lua user thread aborted: runtime error: ", err) end
+  if not ok then log.log(log.levels.ERR, "lua user thread aborted: runtime error: ", tostring(err)) end
   return ok, err, ...
 end
 
@@ -24,13 +25,17 @@ end
 ---@return arsenal.Task thread
 ---@async
 function thread.spawn(fn, ...)
-  if type(fn) ~= "function" then
-    error(("bad argument #1 to 'spawn' (function expected, got %s)"):format(type(fn)), 2)
-  end
+  if type(fn) ~= "function" then error("bad argument #1 to 'spawn' (Lua function expected)", 2) end
   local task = core.go(body, fn, ...)
+  threads[task] = true
   if thread.on_spawn then thread.on_spawn(task) end
   core.yield()
   return task
+end
+
+-- Raises an error unless the argument is a thread.
+local function check(task, position, name)
+  if not threads[task] then error(("bad argument #%d to '%s' (lua thread expected)"):format(position, name), 3) end
 end
 
 -- The results of `wait` from those of a select.
@@ -46,12 +51,13 @@ end
 ---@return any ... the results of its function, or the error
 ---@async
 function thread.wait(...)
-  local threads = { ... }
-  if #threads == 0 then error("bad argument #1 to 'wait' (coroutine expected)", 2) end
-  for _, task in ipairs(threads) do
+  local given = table.pack(...)
+  if given.n == 0 then error("at least one coroutine should be specified", 2) end
+  for i = 1, given.n do check(given[i], i, "wait") end
+  for _, task in ipairs(given) do
     if waited[task] then return nil, "already waited or killed" end
   end
-  return first_done(core.select(threads))
+  return first_done(core.select(given))
 end
 
 ---Ends a thread at its wait.
@@ -59,6 +65,7 @@ end
 ---@return 1? done
 ---@return string? word
 function thread.kill(task)
+  check(task, 1, "kill")
   if waited[task] then return nil, "already waited or killed" end
   local status = task:status()
   waited[task] = true

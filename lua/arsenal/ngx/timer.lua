@@ -17,7 +17,7 @@ end
 
 local function report(err)
   if core.is_cancelled(err) then return err end
-  log.log(log.levels.ERR, "lua entry thread aborted: runtime error: ", err)
+  log.log(log.levels.ERR, "lua entry thread aborted: runtime error: ", tostring(err))
   return err
 end
 
@@ -35,9 +35,8 @@ local function call_prematurely(callback, arguments)
   call(callback, true, arguments)
 end
 
--- Waits, or calls the function prematurely. Returns whether the time has come.
+-- Waits, or calls the function prematurely. The timer is counted as pending already.
 local function wait(seconds, callback, arguments)
-  pending = pending + 1
   local has_waited = false
   local _ <close> = on_close(function(_, err)
     pending = pending - 1
@@ -53,17 +52,21 @@ local function once(seconds, callback, arguments)
 end
 
 local function repeatedly(seconds, callback, arguments)
-  while true do once(seconds, callback, arguments) end
+  while true do
+    once(seconds, callback, arguments)
+    pending = pending + 1
+  end
 end
 
-local function check(seconds, callback, name, least)
+local function check(seconds, callback, name, is_repeated)
+  local function refuse(position, what)
+    error(("bad argument #%d to '%s' (%s)"):format(position, name, what), 4)
+  end
   local delay = tonumber(seconds)
-  if not delay or delay ~= delay or delay < 0 or least and delay <= 0 then
-    error(("bad argument #1 to '%s' (invalid delay)"):format(name), 3)
-  end
-  if type(callback) ~= "function" then
-    error(("bad argument #2 to '%s' (function expected, got %s)"):format(name, type(callback)), 3)
-  end
+  if not delay then refuse(1, "number expected, got " .. type(seconds)) end
+  if delay < 0 or delay ~= delay then refuse(1, "invalid delay") end
+  if type(callback) ~= "function" then refuse(2, "Lua function expected") end
+  if is_repeated and delay == 0 then refuse(1, "delay cannot be zero") end
   return delay
 end
 
@@ -71,6 +74,7 @@ local function start(body, delay, callback, ...)
   if ending > 0 or not beginning.background(body, delay, callback, table.pack(...)) then
     return nil, "process exiting"
   end
+  pending = pending + 1
   return 1
 end
 

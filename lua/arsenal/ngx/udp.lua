@@ -43,10 +43,13 @@ end
 function Udp:setpeername(host, port)
   if not core.can_wait() then return core.outside(Udp.setpeername, self, host, port) end
   host = tostring(host)
-  port = math.tointeger(tonumber(port))
-  if not port or port < 0 or port > 65535 then error("bad argument #2 to 'setpeername' (bad port number)", 2) end
+  local number = math.tointeger(tonumber(port))
+  if not number then
+    error(("bad argument #2 to 'setpeername' (number expected, got %s)"):format(type(port)), 2)
+  end
+  if number < 0 or number > 65535 then return nil, ("bad port number: %d"):format(number) end
   finish(self)
-  local socket, message, code = udp.connect(host, port, {
+  local socket, message, code = udp.connect(host, number, {
     timeout = self._timeout / 1000,
     local_address = self._local_address,
   })
