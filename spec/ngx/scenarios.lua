@@ -1,6 +1,6 @@
 -- Scenarios that run on OpenResty and on arsenal.ngx: each calls `out` with what it sees. `peer` is the port of the
--- server of openresty_spec.lua. Written for LuaJIT and for Lua 5.4. Nothing here depends on how fast anything is: what a
--- call is to find has arrived before the call is made.
+-- server of openresty_spec.lua. Written for LuaJIT and for Lua 5.4. Nothing here depends on how fast anything is: what
+-- a call is to find has arrived before the call is made.
 
 local function hex(text)
   return (text:gsub(".", function(c) return ("%02x"):format(c:byte()) end))
@@ -16,7 +16,7 @@ return function(ngx, peer, modules)
   -- The server knows each connection by a number, and does what the lines on one connection say about others.
   local control, numbers, count = nil, {}, 0
 
-  local function order(what, socket, argument)
+  local function command(what, socket, argument)
     if not control then
       control = ngx.socket.tcp()
       assert(control:connect("127.0.0.1", peer, { pool = "control" }))
@@ -38,9 +38,9 @@ return function(ngx, peer, modules)
   end
 
   -- Makes the server send something, end its sending direction, or reset the connection.
-  local function say(socket, text) order("say", socket, hex(text)) end
-  local function finish(socket) order("end", socket) end
-  local function reset(socket) order("reset", socket) end
+  local function say(socket, text) command("say", socket, hex(text)) end
+  local function finish(socket) command("end", socket) end
+  local function reset(socket) command("reset", socket) end
 
   -- What is wrong, of an error: LuaJIT and Lua 5.4 name and count arguments differently.
   local function mistake(out, fn, ...)
@@ -181,7 +181,8 @@ return function(ngx, peer, modules)
 
   scenario("send", function(out)
     local socket = connected()
-    for _, data in ipairs { "", "x", 12, 1.5, 2^40, 1e100, -0.25, true, false, { "a", 1, { "b", { 2.5 } }, "" }, {}, { {} } } do
+    local lists = { { "a", 1, { "b", { 2.5 } }, "" }, {}, { {} } }
+    for _, data in ipairs { "", "x", 12, 1.5, 2^40, 1e100, -0.25, true, false, lists, lists[1], lists[2], lists[3] } do
       out(socket:send(data))
     end
     out(socket:send(nil))
@@ -431,10 +432,10 @@ return function(ngx, peer, modules)
     out(ngx.timer.at(0.01, function() semaphore:post() end))
     out(ngx.timer.pending_count(), ngx.timer.running_count())
     out((semaphore:wait(10)))
-    local count = 0
+    local calls = 0
     out(ngx.timer.every(0.02, function()
-      count = count + 1
-      if count == 3 then semaphore:post() end
+      calls = calls + 1
+      if calls == 3 then semaphore:post() end
     end))
     out((semaphore:wait(10)))
     mistake(out, ngx.timer.at, "x", callback)

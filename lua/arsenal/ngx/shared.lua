@@ -149,10 +149,12 @@ function Dictionary:get_keys(most)
   return keys
 end
 
----@return integer bytes as declared
+---Returns the dictionary's bytes, as declared.
+---@return integer bytes
 function Dictionary:capacity() return self._store.capacity end
 
----@return integer bytes of whole pages that no item has
+---Returns the bytes of whole pages that no item has.
+---@return integer bytes
 function Dictionary:free_space()
   return (self._store.capacity - self._store.used) // PAGE * PAGE
 end
@@ -194,26 +196,57 @@ function Dictionary:set(key, value, exptime, flags)
 end
 
 ---The same, but never gives up items before their time.
+---@param key string|number
+---@param value string|number|boolean|nil nil: removes the key
+---@param exptime? number seconds; 0: no limit
+---@param flags? integer returned by `get`
+---@return boolean? done
+---@return string? word "no memory", "bad value type", "nil key", …
+---@return boolean? forcible items were given up before their time
 function Dictionary:safe_set(key, value, exptime, flags)
   return store(self, false, always, key, value, exptime, flags)
 end
 
 ---As `set`, if the key is not there: otherwise the word is "exists".
+---@param key string|number
+---@param value string|number|boolean|nil nil: removes the key
+---@param exptime? number seconds; 0: no limit
+---@param flags? integer returned by `get`
+---@return boolean? done
+---@return string? word "exists", "no memory", …
+---@return boolean? forcible items were given up before their time
 function Dictionary:add(key, value, exptime, flags)
   return store(self, true, if_absent, key, value, exptime, flags)
 end
 
 ---The same, but never gives up items before their time.
+---@param key string|number
+---@param value string|number|boolean|nil nil: removes the key
+---@param exptime? number seconds; 0: no limit
+---@param flags? integer returned by `get`
+---@return boolean? done
+---@return string? word "exists", "no memory", …
+---@return boolean? forcible items were given up before their time
 function Dictionary:safe_add(key, value, exptime, flags)
   return store(self, false, if_absent, key, value, exptime, flags)
 end
 
 ---As `set`, if the key is there: otherwise the word is "not found".
+---@param key string|number
+---@param value string|number|boolean|nil nil: removes the key
+---@param exptime? number seconds; 0: no limit
+---@param flags? integer returned by `get`
+---@return boolean? done
+---@return string? word "not found", "no memory", …
+---@return boolean? forcible items were given up before their time
 function Dictionary:replace(key, value, exptime, flags)
   return store(self, true, if_present, key, value, exptime, flags)
 end
 
 ---Removes a key.
+---@param key string|number
+---@return boolean? done
+---@return string? word "nil key", …
 function Dictionary:delete(key)
   return store(self, true, always, key, nil)
 end

@@ -115,6 +115,7 @@ function lists.define(Dictionary, parts)
   ---@return string? word
   function Dictionary:rpop(key) return pop(self, key, take_last) end
 
+  ---Returns how many values a list has.
   ---@param key string|number
   ---@return integer? length 0 if there is no list
   ---@return string? word "value not a list"

@@ -292,7 +292,7 @@ end
 ---@param timeout? number milliseconds that it may be idle; 0: no limit; default: the settings'
 ---@param size? integer most idle connections, if this makes the pool; default: the settings'
 ---@return 1? done
----@return string? word "closed", "unread data in buffer", "connection in dubious state", "socket busy reading", "socket busy writing"
+---@return string? word "closed", "unread data in buffer", "connection in dubious state", "socket busy reading", …
 function Tcp:setkeepalive(timeout, size)
   local word = unfit(self)
   if word then return nil, word end
