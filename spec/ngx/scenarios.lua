@@ -443,6 +443,66 @@ return function(ngx, peer, modules)
     mistake(out, ngx.timer.every, 0, callback)
   end)
 
+  -- Functions --------------------------------------------------------------------------------------
+
+  scenario("codecs", function(out)
+    for _, value in ipairs { "", "a", "ab", "abc", "abc\0\255", 12, 1.5 } do
+      for _, name in ipairs { "encode_base64", "md5", "md5_bin", "sha1_bin", "crc32_short", "crc32_long", "escape_uri" } do
+        out(name, ngx[name](value))
+      end
+      out(ngx.encode_base64(value, true), ngx.hmac_sha1("key", value))
+    end
+    for _, text in ipairs { "", "YQ==", "YWI=", "YWJj", "YQ", "Y", "*&^", "YWJj\n", "YW Jj" } do
+      out(ngx.decode_base64(text))
+    end
+    mistake(out, ngx.encode_base64, nil)
+    mistake(out, ngx.encode_base64, true)
+    mistake(out, ngx.decode_base64, 12)
+    mistake(out, ngx.decode_base64, nil)
+    local all = {}
+    for byte = 0, 255 do all[#all + 1] = string.char(byte) end
+    all = table.concat(all)
+    out(ngx.escape_uri(all))
+    out(ngx.escape_uri(all, 0))
+    out(ngx.escape_uri(all, 2))
+    out(ngx.unescape_uri(ngx.escape_uri(all)))
+    out(ngx.quote_sql_str(all))
+    out(ngx.unescape_uri("a+b%20c%zz%4%41%"))
+  end)
+
+  scenario("query strings", function(out)
+    local names = { "a", "b", "c", "d" }
+    for _, arguments in ipairs { {}, { a = 1 }, { a = { 1, "b c" } }, { a = true }, { a = false }, { ["a b"] = "&=" } } do
+      out(ngx.encode_args(arguments))
+    end
+    mistake(out, ngx.encode_args, "x")
+    mistake(out, ngx.encode_args, { a = {} })
+    mistake(out, ngx.encode_args, { [1] = 2 })
+    for _, text in ipairs { "a=1&b=2&a=3", "a&b=&=c&&d=%20+x", "", "a=b=c" } do
+      local found = ngx.decode_args(text)
+      for _, name in ipairs(names) do
+        local value = found[name]
+        if type(value) == "table" then out(name, value[1], value[2], value[3]) else out(name, value) end
+      end
+    end
+    local _, word = ngx.decode_args("a=1&b=2&c=3", 2)
+    out(word)
+  end)
+
+  scenario("times", function(out)
+    out(ngx.http_time(0))
+    out(ngx.http_time(1547178289))
+    out(ngx.cookie_time(1547178289))
+    out(ngx.parse_http_time("Thu, 18-Nov-10 11:27:35 GMT"))
+    out(ngx.parse_http_time("Thu, 18 Nov 2010 11:27:35 GMT"))
+    out(ngx.parse_http_time("nonsense"))
+    mistake(out, ngx.http_time, "x")
+    mistake(out, ngx.sleep, -1)
+    mistake(out, ngx.sleep, "x")
+    out(#ngx.today(), #ngx.localtime(), #ngx.utctime(), type(ngx.time()), type(ngx.now()), ngx.get_phase())
+    out(type(ngx.null), ngx.null == nil)
+  end)
+
   -- Shared dictionaries ----------------------------------------------------------------------------
 
   scenario("shared dictionaries", function(out)

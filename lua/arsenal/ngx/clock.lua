@@ -13,8 +13,11 @@ end
 ---@async
 function clock.sleep(seconds)
   local time = tonumber(seconds)
-  if not time or time ~= time or time < 0 then
-    error("bad argument #1 to 'sleep' (invalid sleep duration \"" .. tostring(seconds) .. "\")", 2)
+  if not time then
+    error(("bad argument #1 to 'sleep' (number expected, got %s)"):format(type(seconds)), 2)
+  end
+  if time ~= time or time < 0 then
+    error("bad argument #1 to 'sleep' (invalid sleep duration \"" .. ("%.14g"):format(time * 1000) .. "\")", 2)
   end
   core.sleep(time)
 end
@@ -41,7 +44,8 @@ local days <const> = { "Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat" }
 local months <const> = { "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec" }
 
 local function dated(format, time)
-  local date = os.date("!*t", math.floor(tonumber(time) or 0))
+  if not tonumber(time) then error("number argument only", 3) end
+  local date = os.date("!*t", math.floor(tonumber(time)))
   return format:format(days[date.wday], date.day, months[date.month], date.year, date.hour, date.min, date.sec)
 end
 
@@ -66,15 +70,22 @@ local function days_since_1970(year, month, day)
   return 365 * year + year // 4 - year // 100 + year // 400 + (153 * (month - 3) + 2) // 5 + day - 719469
 end
 
----Returns the seconds since 1970 of a time as `http_time` writes it, or nil.
+-- Years of two digits are those from 1970 to 2069.
+local function full_year(digits)
+  local year = math.tointeger(digits)
+  if #digits == 4 then return year end
+  return year + (year < 70 and 2000 or 1900)
+end
+
+---Returns the seconds since 1970 of a time as `http_time` or `cookie_time` writes it, or nil.
 ---@param text string
 ---@return integer? time
 function clock.parse_http_time(text)
   local day, name, year, hour, minute, second =
-    tostring(text):match("^%a+, (%d%d) (%a%a%a) (%d%d%d%d) (%d%d):(%d%d):(%d%d) GMT$")
+    tostring(text):match("^%a+, (%d%d)[ -](%a%a%a)[ -](%d%d%d?%d?) (%d%d):(%d%d):(%d%d) GMT$")
   for month, other in ipairs(months) do
     if other == name then
-      local date = days_since_1970(math.tointeger(year), month, math.tointeger(day))
+      local date = days_since_1970(full_year(year), month, math.tointeger(day))
       return date * 86400 + hour // 1 * 3600 + minute // 1 * 60 + second // 1
     end
   end

@@ -13,12 +13,11 @@ for i = 0, 63 do
   values[ALPHABET:byte(i + 1)] = i
 end
 
-local function text_of(value, name)
-  local kind = type(value)
-  if kind == "string" then return value end
-  if kind == "number" then return tostring(payload.number_text(value)) end
-  if value == nil then return "" end
-  error(("bad argument #1 to '%s' (string expected, got %s)"):format(name, kind), 3)
+-- Any value as OpenResty takes it for a string.
+local function text_of(value)
+  if type(value) == "string" then return value end
+  if type(value) == "number" then return tostring(payload.number_text(value)) end
+  return value == nil and "" or tostring(value)
 end
 
 local function encode_three(first, second, third)
@@ -30,7 +29,7 @@ end
 ---@param no_padding? boolean
 ---@return string
 function codec.encode_base64(text, no_padding)
-  text = text_of(text, "encode_base64")
+  text = text_of(text)
   local parts, missing = {}, -#text % 3
   local padded = text .. ("\0"):rep(missing)
   for i = 1, #padded, 3 do parts[#parts + 1] = encode_three(padded:byte(i, i + 2)) end
@@ -62,24 +61,25 @@ local function percent(character)
   return ("%%%02X"):format(character:byte())
 end
 
----Escapes all but unreserved characters; with the kind 0, those of a whole URI stay as well.
+---Escapes what may not be in a part of a URI; with the kind 0, what may not be in a whole URI.
 ---@param text string
 ---@param kind? integer 0: a whole URI; 2, the default: a part of one
 ---@return string
 function codec.escape_uri(text, kind)
-  local kept = kind == 0 and "[^%w%-._~!#$&'()*+,/:;=?@]" or "[^%w%-._~]"
-  return (text_of(text, "escape_uri"):gsub(kept, percent))
+  local escaped = kind == 0 and "[%c #%%?\127-\255]" or "[^%w%-._~!'()*]"
+  return (text_of(text):gsub(escaped, percent))
 end
 
 ---@param text string
 ---@return string
 function codec.unescape_uri(text)
-  local spaced = text_of(text, "unescape_uri"):gsub("+", " ")
+  local spaced = text_of(text):gsub("+", " ")
   return (spaced:gsub("%%(%x%x)", function(code) return string.char(tonumber(code, 16)) end))
 end
 
 local function append_argument(parts, name, value)
-  name = codec.escape_uri(tostring(name))
+  if type(name) ~= "string" then error('attempt to use a non-string key in the "args" option table', 3) end
+  name = codec.escape_uri(name)
   if value == true then
     parts[#parts + 1] = name
   elseif value ~= false then
@@ -91,6 +91,9 @@ end
 ---@param arguments table
 ---@return string
 function codec.encode_args(arguments)
+  if type(arguments) ~= "table" then
+    error(("bad argument #1 to 'encode_args' (table expected, got %s)"):format(type(arguments)), 2)
+  end
   local parts = {}
   for name, value in pairs(arguments) do
     for _, item in ipairs(type(value) == "table" and value or { value }) do append_argument(parts, name, item) end
@@ -129,6 +132,20 @@ function codec.decode_args(text, most)
   return arguments
 end
 
+-- SQL --------------------------------------------------------------------------------------------
+
+local sql_escapes <const> = {
+  ["\0"] = "\\0", ["\b"] = "\\b", ["\t"] = "\\t", ["\n"] = "\\n", ["\r"] = "\\r", ["\26"] = "\\Z",
+  ["\\"] = "\\\\", ["'"] = "\\'", ['"'] = '\\"',
+}
+
+---Returns the text as a string of MySQL's SQL, quotes included.
+---@param text string
+---@return string
+function codec.quote_sql_str(text)
+  return "'" .. text_of(text):gsub(".", sql_escapes) .. "'"
+end
+
 -- CRC-32 -----------------------------------------------------------------------------------------
 
 local remainders = {}
@@ -143,6 +160,7 @@ end
 ---@param text string
 ---@return integer
 function codec.crc32_long(text)
+  text = text_of(text)
   local crc = 0xffffffff
   for i = 1, #text do crc = crc >> 8 ~ remainders[(crc ~ text:byte(i)) & 255] end
   return crc ~ 0xffffffff
