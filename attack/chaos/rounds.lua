@@ -8,7 +8,7 @@ local new_random = require("attack.chaos.random")
 local new_world = require("attack.chaos.world")
 
 local ACT_FILES <const> = { "streams", "copies", "datagrams", "channels", "sync", "scopes", "servers", "descriptors",
-  "messages", "moves" }
+  "messages", "moves", "sharing" }
 local ROUND <const> = 1 -- seconds
 local MOST_TO_END <const> = kit.slow and 60 or 20 -- seconds that the acts may take to end
 
