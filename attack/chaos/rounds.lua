@@ -4,12 +4,14 @@
 
 local arsenal = require("arsenal")
 local kit = require("spec.kit")
+local lfs = require("lfs")
 local new_random = require("attack.chaos.random")
 local new_world = require("attack.chaos.world")
 
 local ACT_FILES <const> = { "streams", "copies", "datagrams", "channels", "sync", "scopes", "servers", "descriptors",
   "messages", "moves", "sharing" }
 local ROUND <const> = 1 -- seconds
+local MOST_THREADS <const> = 64 -- without workers: those of the thread pools
 local MOST_TO_END <const> = kit.slow and 60 or 20 -- seconds that the acts may take to end
 
 local function chosen_acts(pattern)
@@ -83,6 +85,21 @@ local function lookups_end(descriptors)
   end
 end
 
+-- Threads that are left over become more from round to round.
+local function count_threads()
+  local threads = 0
+  for name in lfs.dir("/proc/self/task") do
+    if tonumber(name) then threads = threads + 1 end
+  end
+  return threads
+end
+
+local function workers_end(world)
+  local workers, threads = arsenal.stats().workers, count_threads()
+  if workers > 0 then world:fail("round", ("%d workers are left"):format(workers)) end
+  if threads > MOST_THREADS then world:fail("round", ("%d threads are left"):format(threads)) end
+end
+
 local function run_round(seed, acts)
   local world, random = new_world(seed), new_random(seed)
   collectgarbage(random:chance(25) and "generational" or "incremental")
@@ -94,6 +111,7 @@ local function run_round(seed, acts)
       arsenal.sleep(ROUND)
       world.over = true
       all_end(world, slots)
+      workers_end(world)
       lookups_end(descriptors)
     end)
   end))
