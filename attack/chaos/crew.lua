@@ -37,16 +37,20 @@ local function cancel_some_time(member, worker, random)
   member:cancel(worker)
 end
 
-local function is_explained(member, err)
-  local text = ERRORS[member.fate]
-  return text ~= nil and tostring(err):find(text, 1, true) ~= nil
+local function is_error_of(fate, err)
+  return ERRORS[fate] ~= nil and tostring(err):find(ERRORS[fate], 1, true) ~= nil
+end
+
+-- Whether it is an error that the fate of some worker has raised.
+function crew.is_on_purpose(err)
+  return is_error_of("crash", err) or is_error_of("memory", err)
 end
 
 -- Joins the worker, and looks at how it has ended.
 local function judge(context, member, worker)
   local ok, err, _, code = pcall(worker.join, worker)
   if not ok and arsenal.is_cancelled(err) then error(err, 0) end
-  context:check(ok or is_explained(member, err), "a worker failed: %s", err)
+  context:check(ok or is_error_of(member.fate, err), "a worker failed: %s", err)
   context:check(code ~= "CANCELLED" or member.was_cancelled, "a worker was cancelled, but nothing had cancelled it")
 end
 

@@ -3,13 +3,14 @@
 -- PROGRESS. Ends with status 1 at the first round that fails.
 
 local arsenal = require("arsenal")
+local crew = require("attack.chaos.crew")
 local kit = require("spec.kit")
 local lfs = require("lfs")
 local new_random = require("attack.chaos.random")
 local new_world = require("attack.chaos.world")
 
 local ACT_FILES <const> = { "streams", "copies", "datagrams", "channels", "sync", "scopes", "servers", "descriptors",
-  "messages", "moves", "sharing" }
+  "worker_messages", "worker_moves", "worker_listeners" }
 local ROUND <const> = 1 -- seconds
 local MOST_THREADS <const> = 64 -- without workers: those of the thread pools
 local MOST_TO_END <const> = kit.slow and 60 or 20 -- seconds that the acts may take to end
@@ -71,9 +72,10 @@ local function is_lost_guard(err)
   return type(err) == "string" and err:find("^the collector has released a ") ~= nil
 end
 
+-- A worker may fail on purpose in the very moment when the task that joins it is cancelled.
 local function report_errors(world)
   function arsenal.on_error(err, traceback)
-    if not is_lost_guard(err) then world:fail("on_error", ("%s\n%s"):format(err, traceback)) end
+    if not is_lost_guard(err) and not crew.is_on_purpose(err) then world:fail("on_error", ("%s\n%s"):format(err, traceback)) end
   end
 end
 

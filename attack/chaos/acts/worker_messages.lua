@@ -227,7 +227,7 @@ local function run(context)
   }
   local own, logs, members = { sent = {}, maybe = {}, received = {} }, {}, nil
   arsenal.group(function(group)
-    members = crew.start(context, group, "messages", meeting)
+    members = crew.start(context, group, "worker_messages", meeting)
     context:go(group, "here", take_part, 0, meeting)
     for _, member in ipairs(members) do group:go(tell_when_gone, member, meeting) end
     receive_meanwhile(context, meeting, own, members, logs)
@@ -237,4 +237,4 @@ local function run(context)
   judge(context, members, remaining_logs(meeting, logs))
 end
 
-return { { name = "messages", run = run }, take_part = take_part }
+return { { name = "worker_messages", run = run }, take_part = take_part }

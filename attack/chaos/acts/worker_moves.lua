@@ -306,7 +306,8 @@ local function say_farewell(port)
   assert(socket:send_to(FAREWELL, "127.0.0.1", port))
 end
 
--- Receives the reports on all items; those on an item of which a cancelled worker has left no trace never come.
+-- Receives the reports on all items; those on an item of which a cancelled worker has left no trace never come. Returns
+-- them, and whether some have not come: then the receivers of datagrams were told to end.
 local function gather(meeting, count, ports, members)
   local notes = {}
   while #notes < count do
@@ -315,10 +316,9 @@ local function gather(meeting, count, ports, members)
     notes[#notes + 1] = note
     if note and note.side == 1 and note.ended ~= "done" and ports[note.id] then say_farewell(ports[note.id]) end
   end
-  if #notes < count then
-    for _, port in pairs(ports) do say_farewell(port) end
-  end
-  return notes
+  if #notes == count then return notes, false end
+  for _, port in pairs(ports) do say_farewell(port) end
+  return notes, true
 end
 
 local function tell_when_gone(meeting, members, here)
@@ -342,7 +342,7 @@ end
 local EXPLAINING <const> = { died = true, torn = true, left = true }
 
 -- Both ends of a connection or of a traffic are done, unless something has explained the end of one.
-local function judge(context, notes, count, members)
+local function judge(context, notes, count, members, has_given_up)
   local came, is_explained = {}, {}
   for _, note in ipairs(notes) do
     came[note.id] = (came[note.id] or 0) + 1
@@ -354,7 +354,8 @@ local function judge(context, notes, count, members)
     is_explained[id] = is_explained[id] or is_lost
   end
   for _, note in ipairs(notes) do
-    context:check(note.ended == "done" or is_explained[note.id], "socket %d of %d ended by %s, for no reason",
+    local is_told = has_given_up and note.ended == "farewell"
+    context:check(note.ended == "done" or is_told or is_explained[note.id], "socket %d of %d ended by %s, for no reason",
       note.side, note.id, note.ended)
     context:count(note.ended)
   end
@@ -369,17 +370,17 @@ local function run(context)
   }
   local _ <close> = closing.all(sockets)
   local items, ports = new_items(context, sockets)
-  local members, notes
+  local members, notes, has_given_up
   arsenal.group(function(group)
-    members = crew.start(context, group, "moves", meeting)
+    members = crew.start(context, group, "worker_moves", meeting)
     local here = context:go(group, "here", take_part, 0, meeting)
     group:go(tell_when_gone, meeting, members, here)
-    group:background(put_in, meeting, items)
-    notes = gather(meeting, #items, ports, members)
+    group:go(put_in, meeting, items)
+    notes, has_given_up = gather(meeting, #items, ports, members)
     meeting.channel:close()
   end)
   drain(meeting, notes)
-  judge(context, notes, #items, members)
+  judge(context, notes, #items, members, has_given_up)
 end
 
-return { { name = "moves", run = run }, take_part = take_part }
+return { { name = "worker_moves", run = run }, take_part = take_part }

@@ -159,7 +159,7 @@ local function run(context)
   local more = arsenal.channel(0, { shared = true })
   local over <close> = arsenal.channel(0, { shared = true })
   arsenal.group(function(group)
-    local members = crew.start(context, group, "sharing", listener, more, over)
+    local members = crew.start(context, group, "worker_listeners", listener, more, over)
     local here = context:go(group, "here", accept_here, listener, more)
     group:background(share_more, context, listener, more)
     local visits, clients = new_visits(members, here), {}
@@ -176,4 +176,4 @@ local function run(context)
   context:check(not stream and (code == "ECONNREFUSED" or code == "ENOENT"), "somebody still listens: %s", code)
 end
 
-return { { name = "sharing", run = run }, take_part = take_part }
+return { { name = "worker_listeners", run = run }, take_part = take_part }
