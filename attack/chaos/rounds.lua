@@ -75,7 +75,8 @@ end
 -- A worker may fail on purpose in the very moment when the task that joins it is cancelled.
 local function report_errors(world)
   function arsenal.on_error(err, traceback)
-    if not is_lost_guard(err) and not crew.is_on_purpose(err) then world:fail("on_error", ("%s\n%s"):format(err, traceback)) end
+    if is_lost_guard(err) or crew.is_on_purpose(err) then return end
+    world:fail("on_error", ("%s\n%s"):format(err, traceback))
   end
 end
 

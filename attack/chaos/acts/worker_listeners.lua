@@ -3,7 +3,6 @@
 -- accepts to the end. Once the last listener is closed, nobody listens any more.
 
 local arsenal = require("arsenal")
-local closing = require("attack.chaos.closing")
 local crew = require("attack.chaos.crew")
 local ways = require("attack.chaos.ways")
 
@@ -91,7 +90,8 @@ local function visit(context, visits, family, ...)
   if not stream then return nil, message, code end
   local _ <close> = stream
   for i = 1, context.random:number(1, 3) do
-    local text, got, sent = ("%d of %s"):format(i, context.name), nil, nil
+    local text = ("%d of %s"):format(i, context.name)
+    local sent, got
     sent, message, code = stream:send(text)
     if not sent then return nil, message, code end
     got, message, code = stream:recv_exactly(#text)

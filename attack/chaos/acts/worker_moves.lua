@@ -343,20 +343,20 @@ local EXPLAINING <const> = { died = true, torn = true, left = true }
 
 -- Both ends of a connection or of a traffic are done, unless something has explained the end of one.
 local function judge(context, notes, count, members, has_given_up)
-  local came, is_explained = {}, {}
+  local reports, is_explained = {}, {}
   for _, note in ipairs(notes) do
-    came[note.id] = (came[note.id] or 0) + 1
+    reports[note.id] = (reports[note.id] or 0) + 1
     is_explained[note.id] = is_explained[note.id] or EXPLAINING[note.ended]
   end
   for id = 1, count // 2 do
-    local is_lost = came[id] ~= 2
-    context:check(not is_lost or crew.was_cancelled(members), "%s reports came of 2 sockets", came[id])
+    local is_lost = reports[id] ~= 2
+    context:check(not is_lost or crew.was_cancelled(members), "%s reports came of 2 sockets", reports[id])
     is_explained[id] = is_explained[id] or is_lost
   end
   for _, note in ipairs(notes) do
     local is_told = has_given_up and note.ended == "farewell"
-    context:check(note.ended == "done" or is_told or is_explained[note.id], "socket %d of %d ended by %s, for no reason",
-      note.side, note.id, note.ended)
+    context:check(note.ended == "done" or is_told or is_explained[note.id],
+      "socket %d of %d ended by %s, for no reason", note.side, note.id, note.ended)
     context:count(note.ended)
   end
 end
