@@ -169,10 +169,12 @@ local function receive_meanwhile(context, meeting, log, members, logs)
   meeting.channel:close()
 end
 
--- What is left in the channel once all have ended.
+-- What is left in the channels once all have ended; in the other one only what was given back.
 local function drain(context, meeting, log)
   local last = {}
   for value in meeting.channel:values() do took(context, meeting, log, last, value) end
+  meeting.other:close()
+  for value in meeting.other:values() do took(context, meeting, log, last, value, true) end
 end
 
 local function remaining_logs(meeting, logs)

@@ -333,9 +333,12 @@ local function drain(meeting, notes)
   for note in meeting.reports:values() do
     if note.id then notes[#notes + 1] = note end
   end
-  for item in meeting.channel:values() do
-    item.socket:close()
-    notes[#notes + 1] = { id = item.id, side = item.side, ended = "left" }
+  for _, channel in ipairs { meeting.channel, meeting.other } do
+    channel:close()
+    for item in channel:values() do
+      item.socket:close()
+      notes[#notes + 1] = { id = item.id, side = item.side, ended = "left" }
+    end
   end
 end
 
