@@ -144,10 +144,12 @@ RUN = $(UNDER) lua5.4
 
 run-echo specs chaos soak run-syscalls run-tls-tools: export PATH := $(CURDIR)/$(BUILD)/bin:$(PATH)
 run-echo specs chaos soak: export ASAN_OPTIONS := detect_leaks=1
+TSAN_OPTIONS := halt_on_error=0 exitcode=66 suppressions=$(CURDIR)/attack/tsan/suppressions
+chaos: export TSAN_OPTIONS := $(TSAN_OPTIONS)
 
 all: $(BUILD)/bin/lua5.4
 
-ifeq ($(SANITIZE),)
+ifeq ($(SANITIZE)$(TSAN),)
 $(BUILD)/bin/lua5.4:
 	$(require_system)
 	@mkdir -p $(@D)
@@ -157,7 +159,7 @@ define SANITIZED_LUA
 #!/bin/sh
 # LeakSanitizer does not work under a tracer.
 grep -q '^TracerPid:.0$$' /proc/$$$$/status || export ASAN_OPTIONS=detect_leaks=0
-runtime="$(shell $(CC) -print-file-name=libasan.so) $(CURDIR)/$(BUILD)/sanitizer_start.so"
+runtime="$(shell $(CC) -print-file-name=$(if $(TSAN),libtsan.so,libasan.so)) $(CURDIR)/$(BUILD)/sanitizer_start.so"
 LD_PRELOAD="$$runtime $${LD_PRELOAD-}"
 export LD_PRELOAD
 exec $(LUA) "$$@"
@@ -283,9 +285,10 @@ cross:
 
 .PHONY: chaos soak
 # Under the sanitizers everything takes a few times as long.
-chaos soak: export ARSENAL_SLOW := $(if $(SANITIZE),1)
+chaos soak: export ARSENAL_SLOW := $(if $(SANITIZE)$(TSAN),1)
 
-## chaos              random operations of many tasks in seeded rounds, with an oracle; see attack/README.md
+## chaos              random operations of many tasks in seeded rounds, with an oracle; see attack/README.md. With
+##                    TSAN=1 ACTS=^worker: those with workers, under the thread sanitizer
 chaos: all
 	$(RUN) attack/chaos/main.lua '$(SEED)' '$(SECONDS)' '$(ROUNDS)' '$(ACTS)'
 
@@ -363,7 +366,7 @@ test-tsan:
 	@+$(MAKE) --no-print-directory TSAN=1 run-tsan
 
 run-tsan: $(MODULES) $(ATTACKS)/tsan $(ATTACKS)/certificate.pem
-	TSAN_OPTIONS='halt_on_error=0 exitcode=66 suppressions=attack/tsan/suppressions' \
+	TSAN_OPTIONS='$(TSAN_OPTIONS)' \
 		$(ATTACKS)/tsan 8 $(if $(FULL),200,6) $(ATTACKS)/certificate.pem
 
 $(ATTACKS)/tsan: attack/tsan/main.c Makefile

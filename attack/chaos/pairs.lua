@@ -5,6 +5,8 @@ local closing = require("attack.chaos.closing")
 local kit = require("spec.kit")
 local tls_kit = require("spec.kit.tls")
 
+local HANDSHAKE <const> = 60 -- seconds: workers may keep all processors busy
+
 local families = {}
 
 function families.tcp()
@@ -21,14 +23,14 @@ end
 
 local function tls_of(version)
   return function()
-    local listener <close> = tls_kit.listen()
+    local listener <close> = tls_kit.listen { handshake_timeout = HANDSHAKE }
     local both = {}
     local _ <close> = closing.call(function(err)
       if err ~= nil then for _, stream in pairs(both) do stream:close() end end
     end)
     arsenal.group(function(group)
       group:go(function() both.server = assert(listener:accept()) end)
-      both.client = assert(tls_kit.connect(listener, { max_version = version }))
+      both.client = assert(tls_kit.connect(listener, { max_version = version, timeout = HANDSHAKE }))
     end)
     return both.client, both.server
   end
@@ -43,8 +45,8 @@ function families.upgraded()
   local _ <close> = closing.on_error(client)
   local _ <close> = closing.on_error(server)
   arsenal.group(function(group)
-    group:go(function() assert(server:start_tls(tls_kit.server_options())) end)
-    assert(client:start_tls(tls_kit.client_options { server_name = "localhost" }))
+    group:go(function() assert(server:start_tls(tls_kit.server_options { handshake_timeout = HANDSHAKE })) end)
+    assert(client:start_tls(tls_kit.client_options { server_name = "localhost", timeout = HANDSHAKE }))
   end)
   return client, server
 end

@@ -1,12 +1,18 @@
 -- The bytes that streams carry here: endless, and different at each place, so that a byte that is lost,
 -- doubled or changed shows.
 
-local kit = require("spec.kit")
+local new_random = require("attack.chaos.random")
 
 local PERIOD <const> = 65521
 local MOST <const> = 7 * PERIOD
 
-local endless = kit.random_bytes(PERIOD, 7):rep(8)
+local function random_bytes(size, seed)
+  local random, words = new_random(seed), {}
+  for i = 1, (size + 7) // 8 do words[i] = ("<i8"):pack(random:bits()) end
+  return table.concat(words):sub(1, size)
+end
+
+local endless = random_bytes(PERIOD, 7):rep(8)
 
 local pattern = {}
 

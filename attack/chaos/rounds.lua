@@ -3,12 +3,16 @@
 -- PROGRESS. Ends with status 1 at the first round that fails.
 
 local arsenal = require("arsenal")
+local crew = require("attack.chaos.crew")
 local kit = require("spec.kit")
+local lfs = require("lfs")
 local new_random = require("attack.chaos.random")
 local new_world = require("attack.chaos.world")
 
-local ACT_FILES <const> = { "streams", "copies", "datagrams", "channels", "sync", "scopes", "servers", "descriptors" }
+local ACT_FILES <const> = { "streams", "copies", "datagrams", "channels", "sync", "scopes", "servers", "descriptors",
+  "worker_messages", "worker_moves", "worker_listeners" }
 local ROUND <const> = 1 -- seconds
+local MOST_THREADS <const> = 64 -- without workers: those of the thread pools
 local MOST_TO_END <const> = kit.slow and 60 or 20 -- seconds that the acts may take to end
 
 local function chosen_acts(pattern)
@@ -68,9 +72,11 @@ local function is_lost_guard(err)
   return type(err) == "string" and err:find("^the collector has released a ") ~= nil
 end
 
+-- A worker may fail on purpose in the very moment when the task that joins it is cancelled.
 local function report_errors(world)
   function arsenal.on_error(err, traceback)
-    if not is_lost_guard(err) then world:fail("on_error", ("%s\n%s"):format(err, traceback)) end
+    if is_lost_guard(err) or crew.is_on_purpose(err) then return end
+    world:fail("on_error", ("%s\n%s"):format(err, traceback))
   end
 end
 
@@ -80,6 +86,21 @@ local function lookups_end(descriptors)
     if #kit.descriptor_list() <= descriptors then return end
     arsenal.sleep(0.01)
   end
+end
+
+-- Threads that are left over become more from round to round.
+local function count_threads()
+  local threads = 0
+  for name in lfs.dir("/proc/self/task") do
+    if tonumber(name) then threads = threads + 1 end
+  end
+  return threads
+end
+
+local function workers_end(world)
+  local workers, threads = arsenal.stats().workers, count_threads()
+  if workers > 0 then world:fail("round", ("%d workers are left"):format(workers)) end
+  if threads > MOST_THREADS then world:fail("round", ("%d threads are left"):format(threads)) end
 end
 
 local function run_round(seed, acts)
@@ -93,6 +114,7 @@ local function run_round(seed, acts)
       arsenal.sleep(ROUND)
       world.over = true
       all_end(world, slots)
+      workers_end(world)
       lookups_end(descriptors)
     end)
   end))

@@ -93,13 +93,21 @@ function kit.opened(fn, ...)
   error("no descriptor was opened", 2)
 end
 
+-- The descriptor that was opened with that path; other threads may open others meanwhile.
+local function descriptor_of(path)
+  for fd, target in pairs(descriptor_targets()) do
+    if target == path then return fd end
+  end
+end
+
 -- Calls fn with a pipe that is none of arsenal's: a file to read and write, without a buffer, and
 -- its descriptor.
 function kit.with_foreign(fn)
   local path = os.tmpname()
   os.remove(path)
   assert(os.execute("mkfifo " .. path))
-  local file, fd = kit.opened(io.open, path, "r+")
+  local file = assert(io.open(path, "r+"))
+  local fd = descriptor_of(path)
   os.remove(path)
   file:setvbuf("no")
   local _ <close> = file

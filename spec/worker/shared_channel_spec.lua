@@ -192,6 +192,18 @@ describe("a shared channel in one state", function()
     assert.matches("closed by user code", told[1].err)
   end))
 
+  it("takes values back in their order from coroutines that are closed", inside(function()
+    local channel, waiting = shared(), {}
+    for i = 1, 3 do
+      waiting[i] = arsenal.coroutine.create(channel.recv)
+      kit.waiting(arsenal.coroutine.resume, waiting[i], channel)
+    end
+    for i = 1, 3 do assert.is_true(channel:try_send(i)) end
+    for i = 1, 3 do coroutine.close(waiting[i]) end
+    kit.turn_until(function() return #channel == 3 end)
+    assert.same({ 1, 2, 3 }, received(channel, 3))
+  end))
+
   it("gives back its memory, and closes the sockets in it", inside(function()
     local weak = setmetatable({}, { __mode = "k" })
     kit.with_pair(function(client, server)
@@ -204,6 +216,40 @@ describe("a shared channel in one state", function()
       collectgarbage()
       collectgarbage()
       assert.is_nil(next(weak))
+      assert.is_nil(client:recv())
+    end)
+  end))
+end)
+
+describe("a shared channel that is a value", function()
+  it("does not keep itself: it is freed with what is stored in it", inside(function()
+    kit.with_pair(function(client, server)
+      do
+        local channel = shared(3)
+        channel:send({ channel, "and again", { channel } })
+        channel:send({ channel, server })
+        channel:send(channel)
+        assert.equal(channel, channel:recv()[1])
+      end
+      collectgarbage()
+      collectgarbage()
+      assert.is_nil(client:recv())
+    end)
+  end))
+
+  it("is freed with a long chain of others", inside(function()
+    kit.with_pair(function(client, server)
+      do
+        local first = shared(1)
+        first:send(server)
+        for _ = 1, kit.count(200000) do
+          local before = shared(1)
+          before:send(first)
+          first = before
+        end
+      end
+      collectgarbage()
+      collectgarbage()
       assert.is_nil(client:recv())
     end)
   end))
@@ -425,6 +471,23 @@ describe("select on shared channels", function()
     end)())
     kit.fails("TIMEOUT", arsenal.select({ shared(), { shared(), 1 } }, 0))
     kit.fails("TIMEOUT", arsenal.select({ shared(), { shared(), 1 } }, 0.001))
+  end))
+
+  it("does not sleep when a finalizer has sent to it while it packed a value", inside(function()
+    local value = {}
+    for i = 1, 2000 do value[i] = { i } end -- packing it takes so much memory that the collector runs
+    for _ = 1, kit.count(200) do
+      local channel, other = shared(), shared()
+      for _ = 1, 3 do setmetatable({}, { __gc = function() channel:try_send("early") end }) end
+      local sending = arsenal.go(channel.send, channel, "late")
+      local began = arsenal.now()
+      local object, got = arsenal.select({ channel, { other, value } }, 10) -- if it sleeps, it finds the value then
+      assert.equal(channel, object)
+      assert(got == "early" or got == "late")
+      assert(arsenal.now() - began < 10)
+      channel:close()
+      sending:join()
+    end
   end))
 
   it("serves neither side of itself", inside(function()

@@ -34,7 +34,7 @@ typedef struct SharedSelectable {
     void (*check)(lua_State *L, int value);
     /*
     ** Waits for the object at an index, with an open claim. Returns 0, a status, or more
-    ** than 0 if an attempt is worth making again. It runs no Lua code that can use the object.
+    ** than 0 if an attempt is worth making again. Finalizers may run before it waits.
     */
     int (*watch)(lua_State *L, int object, int value, Claim *claim, void **record);
     void (*unwatch)(void *record);    /* ends it; what was received is given back */

@@ -169,22 +169,6 @@ static int select_watch_all(lua_State *L, Select *select, Task *task, int *index
     return status;
 }
 
-/*
-** Waits; or returns the results of a failure, or 0 if the cases should be tried again.
-** In a cancelled task nothing is watched, so that no other thread performs a case of a
-** call which raises.
-*/
-static int select_wait_for_any(lua_State *L, Task *task) {
-    Select *select = lua_touserdata(L, SELECT);
-    int index;
-    if (task->scopes.innermost->doomed) return task_wait(L, task, &select_wait, NULL);
-    int status = select_watch_all(L, select, task, &index);
-    if (status == 0 || !task_claim_wait(task)) return task_wait(L, task, &select_wait, select);
-    select_unwatch_all(select);
-    select_put_spare(L, task->loop, select);
-    return status < 0 ? select_fail(L, index, status) : 0;
-}
-
 /* --- trying --- */
 
 /* [-0, +results] the results of a case's call, or -1 where it would wait. */
@@ -240,17 +224,7 @@ static int select_try(lua_State *L, const Task *task, int first) {
     return select_try_all(L, first);
 }
 
-/* Performs the first case that is ready; waits if none is. */
-static int select_try_or_wait(lua_State *L, Task *task, int first) {
-    int results = 0;
-    while (results == 0) {
-        results = select_try(L, task, first);
-        if (results == 0) results = select_wait_for_any(L, task);
-    }
-    return results;
-}
-
-/* --- after a wait --- */
+/* --- the end of a wait --- */
 
 /* The case that woke the task, or -1; *served: the case was performed. */
 static int select_find_fired(const Select *select, bool *served) {
@@ -286,24 +260,76 @@ static int select_finish_performed(lua_State *L, int index, void *record) {
     return results > 0 ? select_finish(L, index, results) : 0;
 }
 
+/*
+** Ends the wait on all cases. Returns the results of a case that another thread or task
+** has performed; or 0, and which case has woken the task in *fired, or -1.
+*/
+static int select_conclude(lua_State *L, Task *task, Select *select, int *fired) {
+    bool served;
+    void *record;
+    int n = select_count(L), performed = select_take_performed(select, &record);
+    *fired = select_find_fired(select, &served);
+    select_unwatch_all(select);
+    select_put_spare(L, task->loop, select);
+    int results = performed < 0 ? 0 : select_finish_performed(L, performed, record);
+    if (results > 0) return results;
+    return served ? select_finish(L, *fired, lua_gettop(L) - select_slot(n, 0) + 1) : 0;
+}
+
+/* --- waiting --- */
+
+/*
+** Whether the task can sleep. Watching a shared object may run finalizers, which may have
+** used the objects of the cases before it: a task that does not sleep yet is not woken.
+*/
+static bool select_is_undisturbed(const Select *select) {
+    const Task *task = select->task;
+    if (!task->claimed) return true;
+    for (int i = 0; i < select->count; i++) {
+        const SelectCase *each = &select->cases[i];
+        if (each->record == NULL && each->waiter.queue == NULL) return false;
+    }
+    return claim_is_open(task->claim) && !task->scopes.innermost->doomed;
+}
+
+/*
+** Waits; or returns the results of a case or of a failure, or 0 if the cases should be
+** tried again. In a cancelled task nothing is watched, so that no other thread performs a
+** case of a call which raises.
+*/
+static int select_wait_for_any(lua_State *L, Task *task) {
+    Select *select = lua_touserdata(L, SELECT);
+    int index, fired;
+    if (task->scopes.innermost->doomed) return task_wait(L, task, &select_wait, NULL);
+    int status = select_watch_all(L, select, task, &index);
+    if (status == 0 && select_is_undisturbed(select))
+        return task_wait(L, task, &select_wait, select);
+    int results = select_conclude(L, task, select, &fired);
+    return results == 0 && status < 0 ? select_fail(L, index, status) : results;
+}
+
+/* Performs the first case that is ready; waits if none is. */
+static int select_try_or_wait(lua_State *L, Task *task, int first) {
+    int results = 0;
+    while (results == 0) {
+        results = select_try(L, task, first);
+        if (results == 0) results = select_wait_for_any(L, task);
+    }
+    return results;
+}
+
 static int select_step(lua_State *L) {
     Task *task = loop_of(L)->running;
     Select *select = lua_touserdata(L, SELECT);
-    int n = select_count(L), fired = -1;
+    int fired = -1;
     if (select != NULL) {
-        bool served;
-        void *record;
-        int performed = select_take_performed(select, &record);
-        fired = select_find_fired(select, &served);
-        select_unwatch_all(select);
-        select_put_spare(L, task->loop, select);
-        int results = performed < 0 ? 0 : select_finish_performed(L, performed, record);
+        int results = select_conclude(L, task, select, &fired);
         if (results > 0) return results;
-        if (served) return select_finish(L, fired, lua_gettop(L) - select_slot(n, 0) + 1);
         if (task->status == ARSENAL_TIMEOUT)
             return error_push_reason(L, ARSENAL_TIMEOUT, "select: timed out");
     }
-    return select_try_or_wait(L, task, fired >= 0 ? fired : select_first_case(task->loop, n));
+    return select_try_or_wait(L, task,
+                              fired >= 0 ? fired : select_first_case(task->loop, select_count(L)));
 }
 
 /* --- the description of a wait --- */

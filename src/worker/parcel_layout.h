@@ -46,6 +46,7 @@ typedef struct ParcelCargo {
 
 struct Parcel {
     struct Parcel *next; /* in a list of whoever has it */
+    uint64_t order;      /* of a channel: its place among all that were sent there */
     int count;
     uint32_t objects, cargos;
     const char *bytes; /* behind the list of cargos */

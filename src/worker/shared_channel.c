@@ -12,12 +12,14 @@
 #include <stdlib.h>
 
 struct SharedChannel {
-    atomic_uint holders;
+    atomic_uint holders; /* the values that are stored in the channel itself do not count */
     unsigned capacity;
+    SharedChannel *next_dead;
 
     uv_mutex_t lock; /* guards what follows */
     bool is_closed;
     unsigned count; /* it may exceed the capacity: see shared_channel_give_back */
+    uint64_t sent;  /* parcels so far */
     Parcel *first, *last;
     List receivers; /* only while there is nothing to receive */
     List senders;   /* only while there is no room */
@@ -42,14 +44,46 @@ void shared_channel_hold(SharedChannel *channel) {
     atomic_fetch_add(&channel->holders, 1);
 }
 
-void shared_channel_release(SharedChannel *channel) {
-    if (atomic_fetch_sub(&channel->holders, 1) > 1) return;
+/* True if nobody holds it any more. */
+static bool shared_let_go_of(SharedChannel *channel) {
+    return atomic_fetch_sub(&channel->holders, 1) == 1;
+}
+
+/* Channels in the parcel of a dead one may be dead then: they are added to the list, so that a long chain is no recursion. */
+static void shared_free_parcel(SharedChannel *channel, Parcel *parcel, SharedChannel **dead) {
+    for (ParcelCargo *each = parcel->cargo; each < parcel->cargo + parcel->cargos; each++) {
+        if (each->crossing->discard != shared_channel_discard) continue;
+        SharedChannel *other = each->cargo;
+        each->cargo = NULL;
+        if (other == channel || !shared_let_go_of(other)) continue;
+        other->next_dead = *dead;
+        *dead = other;
+    }
+    parcel_free(parcel);
+}
+
+static void shared_free(SharedChannel *channel, SharedChannel **dead) {
     for (Parcel *parcel = channel->first, *next; parcel != NULL; parcel = next) {
         next = parcel->next;
-        parcel_free(parcel);
+        shared_free_parcel(channel, parcel, dead);
     }
     uv_mutex_destroy(&channel->lock);
     free(channel);
+}
+
+void shared_channel_release(SharedChannel *channel) {
+    SharedChannel *dead = channel;
+    if (!shared_let_go_of(channel)) return;
+    channel->next_dead = NULL;
+    while (dead != NULL) {
+        channel = dead;
+        dead = channel->next_dead;
+        shared_free(channel, &dead);
+    }
+}
+
+void shared_channel_discard(void *channel) {
+    shared_channel_release(channel);
 }
 
 SharedState shared_channel_state(SharedChannel *channel) {
@@ -63,27 +97,40 @@ SharedState shared_channel_state(SharedChannel *channel) {
 
 /* --- the rest of this file, up to the functions in the header: the lock is held --- */
 
-static void shared_append(SharedChannel *channel, Parcel *parcel) {
-    parcel->next = NULL;
-    if (channel->first == NULL)
-        channel->first = parcel;
-    else
-        channel->last->next = parcel;
-    channel->last = parcel;
-    channel->count++;
+/* How many of the parcel's values are the channel. */
+static unsigned shared_own_values(const SharedChannel *channel, const Parcel *parcel) {
+    unsigned count = 0;
+    for (uint32_t i = 0; i < parcel->cargos; i++)
+        count += parcel->cargo[i].cargo == channel;
+    return count;
 }
 
-static void shared_prepend(SharedChannel *channel, Parcel *parcel) {
-    parcel->next = channel->first;
-    if (channel->first == NULL) channel->last = parcel;
-    channel->first = parcel;
+/* A channel that only values in it know is not known to anyone: so these do not hold it. The caller does. */
+static void shared_store(SharedChannel *channel, Parcel *parcel, Parcel **place) {
+    parcel->next = *place;
+    *place = parcel;
+    if (parcel->next == NULL) channel->last = parcel;
     channel->count++;
+    atomic_fetch_sub(&channel->holders, shared_own_values(channel, parcel));
+}
+
+static void shared_append(SharedChannel *channel, Parcel *parcel) {
+    shared_store(channel, parcel, channel->first == NULL ? &channel->first : &channel->last->next);
+}
+
+/* Several may be given back in any order: each goes before those that were sent later. */
+static void shared_put_back(SharedChannel *channel, Parcel *parcel) {
+    Parcel **place = &channel->first;
+    while (*place != NULL && (*place)->order < parcel->order)
+        place = &(*place)->next;
+    shared_store(channel, parcel, place);
 }
 
 static Parcel *shared_remove_first(SharedChannel *channel) {
     Parcel *parcel = channel->first;
     channel->first = parcel->next;
     channel->count--;
+    atomic_fetch_add(&channel->holders, shared_own_values(channel, parcel));
     return parcel;
 }
 
@@ -160,6 +207,7 @@ static Parcel *shared_take_from_waiting(SharedChannel *channel, const Loop *here
     if (sender == NULL) return NULL;
     Parcel *parcel = sender->parcel;
     sender->parcel = NULL;
+    parcel->order = ++channel->sent;
     shared_serve(sender, SHARED_SERVED, here);
     return parcel;
 }
@@ -175,13 +223,11 @@ static void shared_fill_room(SharedChannel *channel, const Loop *here) {
 
 /* A receiver is claimed before the parcel departs, because a claim may have been closed. */
 static bool shared_give(SharedChannel *channel, Parcel *parcel, const Loop *here) {
-    if (shared_give_to_waiting(channel, parcel, here)) {
-        parcel_depart(parcel);
-        return true;
-    }
-    if (channel->count >= channel->capacity) return false;
+    bool is_given = shared_give_to_waiting(channel, parcel, here);
+    if (!is_given && channel->count >= channel->capacity) return false;
     parcel_depart(parcel);
-    shared_append(channel, parcel);
+    parcel->order = ++channel->sent;
+    if (!is_given) shared_append(channel, parcel);
     return true;
 }
 
@@ -234,7 +280,7 @@ SharedAnswer shared_channel_take(SharedChannel *channel, Parcel **parcel, const 
 
 void shared_channel_give_back(SharedChannel *channel, Parcel *parcel, const Loop *here) {
     uv_mutex_lock(&channel->lock);
-    if (!shared_give_to_waiting(channel, parcel, here)) shared_prepend(channel, parcel);
+    if (!shared_give_to_waiting(channel, parcel, here)) shared_put_back(channel, parcel);
     uv_mutex_unlock(&channel->lock);
 }
 

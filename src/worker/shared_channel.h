@@ -15,8 +15,11 @@ typedef struct SharedChannel SharedChannel;
 
 SharedChannel *shared_channel_new(unsigned capacity); /* NULL: no memory */
 void shared_channel_hold(SharedChannel *channel);
-void shared_channel_release(
-    SharedChannel *channel); /* the last one frees it, with the values in it */
+
+/* The last one frees it, with the values in it. A channel that is a value in itself is not held by that. */
+void shared_channel_release(SharedChannel *channel);
+void shared_channel_discard(
+    void *channel); /* the same for one on its way, and its mark: see crossing.h */
 
 typedef struct SharedState {
     unsigned count, capacity;

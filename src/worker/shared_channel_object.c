@@ -128,15 +128,11 @@ static void shared_cross_arrive(lua_State *L, int index, void *cargo) {
     shared_adopt(lua_touserdata(L, index), cargo);
 }
 
-static void shared_cross_discard(void *cargo) {
-    shared_channel_release(cargo);
-}
-
 static const Crossing shared_crossing = {
     .prepare = shared_cross_prepare,
     .make = shared_cross_make,
     .arrive = shared_cross_arrive,
-    .discard = shared_cross_discard,
+    .discard = shared_channel_discard,
 };
 
 /* (channel) */
