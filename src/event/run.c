@@ -170,6 +170,7 @@ static StopReason run_until_over(lua_State *L, Loop *loop, bool all) {
         else
             run_make_turns(L, loop, &run);
     }
+    turn_leave(loop);
     interrupt_unwatch(loop);
     quit_unwatch(loop);
     if (run.reason == STOP_INTERRUPT) lua_pushliteral(L, "interrupted");
