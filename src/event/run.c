@@ -126,7 +126,7 @@ static bool run_first_has_failed(const Run *run) {
 static StopReason run_find_reason(const Run *run, Loop *loop) {
     if (interrupt_taken(loop)) return STOP_INTERRUPT;
     if (run->all && run->reason == STOP_NONE && run_first_has_failed(run)) return STOP_FAILURE;
-    return loop_is_stuck(loop) ? STOP_DEADLOCK : STOP_NONE;
+    return loop_is_stuck(loop) || turn_take_stuck(loop) ? STOP_DEADLOCK : STOP_NONE;
 }
 
 /* Cancels the tasks. At a second deadlock it abandons them: nothing wakes them, cancelled or not. */

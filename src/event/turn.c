@@ -47,7 +47,9 @@ static void turn_poll(Loop *loop, uint64_t timeout) {
     if (idle < timeout) timeout = idle;
     if (loop->polled_at != 0) turn_measure_lag(loop);
     if (timeout > 0 && !inbox_before_wait(inbox)) timeout = 0;
+    bool rests = timeout == FOREVER && inbox_rest(inbox, loop);
     poll_wait(loop, timeout);
+    if (rests) inbox_rise(inbox);
     inbox_after_poll(inbox);
     turn_fire_timers(loop);
     if (loop->polled_at != 0) loop->polled_at = clock_now(loop);
@@ -56,6 +58,10 @@ static void turn_poll(Loop *loop, uint64_t timeout) {
 
 void turn_leave(const Loop *loop) {
     inbox_leave(*poll_inbox(loop));
+}
+
+bool turn_take_stuck(const Loop *loop) {
+    return inbox_take_stuck(*poll_inbox(loop), loop);
 }
 
 unsigned turn_once(lua_State *L, Loop *loop, uint64_t timeout) {

@@ -13,6 +13,7 @@
 #include "kernel/task.h"
 #include "object/handle.h"
 #include "task/group.h"
+#include "worker/blocking.h"
 #include "worker/parcel_check.h"
 #include "worker/state.h"
 
@@ -28,7 +29,8 @@ typedef struct Worker {
     Handle handle;
     WorkerThread *thread;
     bool is_cancelled;
-    uint64_t left_at; /* when it is left behind, if the program is ending; or 0 */
+    bool is_waited_for; /* its end is, by a task */
+    uint64_t left_at;   /* when it is left behind, if the program is ending; or 0 */
 } Worker;
 
 /* --- the running workers of a loop --- */
@@ -224,9 +226,9 @@ static int worker_start(lua_State *L) {
     Loop *loop = worker->handle.loop;
     Inbox *inbox = inbox_of(loop);
     WorkersPart *workers = loop_need_part(loop, &part_key, sizeof *workers, worker_close_part);
-    if (inbox == NULL || workers == NULL)
-        return handle_fail(L, &worker->handle, "start", UV_ENOMEM);
-    int status = thread_start(worker->thread, inbox, state_live, worker_ended);
+    Crew *crew = inbox == NULL ? NULL : blocking_crew(L, inbox);
+    if (crew == NULL || workers == NULL) return handle_fail(L, &worker->handle, "start", UV_ENOMEM);
+    int status = thread_start(worker->thread, inbox, crew, state_live, worker_ended);
     if (status != 0) return handle_fail(L, &worker->handle, "start", status);
     worker->thread->running = &workers->running;
     list_append(&workers->running, &worker->thread->node);
@@ -242,11 +244,23 @@ static void worker_describe_wait(lua_State *L, Task *task) {
     handle_describe_wait(L, task->object, "waiting for the end of");
 }
 
-static const WaitKind end_wait = {worker_wait_step, NULL, worker_describe_wait};
+/* A wait that only the worker, one of the crew, can end. */
+static void worker_set_waited_for(Worker *worker, bool is_waited_for) {
+    if (worker->is_waited_for == is_waited_for) return;
+    worker->is_waited_for = is_waited_for;
+    inbox_count_wait(worker->thread->parent, is_waited_for ? 1 : -1);
+}
+
+static void worker_forget_wait(Task *task) {
+    worker_set_waited_for(worker_of(task->object), false);
+}
+
+static const WaitKind end_wait = {worker_wait_step, worker_forget_wait, worker_describe_wait};
 
 static int worker_wait_or_return(lua_State *L, Worker *worker, Task *task) {
     if (worker->thread->has_ended) return 0;
     waiter_join(&task->waiter, &worker->thread->waiters, &task->loop->external_waiters);
+    worker_set_waited_for(worker, true);
     if (worker->is_cancelled) task_set_timeout(task, NUDGE_PAUSE);
     return task_wait(L, task, &end_wait, worker);
 }
@@ -265,6 +279,7 @@ static void worker_hurry(Worker *worker, const Loop *loop) {
 static int worker_wait_step(lua_State *L) {
     Worker *worker = lua_touserdata(L, SELF);
     Task *task = worker->handle.loop->running;
+    worker_set_waited_for(worker, false);
     if (task->status == ARSENAL_TIMEOUT) {
         worker_hurry(worker, task->loop);
         task_clear_timeout(task);
