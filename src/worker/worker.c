@@ -15,6 +15,7 @@
 #include "task/group.h"
 #include "worker/blocking.h"
 #include "worker/parcel_check.h"
+#include "worker/question.h"
 #include "worker/state.h"
 
 #include <limits.h>
@@ -314,6 +315,24 @@ static int worker_result(lua_State *L) {
     return 1;
 }
 
+/* worker_ask_all(limit): a list of { name, question }; a worker may wait for the answers of its own so long. */
+static int worker_ask_all(lua_State *L) {
+    const Loop *loop = loop_of(L);
+    lua_Number limit = luaL_checknumber(L, 1);
+    const WorkersPart *workers = loop->closed ? NULL : loop_part(loop, &part_key);
+    ListNode *node = workers == NULL ? NULL : workers->running.first;
+    lua_newtable(L);
+    for (int n = 1; node != NULL; node = list_next(&workers->running, node), n++) {
+        lua_createtable(L, 2, 0);
+        lua_pushstring(L, worker_of_node(node)->name);
+        lua_rawseti(L, -2, 1);
+        question_push_asked(L, worker_of_node(node), limit);
+        lua_rawseti(L, -2, 2);
+        lua_rawseti(L, -2, n);
+    }
+    return 1;
+}
+
 /* parallelism(): how many threads can run at the same time: the processors that this process may use. */
 static int worker_parallelism(lua_State *L) {
     lua_pushinteger(L, uv_available_parallelism());
@@ -321,13 +340,10 @@ static int worker_parallelism(lua_State *L) {
 }
 
 static const luaL_Reg worker_functions[] = {
-    {"parallelism", worker_parallelism},
-    {"worker_cancel", worker_cancel},
-    {"worker_result", worker_result},
-    {"worker_start", worker_start},
-    {"worker_wait", worker_wait},
-    {"workers", worker_function_all},
-    {NULL, NULL},
+    {"parallelism", worker_parallelism}, {"worker_ask_all", worker_ask_all},
+    {"worker_cancel", worker_cancel},    {"worker_result", worker_result},
+    {"worker_start", worker_start},      {"worker_wait", worker_wait},
+    {"workers", worker_function_all},    {NULL, NULL},
 };
 
 /* The functions that make workers have what opens the core as their upvalue. */
@@ -335,6 +351,7 @@ void worker_open(lua_State *L) {
     lua_newtable(L);
     handle_define(L, &worker_type);
     lua_pop(L, 1);
+    question_open(L);
     luaL_setfuncs(L, worker_functions, 0);
     lua_getfield(L, -1, "open_core");
     lua_pushvalue(L, -1);

@@ -5,6 +5,7 @@ local core = require("arsenal.core")
 local dump = {}
 
 local MOST_WAITS <const> = 3 -- different waits that are shown of tasks that are alike otherwise
+local ANSWER_TIME <const> = 0.2 -- seconds that workers have for their answers
 local MOST_NAMES <const> = 3 -- names that are shown of these
 
 local function new_group(task)
@@ -63,11 +64,25 @@ local function describe(group)
   return table.concat(lines, "\n")
 end
 
-local function text_of_all()
+local function describe_worker(name, question, deadline)
+  local text = core.worker_answer(question, deadline)
+  if text == false then text = "computing, or in a function that blocks" end
+  return ("worker %s: %s"):format(name, text and text:gsub("\n", "\n  ") or "starting or ending")
+end
+
+-- The text of a dump: the tasks of this Lua state, and those of its workers, which have that time for their answers.
+function dump.describe(time)
+  local deadline = core.now() + time
+  local workers = core.worker_ask_all(time / 2)
   local tasks = core.tasks()
-  local lines = { ("arsenal: %d tasks"):format(#tasks) }
+  local lines = { ("%d tasks"):format(#tasks) }
   for _, group in ipairs(grouped(tasks)) do lines[#lines + 1] = describe(group) end
-  return table.concat(lines, "\n") .. "\n"
+  for _, worker in ipairs(workers) do lines[#lines + 1] = describe_worker(worker[1], worker[2], deadline) end
+  return table.concat(lines, "\n")
+end
+
+local function text_of_all()
+  return ("arsenal: %s\n"):format(dump.describe(ANSWER_TIME))
 end
 
 -- Returns the method with which a value takes text; nil if it has none.
@@ -79,7 +94,8 @@ local function method_of(value)
 end
 
 ---Describes every task that has not ended: its name, where it was started, what it waits for, and its traceback. Tasks
----that differ only in what they wait for are described once.
+---that differ only in what they wait for are described once. The tasks of workers are described, too; a worker that
+---computes for long is shown as computing.
 ---@param file? { write: function }|{ send: function } what to write the text to, with its method `write` or `send`
 ---@return any ... the text; or what the method has returned
 function dump.dump(file)
