@@ -19,6 +19,7 @@ describe("a deadlock of several Lua states", function()
     local report = report_of("arsenal.worker(receive, shared()):join()")
     assert.matches("^false%s+deadlock: each of the 2 tasks waits", report)
     assert.matches("waiting for the end of worker", report)
+    assert.matches("\n  worker [^\n]*: 1 tasks\n    task[^\n]*\n      receiving from shared channel", report)
   end)
 
   it("is reported without a worker, too", function()
@@ -54,6 +55,13 @@ describe("a deadlock of several Lua states", function()
     assert.matches("^false%s+deadlock", report)
   end)
 
+  it("is reported with the tasks of twenty workers at most", function()
+    local report = report_of([[
+      arsenal.workers(25, function(_, from) from:recv() end, shared())]])
+    assert.equal(20, select(2, report:gsub("\n  worker ", "")))
+    assert.matches("\n  and further workers\n", report)
+  end)
+
   it("is reported when workers of workers are among them", function()
     local report = report_of([[
       arsenal.worker(function(channel)
@@ -61,6 +69,7 @@ describe("a deadlock of several Lua states", function()
         require("arsenal").worker(receive, channel):join()
       end, shared()):join()]])
     assert.matches("^false%s+deadlock", report)
+    assert.matches("\n    worker [^\n]*: 1 tasks\n      task[^\n]*\n        receiving from shared channel", report)
   end)
 
   it("is none while a blocking call may wake one, also a cancelled one", function()

@@ -34,6 +34,17 @@ typedef struct Run {
 
 /* --- deadlocks --- */
 
+/* [-0, +1] what the tasks of the workers wait for; without the Lua part there are no workers. */
+static void run_push_workers(lua_State *L) {
+    public_push_registered(L, "describe_workers");
+    if (!lua_isnil(L, -1)) {
+        lua_call(L, 0, 1);
+        return;
+    }
+    lua_pop(L, 1);
+    lua_pushliteral(L, "");
+}
+
 static int run_describe_deadlock(lua_State *L) {
     Loop *loop = loop_of(L);
     int first = lua_gettop(L) + 1;
@@ -49,14 +60,17 @@ static int run_describe_deadlock(lua_State *L) {
     }
     if (described < loop->tasks)
         lua_pushfstring(L, "\n  and %d more", (int)(loop->tasks - described));
+    run_push_workers(L);
     lua_concat(L, lua_gettop(L) - first + 1);
     return 1;
 }
 
 /* [-0, +1] Without memory for the report, that error takes its place. */
-static void run_push_deadlock(lua_State *L) {
+static void run_push_deadlock(lua_State *L, Loop *loop) {
     lua_pushcfunction(L, run_describe_deadlock);
+    loop->turning = true;
     lua_pcall(L, 0, 1, 0);
+    loop->turning = false;
 }
 
 static void run_abandon_all(lua_State *L, Loop *loop) {
@@ -172,7 +186,7 @@ static void run_stop(lua_State *L, Loop *loop, Run *run, StopReason reason) {
         run_abandon_all(L, loop);
         return;
     }
-    if (reason == STOP_DEADLOCK) run_push_deadlock(L);
+    if (reason == STOP_DEADLOCK) run_push_deadlock(L, loop);
     if (run->all || reason != STOP_DEADLOCK)
         tasks_cancel_all(loop);
     else

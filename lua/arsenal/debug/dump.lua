@@ -6,6 +6,8 @@ local dump = {}
 
 local MOST_WAITS <const> = 3 -- different waits that are shown of tasks that are alike otherwise
 local ANSWER_TIME <const> = 0.2 -- seconds that workers have for their answers
+local REPORT_TIME <const> = 5 -- the same in a deadlock report: there all workers wait, and none computes
+local MOST_REPORTED <const> = 20 -- workers that a deadlock report shows
 local MOST_NAMES <const> = 3 -- names that are shown of these
 
 local function new_group(task)
@@ -80,6 +82,20 @@ function dump.describe(time)
   for _, worker in ipairs(workers) do lines[#lines + 1] = describe_worker(worker[1], worker[2], deadline) end
   return table.concat(lines, "\n")
 end
+
+-- The lines of a deadlock report that are about the workers, each after the end of another line.
+core.register("describe_workers", function()
+  local deadline = core.now() + REPORT_TIME
+  local lines = {}
+  for i, worker in ipairs(core.worker_ask_all(REPORT_TIME / 2)) do
+    if i > MOST_REPORTED then
+      lines[i] = "\nand further workers"
+      break
+    end
+    lines[i] = "\n" .. describe_worker(worker[1], worker[2], deadline)
+  end
+  return (table.concat(lines):gsub("\n", "\n  "))
+end)
 
 local function text_of_all()
   return ("arsenal: %s\n"):format(dump.describe(ANSWER_TIME))
