@@ -53,10 +53,10 @@ static void worker_forget_running(WorkerThread *thread) {
     thread->has_ended = true;
 }
 
-/* A worker that blocks in a C function cannot be stopped. */
+/* A worker that blocks in a C function cannot be stopped, and one that computes in a shield is not. */
 static void worker_leave_behind(WorkerThread *thread) {
-    lua_writestringerror("arsenal: worker '%s' does not end, as a function in C blocks there: "
-                         "it is left behind\n",
+    lua_writestringerror("arsenal: worker '%s' does not end, and is left behind: a function in C "
+                         "blocks there, or clean-up in arsenal.shield goes on\n",
                          thread->name);
     worker_forget_running(thread);
     thread->is_left = true;
