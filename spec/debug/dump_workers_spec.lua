@@ -10,7 +10,8 @@ local function shared()
   return arsenal.channel(0, { shared = true })
 end
 
--- A dump that has the words. On a busy machine a worker may not answer in time, and is asked again.
+-- A dump that has the words. On a busy machine a worker may not answer in time, and is asked again. That workers of
+-- workers are shown is specified in spec/event/crew_spec.lua, because a deadlock report gives them more time.
 local function dump_with(words)
   while true do
     local text = arsenal.dump()
@@ -31,17 +32,12 @@ local function compute_there(to)
 end
 
 describe("a dump", function()
-  it("shows the tasks of each worker, and those of workers of workers", inside(function()
+  it("shows the tasks of each worker", inside(function()
     local gate = shared()
-    local worker = arsenal.worker(function(from, wait)
-      local inner = require("arsenal")
-      return inner.worker(wait, from):join()
-    end, gate, wait_there)
-    worker:set_name("the parent")
+    local worker = arsenal.worker(wait_there, gate)
     local text = dump_with("the sleeper")
     assert.matches("\nworker %g*dump_workers_spec.lua:%d+: 2 tasks\n  task", text)
-    assert.matches("\n  worker %g*dump_workers_spec.lua:%d+: 2 tasks\n    task", text)
-    assert.matches("\n    task 'the sleeper', waiting[^\n]*\n      sleeping\n", text)
+    assert.matches("\n  task 'the sleeper', waiting[^\n]*\n    sleeping\n", text)
     assert.matches("receiving from shared channel", text)
     worker:cancel()
     pcall(worker.join, worker)
