@@ -172,6 +172,7 @@ build = {
         "src/worker/parcel.c",
         "src/worker/parcel_check.c",
         "src/worker/parcel_unpack.c",
+        "src/worker/question.c",
         "src/worker/share_listener.c",
         "src/worker/shared_call.c",
         "src/worker/shared_channel.c",

@@ -1,7 +1,8 @@
 -- Checks the layers of a tree, and names each offence:
 --   * an include in src/ that names a folder which comes after the file's own in includes.ORDER,
 --   * a circle of units of src/, or of bench/load/, that include each other or call each other's functions,
---   * a header of src/ that would hide a system header, because src/ is on the include path.
+--   * a header of src/ that would hide a system header, because src/ is on the include path,
+--   * a name of a metatable that two files of src/ use: the one that is made last would change the other's.
 --
 --   lua5.4 tools/lint_layers.lua [TREE]
 --
@@ -120,6 +121,20 @@ local function check_hiding(root)
   if not ok then offence("the preprocessor fails: %s", CC) end
 end
 
+-- Names of metatables -------------------------------------------------------------------------
+
+local function check_names(root)
+  local users = {}
+  for _, path in ipairs(includes.files_below(root)) do
+    local file <close> = assert(io.open(root .. "/" .. path))
+    for name in file:read("a"):gmatch('_name%[%] = "(arsenal%.[^"]+)"') do
+      local other = users[name]
+      if other then offence('%s: %s and %s have metatables of the same name, "%s"', root, other, path, name) end
+      users[name] = path
+    end
+  end
+end
+
 -- All of it -----------------------------------------------------------------------------------
 
 local src <const>, load <const> = TREE .. "/src", TREE .. "/bench/load"
@@ -127,6 +142,7 @@ local in_src = includes.read(src)
 check_order(src, in_src)
 check_circles(src, in_src)
 check_hiding(src)
+check_names(src)
 check_circles(load, includes.read(load))
 
 for _, text in ipairs(offences) do io.stderr:write((text:gsub("^%./", "")), "\n") end

@@ -149,6 +149,35 @@ local function take_locks(group)
   end
 end
 
+-- --- Workers ---
+
+-- Answers on a connection that moves here and back, and receives a value. Some fail, some compute until cancelled.
+local function work(stream, channel, i)
+  stream:send("answer")
+  local value = channel:recv()
+  if i % 4 == 1 then error({ value }) end
+  while i % 4 == 2 do i = i + 4 end
+  return stream
+end
+
+-- Starts workers that end in different ways, one after another, and has what they do shown while they do it.
+local function start_workers(group)
+  local channel = arsenal.channel(0, { shared = true })
+  group:go(repeatedly, function(i)
+    local near <close>, near_end = kit.tcp_pair()
+    local _ <close> = near_end
+    local worker = arsenal.worker(work, near_end, channel, i)
+    local _ <close> = setmetatable({}, { __close = function() worker:cancel() end })
+    assert(near:recv_exactly(6) == "answer")
+    assert(channel:send(MESSAGES[i % #MESSAGES + 1]))
+    if i % 8 == 0 then arsenal.dump() end
+    if i % 4 == 2 then worker:cancel() end
+    local ok, stream = pcall(worker.join, worker)
+    if ok and stream then stream:close() end
+  end)
+  group:go(repeatedly, function(i) assert(arsenal.blocking(function(value) return value end, i) == i) end)
+end
+
 -- Runs the load in tasks of the group.
 return function(group)
   serve_tcp(group)
@@ -162,4 +191,5 @@ return function(group)
   pass_values(group)
   use_generators(group)
   take_locks(group)
+  start_workers(group)
 end

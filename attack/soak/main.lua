@@ -89,6 +89,7 @@ local function main(minutes, plot)
   os.execute("mkdir -p '" .. plot:match("^(.*)/") .. "'")
   draw(plot, all, times, warm_up)
   local flat = judge(times, warm_up)
+  if not ok then print(err) end
   print(("soak: %d samples, %s; %s"):format(#times, flat and "flat" or "NOT flat", plot))
   os.exit(ok and flat)
 end

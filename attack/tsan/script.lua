@@ -115,6 +115,7 @@ local function use_shared_channels(group)
   for i = 1, 3 do group:worker(exchange, i % 2 == 0 and first or second, i % 2 == 0 and second or first, i) end
   exchange(first, second, 0)
   second:send(first)
+  arsenal.dump()
   blocked:cancel()
 end
 

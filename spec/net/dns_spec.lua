@@ -45,6 +45,21 @@ describe("dns.resolve", function()
     end))
   end
 
+  it("touches no task when the collector frees what a lookup needed", inside(function()
+    local event, resolved, waiting = arsenal.event(), 0, {}
+    for i = 1, 4 do
+      waiting[i] = arsenal.go(function()
+        arsenal.dns.resolve("localhost")
+        resolved = resolved + 1
+        return event:wait()
+      end)
+    end
+    while resolved < #waiting do arsenal.yield() end
+    for _ = 1, 2 do collectgarbage() end
+    event:set()
+    for _, task in ipairs(waiting) do assert(task:join()) end
+  end))
+
   it("takes a string", inside(function()
     kit.mistake("string", arsenal.dns.resolve)
     kit.mistake("string", arsenal.dns.resolve, 127)

@@ -133,6 +133,16 @@ void recv_step(void) {
       "lint-layers: offences: 1")
   end)
 
+  it("names two metatables of one name", function()
+    local line <const> = 'static const char question_name[] = "arsenal.question";\n'
+    fails({
+      ["src/net/dns.c"] = line,
+      ["src/worker/question.c"] = line,
+      ["src/worker/worker.c"] = line:gsub("question", "worker"),
+    }, 'src: net/dns.c and worker/question.c have metatables of the same name, "arsenal.question"',
+      "lint-layers: offences: 1")
+  end)
+
   it("names a header that would hide one of the system's", function()
     fails({
       ["src/sys/socket.h"] = "",

@@ -71,6 +71,27 @@ describe("arsenal.blocking", function()
     end)
   end))
 
+  it("makes such calls itself, in as many threads as there may be", function()
+    local result = child.run_lua([[
+      local begun, go_on = arsenal.channel(0, { shared = true }), arsenal.channel(0, { shared = true })
+      local function call_again(to, from)
+        to:send("begun")
+        from:recv()
+        return require("arsenal.core").blocking(function() -- the core is loaded faster than all of arsenal
+          return require("arsenal.core").blocking(function() return 1 end)
+        end)
+      end
+      arsenal.run(function()
+        local sum, calls = 0, {}
+        for i = 1, 16 do calls[i] = arsenal.go(arsenal.blocking, call_again, begun, go_on) end
+        for _ = 1, 16 do begun:recv() end
+        for _ = 1, 16 do go_on:send(true) end
+        for _, call in ipairs(calls) do sum = sum + call:join() end
+        print(sum)
+      end)]])
+    assert.equal("16\n", result.out, result.err)
+  end)
+
   -- In a program of its own: the Lua state of the call, which is kept, has a loop then, and its descriptors.
   it("moves sockets there and back", function()
     local result = child.run_lua([[

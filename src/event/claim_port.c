@@ -132,6 +132,7 @@ int claim_begin(Task *task) {
         if (task->claim == NULL) return UV_ENOMEM;
     }
     task->loop->external_waiters++;
+    inbox_count_wait(task->claim->port->inbox, 1);
     task->claimed = true;
     atomic_store(&task->claim->state, CLAIM_OPEN);
     return 0;
@@ -146,6 +147,7 @@ void claim_end(Claim *claim) {
         uv_mutex_unlock(&port->lock);
     }
     port->loop->external_waiters--;
+    inbox_count_wait(port->inbox, -1);
     claim->task->claimed = false;
     atomic_store(&claim->state, CLAIM_NONE);
 }

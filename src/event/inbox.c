@@ -2,19 +2,37 @@
 ** Owns the messages on their way to a loop, and the libuv handle that wakes it.
 ** A message is posted or discarded under the inbox's lock, so that none is
 ** left behind when the loop is closed.
+**
+** A message wakes a loop that waits. The loop says before it waits that it needs
+** that, and then looks whether a message has come; a poster adds its message, and
+** then looks whether the loop needs it. As both happen in one order for all threads,
+** one of them sees what the other has done.
 */
 #include "event/inbox.h"
 
 #include "base/container_of.h"
+#include "event/crew.h"
+#include "event/poller.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
+
+enum { ALERT_WAITS = 64 }; /* after a message, the loop says so many times when it waits */
 
 struct Inbox {
     LoopPart part;
-    uv_async_t *handle; /* libuv frees it with the loop's other handles */
-    uv_mutex_t lock;    /* guards what follows */
-    InboxMessage *first, *last;
+    uv_async_t *handle;  /* libuv frees it with the loop's other handles */
+    unsigned alert;      /* how many times more; at 0 every message wakes the loop */
+    struct OwnCrew *own; /* the crew that it has founded, or NULL */
+    unsigned crew_waits; /* of the loop's tasks: that only others of the crew can end */
+    atomic_bool needs_wake;
+
+    uv_mutex_t lock;               /* guards what follows */
+    _Atomic(InboxMessage *) first; /* changed under the lock only */
+    InboxMessage *last;
     unsigned holders; /* the loop, while it is open, is one */
+    Crew *crew;       /* or NULL; changed in the loop's thread only */
+    bool rests;
     bool closed;
 };
 
@@ -22,26 +40,34 @@ static const char inbox_key;
 
 static InboxMessage *inbox_take_all(Inbox *inbox) {
     uv_mutex_lock(&inbox->lock);
-    InboxMessage *first = inbox->first;
-    inbox->first = inbox->last = NULL;
+    InboxMessage *first = atomic_exchange(&inbox->first, NULL);
     uv_mutex_unlock(&inbox->lock);
     return first;
 }
 
-static void inbox_deliver(uv_async_t *handle) {
-    InboxMessage *message = inbox_take_all(handle->data), *next;
+static void inbox_deliver(Inbox *inbox) {
+    InboxMessage *message = inbox_take_all(inbox), *next;
+    if (message != NULL) inbox->alert = ALERT_WAITS;
     for (; message != NULL; message = next) {
         next = message->next;
         message->deliver(message);
     }
 }
 
+static void inbox_woken(uv_async_t *handle) {
+    inbox_deliver(handle->data);
+}
+
 static void inbox_close(LoopPart *part, Loop *loop) {
     Inbox *inbox = container_of(part, Inbox, part);
-    (void)loop;
+    *poll_inbox(loop) = NULL;
     uv_mutex_lock(&inbox->lock);
     inbox->closed = true;
+    Crew *crew = inbox->crew;
+    inbox->crew = NULL;
+    inbox->own = NULL;
     uv_mutex_unlock(&inbox->lock);
+    crew_release(crew);
     InboxMessage *message = inbox_take_all(inbox), *next;
     for (; message != NULL; message = next) {
         next = message->next;
@@ -55,7 +81,7 @@ static int inbox_init(Inbox *inbox, Loop *loop) {
     if (inbox->handle == NULL) return UV_ENOMEM;
     int status = uv_mutex_init(&inbox->lock);
     if (status == 0) {
-        status = uv_async_init(&loop->uv, inbox->handle, inbox_deliver);
+        status = uv_async_init(&loop->uv, inbox->handle, inbox_woken);
         if (status != 0) uv_mutex_destroy(&inbox->lock);
     }
     if (status != 0) free(inbox->handle);
@@ -73,31 +99,183 @@ Inbox *inbox_of(Loop *loop) {
     }
     inbox->part = (LoopPart){.key = &inbox_key, .close = inbox_close};
     inbox->handle->data = inbox;
+    atomic_init(&inbox->needs_wake, true);
     inbox->holders = 1;
     loop->uv_changed = true;
     loop_add_part(loop, &inbox->part);
+    *poll_inbox(loop) = inbox;
     return inbox;
+}
+
+/* --- posting; only a message that finds no other before it may have to wake the loop --- */
+
+/* The lock is held. */
+static void inbox_stir(Inbox *inbox) {
+    if (inbox->rests) crew_wake(inbox->crew);
+    inbox->rests = false;
+}
+
+/* The lock is held. */
+static void inbox_append(Inbox *inbox, InboxMessage *message) {
+    message->next = NULL;
+    if (atomic_load_explicit(&inbox->first, memory_order_relaxed) != NULL) {
+        inbox->last->next = message;
+        inbox->last = message;
+        return;
+    }
+    inbox->last = message;
+    atomic_store(&inbox->first, message);
+    if (atomic_load(&inbox->needs_wake)) inbox_wake(inbox);
 }
 
 void inbox_post(Inbox *inbox, InboxMessage *message) {
     uv_mutex_lock(&inbox->lock);
     bool is_closed = inbox->closed;
     if (!is_closed) {
-        message->next = NULL;
-        if (inbox->last == NULL)
-            inbox->first = message;
-        else
-            inbox->last->next = message;
-        inbox->last = message;
-        inbox_wake(inbox);
+        inbox_stir(inbox);
+        inbox_append(inbox, message);
     }
     uv_mutex_unlock(&inbox->lock);
     if (is_closed) message->discard(message);
 }
 
+/* Under the lock, the loop cannot rest again before this thread counts as one that does. */
+void inbox_post_last(Inbox *inbox, InboxMessage *message, Crew *crew) {
+    uv_mutex_lock(&inbox->lock);
+    bool is_closed = inbox->closed;
+    if (!is_closed) {
+        inbox_stir(inbox);
+        inbox_append(inbox, message);
+    }
+    bool is_last = crew_rest(crew);
+    uv_mutex_unlock(&inbox->lock);
+    if (is_closed) message->discard(message);
+    if (is_last) crew->tell(crew);
+}
+
 void inbox_wake(Inbox *inbox) {
     uv_async_send(inbox->handle);
 }
+
+/* --- polling --- */
+
+bool inbox_before_wait(Inbox *inbox) {
+    if (inbox == NULL || atomic_load_explicit(&inbox->needs_wake, memory_order_relaxed))
+        return true;
+    inbox->alert--;
+    atomic_store(&inbox->needs_wake, true);
+    return atomic_load(&inbox->first) == NULL;
+}
+
+void inbox_after_poll(Inbox *inbox) {
+    if (inbox == NULL) return;
+    if (inbox->alert > 0) atomic_store_explicit(&inbox->needs_wake, false, memory_order_relaxed);
+    if (atomic_load_explicit(&inbox->first, memory_order_relaxed) != NULL) inbox_deliver(inbox);
+}
+
+void inbox_leave(Inbox *inbox) {
+    if (!inbox_before_wait(inbox)) inbox_wake(inbox);
+}
+
+/* --- the crew --- */
+
+typedef struct OwnCrew {
+    Crew crew; /* first: it is held as that */
+    Inbox *first;
+    InboxMessage all_rest;
+    atomic_bool is_posted; /* all_rest */
+    bool is_stuck;         /* in the first one's thread: it was told */
+} OwnCrew;
+
+static void inbox_told(InboxMessage *message) {
+    OwnCrew *own = container_of(message, OwnCrew, all_rest);
+    own->is_stuck = true;
+    atomic_store(&own->is_posted, false);
+    crew_release(&own->crew);
+}
+
+static void inbox_not_told(InboxMessage *message) {
+    crew_release(&container_of(message, OwnCrew, all_rest)->crew);
+}
+
+/* A signal or a thread of no crew can wake a state just before this, which then rests and tells as well. */
+static void inbox_tell_first(Crew *crew) {
+    OwnCrew *own = container_of(crew, OwnCrew, crew);
+    if (atomic_exchange(&own->is_posted, true)) return;
+    crew_hold(crew);
+    inbox_post(own->first, &own->all_rest);
+}
+
+static void inbox_free_crew(Crew *crew) {
+    OwnCrew *own = container_of(crew, OwnCrew, crew);
+    inbox_release(own->first);
+    free(own);
+}
+
+static OwnCrew *inbox_new_crew(Inbox *first) {
+    OwnCrew *own = calloc(1, sizeof *own);
+    if (own == NULL) return NULL;
+    own->crew = (Crew){.tell = inbox_tell_first, .free = inbox_free_crew};
+    atomic_init(&own->crew.holders, 1);
+    atomic_init(&own->crew.awake, 1);
+    own->first = first;
+    own->all_rest = (InboxMessage){.deliver = inbox_told, .discard = inbox_not_told};
+    inbox_hold(first);
+    return own;
+}
+
+Crew *inbox_crew(Inbox *inbox) {
+    if (inbox->crew != NULL) return inbox->crew;
+    OwnCrew *own = inbox_new_crew(inbox);
+    if (own == NULL) return NULL;
+    uv_mutex_lock(&inbox->lock);
+    inbox->crew = &own->crew;
+    inbox->own = own;
+    uv_mutex_unlock(&inbox->lock);
+    return &own->crew;
+}
+
+void inbox_join_crew(Inbox *inbox, Crew *crew) {
+    crew_hold(crew);
+    uv_mutex_lock(&inbox->lock);
+    inbox->crew = crew;
+    uv_mutex_unlock(&inbox->lock);
+}
+
+void inbox_count_wait(Inbox *inbox, int change) {
+    inbox->crew_waits += (unsigned)change;
+}
+
+/* Only others of the crew can end the waits of the loop's tasks, and no message of theirs is on its way. */
+static bool inbox_could_rest(const Inbox *inbox, const Loop *loop) {
+    return loop->ready == 0 && loop->timers.count == 0 &&
+           inbox->crew_waits == loop->external_waiters && atomic_load(&inbox->first) == NULL;
+}
+
+bool inbox_rest(Inbox *inbox, const Loop *loop) {
+    if (inbox == NULL || inbox->crew == NULL || !inbox_could_rest(inbox, loop)) return false;
+    uv_mutex_lock(&inbox->lock);
+    inbox->rests = inbox->first == NULL;
+    bool rests = inbox->rests, is_last = rests && crew_rest(inbox->crew);
+    uv_mutex_unlock(&inbox->lock);
+    if (is_last) inbox->crew->tell(inbox->crew);
+    return rests;
+}
+
+void inbox_rise(Inbox *inbox) {
+    uv_mutex_lock(&inbox->lock);
+    inbox_stir(inbox);
+    uv_mutex_unlock(&inbox->lock);
+}
+
+/* What it was told may have changed meanwhile: a signal may have come, or `run` may begin only now. */
+bool inbox_take_stuck(const Inbox *inbox, const Loop *loop) {
+    if (inbox == NULL || inbox->own == NULL || !inbox->own->is_stuck) return false;
+    inbox->own->is_stuck = false;
+    return inbox_could_rest(inbox, loop) && atomic_load(&inbox->crew->awake) == 1;
+}
+
+/* --- its memory --- */
 
 void inbox_hold(Inbox *inbox) {
     uv_mutex_lock(&inbox->lock);

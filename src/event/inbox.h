@@ -18,11 +18,46 @@ typedef struct InboxMessage {
 /* The loop's inbox, made by the first call; NULL: there was no memory or no descriptor for it. */
 Inbox *inbox_of(Loop *loop);
 
-/* Posts a message, from any thread that holds the inbox. */
+/*
+** Posts a message, from any thread that holds the inbox. While the loop is running,
+** this costs no system call: the loop looks at its inbox at its next poll.
+*/
 void inbox_post(Inbox *inbox, InboxMessage *message);
 
 /* Ends the poll that the loop is in, or the next one: from any thread, and from signal handlers. */
 void inbox_wake(Inbox *inbox);
+
+/*
+** In the loop's thread, around a poll that may wait: whether it may, which is false
+** if there are messages; and afterwards. The inbox may be NULL.
+*/
+bool inbox_before_wait(Inbox *inbox);
+void inbox_after_poll(Inbox *inbox);
+
+/* In the loop's thread: the loop makes no turns for now. The next message makes its descriptor readable. */
+void inbox_leave(Inbox *inbox);
+
+/* --- crews: see crew.h; in the loop's thread --- */
+
+/* Returns the crew, which the loop founds unless it is in one; NULL: no memory. */
+struct Crew *inbox_crew(Inbox *inbox);
+void inbox_join_crew(Inbox *inbox, struct Crew *crew); /* which is in none yet */
+
+/* The loop has one wait more (1) or less (-1) that only others of its crew can end. */
+void inbox_count_wait(Inbox *inbox, int change);
+
+/*
+** Around a wait for events that has no time limit. The first one returns whether the
+** loop rests: then the second one must follow.
+*/
+bool inbox_rest(Inbox *inbox, const Loop *loop);
+void inbox_rise(Inbox *inbox);
+
+/* Whether all of the loop's crew rest, which is told once, and to the first state only. */
+bool inbox_take_stuck(const Inbox *inbox, const Loop *loop);
+
+/* In a thread that is awake until then: posts its last message. It may hold the crew still. */
+void inbox_post_last(Inbox *inbox, InboxMessage *message, struct Crew *crew);
 
 /* An inbox outlives its loop as long as anyone holds it. */
 void inbox_hold(Inbox *inbox);

@@ -69,6 +69,7 @@ void poller_happened(Poller *poller, unsigned events); /* an implementation repo
 /* Waits for events, at most `timeout` nanoseconds; FOREVER: as long as it takes. */
 void poll_wait(Loop *loop, uint64_t timeout);
 int poll_backend_fd(const Loop *loop);
+struct Inbox **poll_inbox(const Loop *loop); /* where the poll has the loop's inbox; NULL: none */
 int poll_init(Loop *loop); /* sets loop->poll, which is freed with the loop; 0 or a status */
 
 void poller_open(lua_State *L); /* [-0, +0] gives the loop its poll */

@@ -32,6 +32,7 @@ enum { UV_SLOT = 0 }; /* libuv's descriptor; no poller has it */
 typedef struct Poll {
     LoopPart part;
     int epoll;
+    struct Inbox *inbox;
     PollSlot *slots;
     uint32_t slot_count, slot_capacity; /* slots used so far, and slots that there is memory for */
     uint32_t free_slot;                 /* UV_SLOT: none */
@@ -107,6 +108,7 @@ int poll_init(Loop *loop) {
     Poll *poll = malloc(sizeof *poll);
     if (poll == NULL) return UV_ENOMEM;
     poll->part = (LoopPart){.key = &poll_key, .close = poll_close};
+    poll->inbox = NULL;
     poll->slots = NULL;
     poll->slot_capacity = poll->free_slot = 0;
     poll->slot_count = UV_SLOT + 1;
@@ -125,6 +127,10 @@ int poll_init(Loop *loop) {
 
 int poll_backend_fd(const Loop *loop) {
     return loop->poll->epoll;
+}
+
+struct Inbox **poll_inbox(const Loop *loop) {
+    return &loop->poll->inbox;
 }
 
 /* --- watching --- */

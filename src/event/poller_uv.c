@@ -10,7 +10,8 @@
 #include <stdlib.h>
 
 typedef struct Poll {
-    uv_timer_t alarm; /* ends a poll when the loop's next timer is due */
+    uv_timer_t alarm; /* ends a poll when the loop's next timer is due; first, as in a Watch */
+    struct Inbox *inbox;
 } Poll;
 
 typedef struct Watch {
@@ -23,11 +24,16 @@ typedef struct Watch {
 int poll_init(Loop *loop) {
     loop->poll = malloc(sizeof *loop->poll);
     if (loop->poll == NULL) return UV_ENOMEM;
+    loop->poll->inbox = NULL;
     return uv_timer_init(&loop->uv, &loop->poll->alarm);
 }
 
 int poll_backend_fd(const Loop *loop) {
     return uv_backend_fd(&loop->uv);
+}
+
+struct Inbox **poll_inbox(const Loop *loop) {
+    return &loop->poll->inbox;
 }
 
 static int poller_uv_events(unsigned events) {

@@ -22,14 +22,28 @@ enum { MOST_DESCRIBED = 20 }; /* tasks that a deadlock report lists */
 /* Why a run ends before its tasks do; of two reasons the later one here is raised. */
 typedef enum StopReason { STOP_NONE, STOP_FAILURE, STOP_DEADLOCK, STOP_INTERRUPT } StopReason;
 
+struct RunPart;
+
 typedef struct Run {
     const TaskObject *first; /* the first task, at index 1 */
     bool all;                /* runs until every task has ended, and not only the first */
     const Background *background;
+    struct RunPart *part; /* NULL: there was no memory for it */
     StopReason reason;
 } Run;
 
 /* --- deadlocks --- */
+
+/* [-0, +1] what the tasks of the workers wait for; without the Lua part there are no workers. */
+static void run_push_workers(lua_State *L) {
+    public_push_registered(L, "describe_workers");
+    if (!lua_isnil(L, -1)) {
+        lua_call(L, 0, 1);
+        return;
+    }
+    lua_pop(L, 1);
+    lua_pushliteral(L, "");
+}
 
 static int run_describe_deadlock(lua_State *L) {
     Loop *loop = loop_of(L);
@@ -46,14 +60,17 @@ static int run_describe_deadlock(lua_State *L) {
     }
     if (described < loop->tasks)
         lua_pushfstring(L, "\n  and %d more", (int)(loop->tasks - described));
+    run_push_workers(L);
     lua_concat(L, lua_gettop(L) - first + 1);
     return 1;
 }
 
 /* [-0, +1] Without memory for the report, that error takes its place. */
-static void run_push_deadlock(lua_State *L) {
+static void run_push_deadlock(lua_State *L, Loop *loop) {
     lua_pushcfunction(L, run_describe_deadlock);
+    loop->turning = true;
     lua_pcall(L, 0, 1, 0);
+    loop->turning = false;
 }
 
 static void run_abandon_all(lua_State *L, Loop *loop) {
@@ -86,21 +103,55 @@ static void run_call_on_quit(lua_State *L, Loop *loop) {
 typedef struct RunPart {
     LoopPart part;
     RunEnd *ends;
+    RunCall *calls; /* that are to be made */
 } RunPart;
 
 static const char run_key;
 
+static RunCall *run_take_call(RunPart *part) {
+    RunCall *call = part->calls;
+    if (call != NULL) part->calls = call->next;
+    return call;
+}
+
 static void run_close_part(LoopPart *part, Loop *loop) {
+    RunCall *call;
     (void)loop;
+    while ((call = run_take_call(container_of(part, RunPart, part))) != NULL)
+        call->drop(call);
     free(part);
 }
 
+static RunPart *run_part(Loop *loop) {
+    return loop_need_part(loop, &run_key, sizeof(RunPart), run_close_part);
+}
+
 bool run_add_end(Loop *loop, RunEnd *end) {
-    RunPart *part = loop_need_part(loop, &run_key, sizeof *part, run_close_part);
+    RunPart *part = run_part(loop);
     if (part == NULL) return false;
     end->next = part->ends;
     part->ends = end;
     return true;
+}
+
+/* --- calls between two runs of tasks --- */
+
+bool run_call(Loop *loop, RunCall *call) {
+    RunPart *part = run_part(loop);
+    if (part == NULL) return false;
+    call->next = part->calls;
+    part->calls = call;
+    return true;
+}
+
+static void run_make_calls(lua_State *L, Loop *loop, RunPart *part) {
+    RunCall *call;
+    if (part == NULL) return;
+    while ((call = run_take_call(part)) != NULL) {
+        loop->turning = true;
+        call->make(L, call);
+        loop->turning = false;
+    }
 }
 
 /* All of them are asked, so that each begins to end at once. */
@@ -126,7 +177,7 @@ static bool run_first_has_failed(const Run *run) {
 static StopReason run_find_reason(const Run *run, Loop *loop) {
     if (interrupt_taken(loop)) return STOP_INTERRUPT;
     if (run->all && run->reason == STOP_NONE && run_first_has_failed(run)) return STOP_FAILURE;
-    return loop_is_stuck(loop) ? STOP_DEADLOCK : STOP_NONE;
+    return loop_is_stuck(loop) || turn_take_stuck(loop) ? STOP_DEADLOCK : STOP_NONE;
 }
 
 /* Cancels the tasks. At a second deadlock it abandons them: nothing wakes them, cancelled or not. */
@@ -135,7 +186,7 @@ static void run_stop(lua_State *L, Loop *loop, Run *run, StopReason reason) {
         run_abandon_all(L, loop);
         return;
     }
-    if (reason == STOP_DEADLOCK) run_push_deadlock(L);
+    if (reason == STOP_DEADLOCK) run_push_deadlock(L, loop);
     if (run->all || reason != STOP_DEADLOCK)
         tasks_cancel_all(loop);
     else
@@ -157,12 +208,16 @@ static void run_make_turns(lua_State *L, Loop *loop, const Run *run) {
 
 /* [-0, +0 or 1] Returns why the run ended early. The message of a deadlock or an interrupt is on top then. */
 static StopReason run_until_over(lua_State *L, Loop *loop, bool all) {
-    Run run = {.first = lua_touserdata(L, 1), .all = all, .background = background_of(loop)};
+    Run run = {.first = lua_touserdata(L, 1),
+               .all = all,
+               .background = background_of(loop),
+               .part = run_part(loop)};
     luaL_checkstack(L, LUA_MINSTACK, NULL);
     interrupt_watch(loop);
     if (all && run_wants_quit(L)) quit_watch(loop);
     while (!run_is_over(&run, loop)) {
         if (quit_taken(loop)) run_call_on_quit(L, loop);
+        run_make_calls(L, loop, run.part);
         if (run_should_end_background(&run, loop)) tasks_cancel_all(loop);
         StopReason reason = run_find_reason(&run, loop);
         if (reason != STOP_NONE)
@@ -170,6 +225,7 @@ static StopReason run_until_over(lua_State *L, Loop *loop, bool all) {
         else
             run_make_turns(L, loop, &run);
     }
+    turn_leave(loop);
     interrupt_unwatch(loop);
     quit_unwatch(loop);
     if (run.reason == STOP_INTERRUPT) lua_pushliteral(L, "interrupted");

@@ -31,6 +31,18 @@ typedef struct RunEnd {
 
 bool run_add_end(Loop *loop, RunEnd *end); /* false: no memory */
 
+/*
+** A call that `run` makes between two runs of tasks. It cannot wait, and raises nothing. Each is
+** made once, or dropped when the loop is closed before that.
+*/
+typedef struct RunCall {
+    void (*make)(lua_State *L, struct RunCall *call);
+    void (*drop)(struct RunCall *call);
+    struct RunCall *next;
+} RunCall;
+
+bool run_call(Loop *loop, RunCall *call); /* in the loop's thread; false: no memory */
+
 void run_open(lua_State *L); /* [-0, +0] adds its functions to the table on top */
 
 #endif

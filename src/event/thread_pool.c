@@ -2,7 +2,8 @@
 ** Owns the threads that do what blocks. They are ours and not libuv's, because
 ** libuv joins its threads when the process exits, and a lookup may hang for a
 ** minute. A thread is started when a job finds none idle, and stays. A job that
-** is done is a message to its loop's inbox.
+** is done is a message to its loop's inbox. A job that submits others to its own pool
+** may wait for them: it does not count any more, and they are the next to run.
 */
 #include "event/thread_pool.h"
 
@@ -18,12 +19,21 @@ static struct Pool {
     uv_cond_t work_came;
     Job *first, *last; /* the queue: jobs that have not started */
     unsigned threads, idle, queued;
+    unsigned uncounted; /* running jobs that have submitted others */
 } pools[THREAD_POOLS];
 
+/* What a thread of a pool is doing. */
+typedef struct Server {
+    struct Pool *pool;
+    bool is_uncounted;
+} Server;
+
+static uv_key_t server_key; /* the Server of this thread; NULL in all other threads */
 static const char pool_key;
 
 static void thread_pool_set_up(void) {
     setup_status = uv_mutex_init(&lock);
+    if (setup_status == 0) setup_status = uv_key_create(&server_key);
     for (int i = 0; i < THREAD_POOLS && setup_status == 0; i++)
         setup_status = uv_cond_init(&pools[i].work_came);
 }
@@ -48,15 +58,37 @@ static void thread_pool_discard(InboxMessage *message) {
 
 /* --- the queue; the lock is held --- */
 
-static void thread_pool_enqueue(struct Pool *pool, Job *job) {
-    job->next = NULL;
-    if (pool->last == NULL)
+static void thread_pool_enqueue(struct Pool *pool, Job *job, bool is_next) {
+    job->next = is_next ? pool->first : NULL;
+    if (is_next || pool->first == NULL)
         pool->first = job;
     else
         pool->last->next = job;
-    pool->last = job;
+    if (job->next == NULL) pool->last = job;
     pool->queued++;
     uv_cond_signal(&pool->work_came);
+}
+
+static unsigned thread_pool_limit(const struct Pool *pool) {
+    return THREAD_POOL_THREADS + pool->uncounted;
+}
+
+static bool thread_pool_may_start(const struct Pool *pool) {
+    return pool->first != NULL && pool->threads - pool->idle < thread_pool_limit(pool);
+}
+
+/* Whether this thread is running a job of that pool, which does not count any more then. */
+static bool thread_pool_is_inside(struct Pool *pool) {
+    Server *server = uv_key_get(&server_key);
+    if (server == NULL || server->pool != pool) return false;
+    if (!server->is_uncounted) pool->uncounted++;
+    server->is_uncounted = true;
+    return true;
+}
+
+static void thread_pool_count_again(Server *server) {
+    if (server->is_uncounted) server->pool->uncounted--;
+    server->is_uncounted = false;
 }
 
 static Job *thread_pool_dequeue(struct Pool *pool) {
@@ -98,10 +130,13 @@ static void thread_pool_free_jobs(Job *job) {
 
 static void thread_pool_serve(void *argument) {
     struct Pool *pool = argument;
+    Server server = {.pool = pool};
+    uv_key_set(&server_key, &server);
     uv_mutex_lock(&lock);
     for (;;) {
         pool->idle++;
-        while (pool->first == NULL)
+        thread_pool_count_again(&server);
+        while (!thread_pool_may_start(pool))
             uv_cond_wait(&pool->work_came, &lock);
         pool->idle--;
         Job *job = thread_pool_dequeue(pool);
@@ -157,11 +192,12 @@ int thread_pool_submit(Loop *loop, Job *job) {
     job->message = (InboxMessage){.deliver = thread_pool_deliver, .discard = thread_pool_discard};
     struct Pool *pool = &pools[job->pool];
     uv_mutex_lock(&lock);
-    if (pool->idle <= pool->queued && pool->threads < THREAD_POOL_THREADS)
+    bool is_inside = thread_pool_is_inside(pool);
+    if (pool->idle <= pool->queued && pool->threads < thread_pool_limit(pool))
         status = thread_pool_start_thread(pool);
     if (status == 0) {
         inbox_hold(inbox);
-        thread_pool_enqueue(pool, job);
+        thread_pool_enqueue(pool, job, is_inside);
     }
     uv_mutex_unlock(&lock);
     return status;

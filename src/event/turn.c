@@ -3,6 +3,7 @@
 */
 #include "event/turn.h"
 
+#include "event/inbox.h"
 #include "event/poller.h"
 #include "kernel/clock.h"
 #include "kernel/task.h"
@@ -41,12 +42,26 @@ uint64_t turn_take_lag(Loop *loop) {
 /* --- turning --- */
 
 static void turn_poll(Loop *loop, uint64_t timeout) {
+    Inbox *inbox = *poll_inbox(loop);
     uint64_t idle = turn_idle_time(loop);
+    if (idle < timeout) timeout = idle;
     if (loop->polled_at != 0) turn_measure_lag(loop);
-    poll_wait(loop, idle < timeout ? idle : timeout);
+    if (timeout > 0 && !inbox_before_wait(inbox)) timeout = 0;
+    bool rests = timeout == FOREVER && inbox_rest(inbox, loop);
+    poll_wait(loop, timeout);
+    if (rests) inbox_rise(inbox);
+    inbox_after_poll(inbox);
     turn_fire_timers(loop);
     if (loop->polled_at != 0) loop->polled_at = clock_now(loop);
     loop->unpolled = 0;
+}
+
+void turn_leave(const Loop *loop) {
+    inbox_leave(*poll_inbox(loop));
+}
+
+bool turn_take_stuck(const Loop *loop) {
+    return inbox_take_stuck(*poll_inbox(loop), loop);
 }
 
 unsigned turn_once(lua_State *L, Loop *loop, uint64_t timeout) {
@@ -54,6 +69,7 @@ unsigned turn_once(lua_State *L, Loop *loop, uint64_t timeout) {
     if (loop->polled_at != 0) loop->polled_at = clock_now(loop); /* the caller may have slept */
     unsigned ran = tasks_run(L, loop);
     turn_poll(loop, timeout);
+    turn_leave(loop);
     loop->turning = false;
     loop->turns++;
     return ran;

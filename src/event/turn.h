@@ -22,6 +22,12 @@ unsigned turn_once(lua_State *L, Loop *loop, uint64_t timeout);
 */
 void turn_briskly(lua_State *L, Loop *loop);
 
+/* Follows the last turn_briskly: other threads reach the loop while it makes no turns, too. */
+void turn_leave(const Loop *loop);
+
+/* Whether all tasks wait for other Lua states, and these do as well: it is told once. */
+bool turn_take_stuck(const Loop *loop);
+
 static inline bool turn_poll_is_due(const Loop *loop) {
     return loop->ready == 0 || loop->unpolled >= POLL_TASKS;
 }

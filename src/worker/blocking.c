@@ -3,10 +3,14 @@
 ** no other call has meanwhile. A state that has served a call serves a later one, so
 ** that the modules and connections in it are used again.
 */
+#include "worker/blocking.h"
+
 #include "base/openers.h"
 
 #include "base/container_of.h"
 #include "base/error.h"
+#include "event/crew.h"
+#include "event/inbox.h"
 #include "event/run.h"
 #include "event/thread_pool.h"
 #include "kernel/traceback.h"
@@ -42,10 +46,13 @@ typedef struct Blocking {
     BlockingStates *states;
     Environment *environment;
     Call call;
+    Crew *crew;        /* the loop's; the job is awake in it */
     WaitQueue waiters; /* the task that has made the call */
 } Blocking;
 
 static const char part_key;
+static const char
+    state_key; /* registry, in the states of calls: the crew of the loop that makes them */
 static const char blocking_name[] = "arsenal.blocking";
 
 static Blocking *blocking_of(Job *job) {
@@ -116,10 +123,29 @@ static void blocking_give_back(BlockingStates *states, BlockingState *state) {
     if (is_closed) blocking_close_states(state);
 }
 
-/* (environment) */
+/* (blocking) */
 static int blocking_set_up(lua_State *L) {
-    environment_set_up(L, lua_touserdata(L, 1));
+    const Blocking *blocking = lua_touserdata(L, 1);
+    environment_set_up(L, blocking->environment);
+    lua_pushlightuserdata(L, blocking->crew);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &state_key);
     return 0;
+}
+
+static Crew *blocking_caller_crew(lua_State *L) {
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &state_key);
+    Crew *crew = lua_touserdata(L, -1);
+    lua_pop(L, 1);
+    return crew;
+}
+
+bool blocking_is_state(lua_State *L) {
+    return blocking_caller_crew(L) != NULL;
+}
+
+Crew *blocking_crew(lua_State *L, Inbox *inbox) {
+    Crew *crew = blocking_caller_crew(L);
+    return crew != NULL ? crew : inbox_crew(inbox);
 }
 
 /* Makes of an error a list of it and its traceback. */
@@ -149,11 +175,11 @@ static int blocking_call(lua_State *L, lua_CFunction function, const void *argum
 }
 
 /* A state that `require` finds modules in; NULL: no memory. */
-static BlockingState *blocking_new_state(const Environment *environment) {
+static BlockingState *blocking_new_state(const Blocking *blocking) {
     BlockingState *state = calloc(1, sizeof *state);
     if (state == NULL) return NULL;
     state->L = luaL_newstate();
-    if (state->L != NULL && blocking_call(state->L, blocking_set_up, environment, 0) == LUA_OK)
+    if (state->L != NULL && blocking_call(state->L, blocking_set_up, blocking, 0) == LUA_OK)
         return state;
     if (state->L != NULL) lua_close(state->L);
     free(state);
@@ -187,7 +213,7 @@ static bool blocking_serve(lua_State *L, Call *call) {
 static void blocking_run(Job *job) {
     Blocking *blocking = blocking_of(job);
     BlockingState *state = blocking_take_idle(blocking->states);
-    if (state == NULL) state = blocking_new_state(blocking->environment);
+    if (state == NULL) state = blocking_new_state(blocking);
     if (state == NULL) return; /* the outcome is that there is no memory */
     state->next = NULL;
     if (blocking_serve(state->L, &blocking->call))
@@ -203,10 +229,14 @@ static void blocking_release(Blocking *blocking) {
     blocking_release_states(blocking->states);
     environment_free(blocking->environment);
     call_free(&blocking->call);
+    crew_release(blocking->crew);
     free(blocking);
 }
 
+/* Nothing in the call can wake anybody any more, also if it was withdrawn. */
 static void blocking_free(Job *job) {
+    Crew *crew = blocking_of(job)->crew;
+    if (crew_rest(crew)) crew->tell(crew);
     blocking_release(blocking_of(job));
 }
 
@@ -255,7 +285,7 @@ static int blocking_step(lua_State *L) {
 ** NULL: one cannot cross now, and nil, message, code were pushed. The upvalue is what
 ** opens the core.
 */
-static Blocking *blocking_new(lua_State *L, BlockingStates *states) {
+static Blocking *blocking_new(lua_State *L, BlockingStates *states, Crew *crew) {
     int count = lua_gettop(L);
     Blocking **box = lua_newuserdatauv(L, sizeof *box, 0);
     *box = NULL;
@@ -273,6 +303,8 @@ static Blocking *blocking_new(lua_State *L, BlockingStates *states) {
     }
     atomic_init(&blocking->holders, 1);
     atomic_fetch_add(&states->holders, 1);
+    crew_hold(crew);
+    blocking->crew = crew;
     blocking->states = states;
     blocking->environment = environment;
     blocking->call.entry = entry;
@@ -293,13 +325,17 @@ static int blocking_function(lua_State *L) {
     call_check_entry(L, 1);
     Task *task = task_enter(L, loop);
     if (task == NULL) return run_outside(L);
+    Inbox *inbox = inbox_of(loop);
+    Crew *crew = inbox == NULL ? NULL : blocking_crew(L, inbox);
     BlockingStates *states = blocking_states_of(loop);
-    if (states == NULL) return luaL_error(L, "not enough memory");
-    Blocking *blocking = blocking_new(L, states);
+    if (crew == NULL || states == NULL) return luaL_error(L, "not enough memory");
+    Blocking *blocking = blocking_new(L, states, crew);
     if (blocking == NULL) return 3;
     atomic_fetch_add(&blocking->holders, 1);
+    crew_wake(crew);
     int status = thread_pool_submit(loop, &blocking->job);
     if (status != 0) {
+        crew_rest(crew); /* this thread is awake */
         blocking_release(blocking);
         return error_push(L, status, "blocking");
     }

@@ -91,18 +91,27 @@ static int call_tell_in_words(lua_State *L) {
     return call_tell(L);
 }
 
+/* The same for one that has no words: what __tostring raises an error for. */
+static int call_tell_type(lua_State *L) {
+    lua_pushfstring(L, "(error object is a %s value)", luaL_typename(L, 2));
+    lua_replace(L, 2);
+    return call_tell(L);
+}
+
 /* Makes a protected call of one of these with the error and the traceback on top, which stay there. */
-static bool call_try_to_tell(lua_State *L, Call *call, lua_CFunction tell) {
+static int call_try_to_tell(lua_State *L, Call *call, lua_CFunction tell) {
     lua_pushcfunction(L, tell);
     lua_pushlightuserdata(L, call);
     lua_pushvalue(L, -4);
     lua_pushvalue(L, -4);
-    bool has_told = lua_pcall(L, 3, 0, 0) == LUA_OK;
-    if (!has_told) lua_pop(L, 1);
-    return has_told;
+    int status = lua_pcall(L, 3, 0, 0);
+    if (status != LUA_OK) lua_pop(L, 1);
+    return status;
 }
 
-/* Without memory for either, the outcome says just that. */
+/* Without memory for any of them, the outcome says just that. */
 void call_failed(lua_State *L, Call *call) {
-    if (!call_try_to_tell(L, call, call_tell)) call_try_to_tell(L, call, call_tell_in_words);
+    int status = call_try_to_tell(L, call, call_tell);
+    if (status != LUA_OK) status = call_try_to_tell(L, call, call_tell_in_words);
+    if (status != LUA_OK && status != LUA_ERRMEM) call_try_to_tell(L, call, call_tell_type);
 }

@@ -5,7 +5,9 @@
 #include "base/openers.h"
 
 #include "base/error.h"
+#include "event/inbox.h"
 #include "event/run.h"
+#include "worker/blocking.h"
 #include "worker/crossing.h"
 #include "worker/shared_call.h"
 #include "worker/shared_select.h"
@@ -141,6 +143,14 @@ static int shared_push_new(lua_State *L) {
     return 1;
 }
 
+/* The waits there of a state without workers are seen as a deadlock, too. */
+static void shared_found_crew(lua_State *L) {
+    Loop *loop = loop_of(L);
+    if (loop->closed || blocking_is_state(L)) return;
+    Inbox *inbox = inbox_of(loop);
+    if (inbox == NULL || inbox_crew(inbox) == NULL) luaL_error(L, "not enough memory");
+}
+
 /*
 ** channel([capacity [, options]]): with the option `shared`, one that several Lua
 ** states can have. The upvalue makes the others.
@@ -154,6 +164,7 @@ static int shared_new(lua_State *L) {
         lua_settop(L, 1);
         return lua_tocfunction(L, lua_upvalueindex(1))(L);
     }
+    shared_found_crew(L);
     SharedChannel *channel = shared_channel_new((unsigned)capacity);
     if (channel == NULL) return luaL_error(L, "not enough memory");
     lua_pushcfunction(L, shared_push_new);

@@ -35,6 +35,14 @@ static void state_close_part(LoopPart *part, Loop *loop) {
     free(part);
 }
 
+/* The scope of the running code, if it is to be cancelled, or NULL. on_error runs after its task's end, in no scope. */
+static Scope *state_doomed_scope(const Loop *loop) {
+    Task *task = loop->running;
+    if (task == NULL) return NULL;
+    if (task_has_ended(task)) return &task->root;
+    return task->scopes.innermost->doomed ? task->scopes.innermost : NULL;
+}
+
 /*
 ** A nudge has come: the worker was cancelled. Clean-up may run after a raise, but
 ** a task that goes on and on has less time after each.
@@ -44,14 +52,14 @@ static void state_hook(lua_State *L, lua_Debug *event) {
     StatePart *part = loop_part(loop, &state_key);
     (void)event;
     if (!loop->ending) tasks_cancel_all(loop);
-    const Task *task = loop->running;
-    if (task == NULL || part == NULL || !task->scopes.innermost->doomed) {
+    Scope *scope = state_doomed_scope(loop);
+    if (scope == NULL || part == NULL) {
         lua_sethook(L, NULL, 0, 0);
         return;
     }
     lua_sethook(L, state_hook, LUA_MASKCOUNT, part->pause);
     if (part->pause > 1) part->pause /= SHORTER;
-    cancellation_raise(L, task->scopes.innermost);
+    cancellation_raise(L, scope);
 }
 
 /* --- the steps: each has the thread as its argument --- */

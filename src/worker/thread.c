@@ -55,6 +55,7 @@ void thread_release(WorkerThread *thread) {
     environment_free(thread->environment);
     call_free(&thread->call);
     if (thread->parent != NULL) inbox_release(thread->parent);
+    crew_release(thread->crew);
     uv_cond_destroy(&thread->finishing);
     uv_mutex_destroy(&thread->lock);
     free(thread);
@@ -68,23 +69,31 @@ static void thread_discard_end(InboxMessage *message) {
 
 static void thread_main(void *argument) {
     WorkerThread *thread = argument;
+    Crew *crew = thread->crew;
     thread->run(thread);
     uv_mutex_lock(&thread->lock);
     thread->is_finished = true;
     uv_cond_broadcast(&thread->finishing);
     uv_mutex_unlock(&thread->lock);
-    inbox_post(thread->parent, &thread->end);
+    crew_hold(crew);
+    inbox_post_last(thread->parent, &thread->end, crew);
+    crew_release(crew);
 }
 
-int thread_start(WorkerThread *thread, Inbox *parent, void (*run)(WorkerThread *thread),
+int thread_start(WorkerThread *thread, Inbox *parent, Crew *crew, void (*run)(WorkerThread *thread),
                  void (*ended)(InboxMessage *message)) {
+    crew_hold(crew);
+    thread->crew = crew;
     thread->run = run;
     thread->end = (InboxMessage){.deliver = ended, .discard = thread_discard_end};
     thread->parent = parent;
     inbox_hold(parent);
     thread_hold(thread);
+    crew_wake(crew);
     int status = uv_thread_create(&thread->id, thread_main, thread);
-    if (status != 0) thread_release(thread);
+    if (status == 0) return 0;
+    crew_rest(crew); /* this thread is awake */
+    thread_release(thread);
     return status;
 }
 
@@ -130,6 +139,7 @@ bool thread_wait(WorkerThread *thread, uint64_t duration) {
 bool thread_attach(WorkerThread *thread, Loop *loop) {
     Inbox *inbox = inbox_of(loop);
     if (inbox == NULL) return false;
+    inbox_join_crew(inbox, thread->crew);
     uv_mutex_lock(&thread->lock);
     bool can_run = !thread->is_cancelled;
     if (can_run) {

@@ -5,6 +5,7 @@
 #ifndef ARSENAL_WORKER_THREAD_H
 #define ARSENAL_WORKER_THREAD_H
 
+#include "event/crew.h"
 #include "event/inbox.h"
 #include "kernel/wait_queue.h"
 #include "worker/call.h"
@@ -28,6 +29,7 @@ typedef struct WorkerThread {
 
     InboxMessage end; /* to the parent */
     Inbox *parent;
+    Crew *crew;
 
     /* worker.c's own, in the parent's thread */
     ListNode node;
@@ -45,11 +47,11 @@ void thread_hold(WorkerThread *thread);
 void thread_release(WorkerThread *thread); /* the last one frees it; NULL: does nothing */
 
 /*
-** Starts `run` in a thread. When it has ended, `ended` is called in the parent's
+** Starts `run` in a thread, which is of that crew. When it has ended, `ended` is called in the parent's
 ** thread, with container_of(message, WorkerThread, end); then thread_join must
 ** follow. Returns 0 or a status.
 */
-int thread_start(WorkerThread *thread, Inbox *parent, void (*run)(WorkerThread *thread),
+int thread_start(WorkerThread *thread, Inbox *parent, Crew *crew, void (*run)(WorkerThread *thread),
                  void (*ended)(InboxMessage *message));
 
 void thread_join(WorkerThread *thread);  /* of one that is finished */

@@ -13,7 +13,9 @@
 #include "kernel/task.h"
 #include "object/handle.h"
 #include "task/group.h"
+#include "worker/blocking.h"
 #include "worker/parcel_check.h"
+#include "worker/question.h"
 #include "worker/state.h"
 
 #include <limits.h>
@@ -28,7 +30,8 @@ typedef struct Worker {
     Handle handle;
     WorkerThread *thread;
     bool is_cancelled;
-    uint64_t left_at; /* when it is left behind, if the program is ending; or 0 */
+    bool is_waited_for; /* its end is, by a task */
+    uint64_t left_at;   /* when it is left behind, if the program is ending; or 0 */
 } Worker;
 
 /* --- the running workers of a loop --- */
@@ -50,10 +53,10 @@ static void worker_forget_running(WorkerThread *thread) {
     thread->has_ended = true;
 }
 
-/* A worker that blocks in a C function cannot be stopped. */
+/* A worker that blocks in a C function cannot be stopped, and one that computes in a shield is not. */
 static void worker_leave_behind(WorkerThread *thread) {
-    lua_writestringerror("arsenal: worker '%s' does not end, as a function in C blocks there: "
-                         "it is left behind\n",
+    lua_writestringerror("arsenal: worker '%s' does not end, and is left behind: a function in C "
+                         "blocks there, or clean-up in arsenal.shield goes on\n",
                          thread->name);
     worker_forget_running(thread);
     thread->is_left = true;
@@ -224,9 +227,9 @@ static int worker_start(lua_State *L) {
     Loop *loop = worker->handle.loop;
     Inbox *inbox = inbox_of(loop);
     WorkersPart *workers = loop_need_part(loop, &part_key, sizeof *workers, worker_close_part);
-    if (inbox == NULL || workers == NULL)
-        return handle_fail(L, &worker->handle, "start", UV_ENOMEM);
-    int status = thread_start(worker->thread, inbox, state_live, worker_ended);
+    Crew *crew = inbox == NULL ? NULL : blocking_crew(L, inbox);
+    if (crew == NULL || workers == NULL) return handle_fail(L, &worker->handle, "start", UV_ENOMEM);
+    int status = thread_start(worker->thread, inbox, crew, state_live, worker_ended);
     if (status != 0) return handle_fail(L, &worker->handle, "start", status);
     worker->thread->running = &workers->running;
     list_append(&workers->running, &worker->thread->node);
@@ -242,11 +245,23 @@ static void worker_describe_wait(lua_State *L, Task *task) {
     handle_describe_wait(L, task->object, "waiting for the end of");
 }
 
-static const WaitKind end_wait = {worker_wait_step, NULL, worker_describe_wait};
+/* A wait that only the worker, one of the crew, can end. */
+static void worker_set_waited_for(Worker *worker, bool is_waited_for) {
+    if (worker->is_waited_for == is_waited_for) return;
+    worker->is_waited_for = is_waited_for;
+    inbox_count_wait(worker->thread->parent, is_waited_for ? 1 : -1);
+}
+
+static void worker_forget_wait(Task *task) {
+    worker_set_waited_for(worker_of(task->object), false);
+}
+
+static const WaitKind end_wait = {worker_wait_step, worker_forget_wait, worker_describe_wait};
 
 static int worker_wait_or_return(lua_State *L, Worker *worker, Task *task) {
     if (worker->thread->has_ended) return 0;
     waiter_join(&task->waiter, &worker->thread->waiters, &task->loop->external_waiters);
+    worker_set_waited_for(worker, true);
     if (worker->is_cancelled) task_set_timeout(task, NUDGE_PAUSE);
     return task_wait(L, task, &end_wait, worker);
 }
@@ -265,6 +280,7 @@ static void worker_hurry(Worker *worker, const Loop *loop) {
 static int worker_wait_step(lua_State *L) {
     Worker *worker = lua_touserdata(L, SELF);
     Task *task = worker->handle.loop->running;
+    worker_set_waited_for(worker, false);
     if (task->status == ARSENAL_TIMEOUT) {
         worker_hurry(worker, task->loop);
         task_clear_timeout(task);
@@ -299,6 +315,24 @@ static int worker_result(lua_State *L) {
     return 1;
 }
 
+/* worker_ask_all(limit): a list of { name, question }; a worker may wait for the answers of its own so long. */
+static int worker_ask_all(lua_State *L) {
+    const Loop *loop = loop_of(L);
+    lua_Number limit = luaL_checknumber(L, 1);
+    const WorkersPart *workers = loop->closed ? NULL : loop_part(loop, &part_key);
+    ListNode *node = workers == NULL ? NULL : workers->running.first;
+    lua_newtable(L);
+    for (int n = 1; node != NULL; node = list_next(&workers->running, node), n++) {
+        lua_createtable(L, 2, 0);
+        lua_pushstring(L, worker_of_node(node)->name);
+        lua_rawseti(L, -2, 1);
+        question_push_asked(L, worker_of_node(node), limit);
+        lua_rawseti(L, -2, 2);
+        lua_rawseti(L, -2, n);
+    }
+    return 1;
+}
+
 /* parallelism(): how many threads can run at the same time: the processors that this process may use. */
 static int worker_parallelism(lua_State *L) {
     lua_pushinteger(L, uv_available_parallelism());
@@ -306,13 +340,10 @@ static int worker_parallelism(lua_State *L) {
 }
 
 static const luaL_Reg worker_functions[] = {
-    {"parallelism", worker_parallelism},
-    {"worker_cancel", worker_cancel},
-    {"worker_result", worker_result},
-    {"worker_start", worker_start},
-    {"worker_wait", worker_wait},
-    {"workers", worker_function_all},
-    {NULL, NULL},
+    {"parallelism", worker_parallelism}, {"worker_ask_all", worker_ask_all},
+    {"worker_cancel", worker_cancel},    {"worker_result", worker_result},
+    {"worker_start", worker_start},      {"worker_wait", worker_wait},
+    {"workers", worker_function_all},    {NULL, NULL},
 };
 
 /* The functions that make workers have what opens the core as their upvalue. */
@@ -320,6 +351,7 @@ void worker_open(lua_State *L) {
     lua_newtable(L);
     handle_define(L, &worker_type);
     lua_pop(L, 1);
+    question_open(L);
     luaL_setfuncs(L, worker_functions, 0);
     lua_getfield(L, -1, "open_core");
     lua_pushvalue(L, -1);

@@ -5,6 +5,9 @@ local core = require("arsenal.core")
 local dump = {}
 
 local MOST_WAITS <const> = 3 -- different waits that are shown of tasks that are alike otherwise
+local ANSWER_TIME <const> = 0.2 -- seconds that workers have for their answers
+local REPORT_TIME <const> = 5 -- the same in a deadlock report: there all workers wait, and none computes
+local MOST_REPORTED <const> = 20 -- workers that a deadlock report shows
 local MOST_NAMES <const> = 3 -- names that are shown of these
 
 local function new_group(task)
@@ -63,11 +66,39 @@ local function describe(group)
   return table.concat(lines, "\n")
 end
 
-local function text_of_all()
+local function describe_worker(name, question, deadline)
+  local text = core.worker_answer(question, deadline)
+  if text == false then text = "computing, or in a function that blocks" end
+  return ("worker %s: %s"):format(name, text and text:gsub("\n", "\n  ") or "starting or ending")
+end
+
+-- The text of a dump: the tasks of this Lua state, and those of its workers, which have that time for their answers.
+function dump.describe(time)
+  local deadline = core.now() + time
+  local workers = core.worker_ask_all(time / 2)
   local tasks = core.tasks()
-  local lines = { ("arsenal: %d tasks"):format(#tasks) }
+  local lines = { ("%d tasks"):format(#tasks) }
   for _, group in ipairs(grouped(tasks)) do lines[#lines + 1] = describe(group) end
-  return table.concat(lines, "\n") .. "\n"
+  for _, worker in ipairs(workers) do lines[#lines + 1] = describe_worker(worker[1], worker[2], deadline) end
+  return table.concat(lines, "\n")
+end
+
+-- The lines of a deadlock report that are about the workers, each after the end of another line.
+core.register("describe_workers", function()
+  local deadline = core.now() + REPORT_TIME
+  local lines = {}
+  for i, worker in ipairs(core.worker_ask_all(REPORT_TIME / 2)) do
+    if i > MOST_REPORTED then
+      lines[i] = "\nand further workers"
+      break
+    end
+    lines[i] = "\n" .. describe_worker(worker[1], worker[2], deadline)
+  end
+  return (table.concat(lines):gsub("\n", "\n  "))
+end)
+
+local function text_of_all()
+  return ("arsenal: %s\n"):format(dump.describe(ANSWER_TIME))
 end
 
 -- Returns the method with which a value takes text; nil if it has none.
@@ -79,7 +110,8 @@ local function method_of(value)
 end
 
 ---Describes every task that has not ended: its name, where it was started, what it waits for, and its traceback. Tasks
----that differ only in what they wait for are described once.
+---that differ only in what they wait for are described once. The tasks of workers are described, too; a worker that
+---computes for long is shown as computing.
 ---@param file? { write: function }|{ send: function } what to write the text to, with its method `write` or `send`
 ---@return any ... the text; or what the method has returned
 function dump.dump(file)
