@@ -12,14 +12,10 @@
 #include "event/poller.h"
 #include "event/run.h"
 #include "event/turn.h"
-#include "kernel/background.h"
-#include "kernel/cancellation.h"
+#include "event/inbox.h"
 #include "kernel/coroutine.h"
-#include "kernel/loop.h"
-#include "kernel/public.h"
 #include "kernel/scope_guard.h"
-#include "kernel/task_pool.h"
-#include "kernel/traceback.h"
+#include "kernel/start.h"
 #include "net/adopt.h"
 #include "net/datagram.h"
 #include "net/listener.h"
@@ -70,12 +66,11 @@ static void core_prepare_process(void) {
 }
 #endif
 
-/* By folder; the first two make what the others need. */
+/* By folder, after those of the kernel; the first three make what the others need. */
 // clang-format off
 static void (*const openers[])(lua_State *L) = {
-    loop_open, poller_open,
-    public_open, table_open, background_open, error_open, error_object_open, cancellation_open, traceback_open,
-    scope_guard_open, task_pool_open, coroutine_open, turn_open, run_open, exit_open, handle_open,
+    loop_add_uv, poller_open, inbox_open,
+    table_open, error_open, scope_guard_open, coroutine_open, turn_open, run_open, exit_open, handle_open,
     tasklib_open, timeout_open, group_open, channel_open, event_open, future_open, ticker_open,
     lock_open, select_open, stream_open, receive_open, readable_open, send_open, copy_open,
     start_tls_open, cosocket_open, luasocket_open, listener_open, accept_filter_open, idle_streams_open, tcp_open, unix_open,
@@ -87,19 +82,28 @@ static void (*const openers[])(lua_State *L) = {
 };
 // clang-format on
 
-static const char core_key; /* registry: the module's table */
+static uv_once_t once = UV_ONCE_INIT;
+static const char open_key; /* registry: true once all openers were called */
+
+static void core_prepare_once(void) {
+    module_pin(&open_key);
+    core_prepare_process();
+}
 
 EXPORT int luaopen_arsenal_core(lua_State *L) {
-    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &core_key) == LUA_TTABLE) return 1;
     luaL_checkversion(L);
-    module_pin(&core_key);
-    core_prepare_process();
-    lua_newtable(L);
+    kernel_start(L);
+    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &open_key) != LUA_TNIL) {
+        lua_pop(L, 1);
+        return 1;
+    }
+    lua_pop(L, 1);
+    uv_once(&once, core_prepare_once);
     lua_pushcfunction(L, luaopen_arsenal_core); /* what workers open in their states */
     lua_setfield(L, -2, "open_core");
     for (size_t i = 0; i < sizeof openers / sizeof *openers; i++)
         openers[i](L);
-    lua_pushvalue(L, -1);
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &core_key);
+    lua_pushboolean(L, true);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &open_key);
     return 1;
 }

@@ -116,6 +116,20 @@ describe("a worker", function()
     assert.equal(3, arsenal.worker(count_down, 3):join())
   end))
 
+  it("has the function of a module copied, unless that uses more than the global variables", kit.inside(function()
+    local module, count = {}, 0
+    function module.plain(a) return a end -- a spec's global variables are its own
+    function module.counts()
+      count = count + 1
+      return count
+    end
+    package.loaded.module_of_spec = module
+    local _ <close> = kit.on_close(function() package.loaded.module_of_spec = nil end)
+    assert.equal(2, arsenal.worker(module.plain, 2):join())
+    local worker = arsenal.worker(module.counts)
+    assert.matches("module 'module_of_spec' not found", select(2, pcall(worker.join, worker)))
+  end))
+
   it("finds the modules that its parent finds", kit.inside(function()
     local path, cpath, has = arsenal.worker(function()
       return package.path, package.cpath, package.preload.spec_of_worker ~= nil
@@ -199,6 +213,25 @@ describe("a cancelled worker", function()
     end, begun)
     begun:recv()
     worker:cancel()
+    kit.fails("CANCELLED", worker:join())
+  end))
+
+  it("that has not loaded arsenal is stopped by its first wait", kit.inside(function()
+    local begun, go_on = os.tmpname(), os.tmpname()
+    local _ <close> = kit.on_close(function()
+      os.remove(begun)
+      os.remove(go_on)
+    end)
+    os.remove(begun)
+    local worker = arsenal.worker(function(mine, theirs)
+      io.open(mine, "w"):close()
+      repeat local file = io.open(theirs) until not file or not file:close()
+      return require("arsenal").sleep(60)
+    end, begun, go_on)
+    repeat arsenal.sleep(0.001) until io.open(begun)
+    worker:cancel()
+    arsenal.yield()
+    os.remove(go_on)
     kit.fails("CANCELLED", worker:join())
   end))
 

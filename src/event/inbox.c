@@ -11,6 +11,7 @@
 #include "event/inbox.h"
 
 #include "base/container_of.h"
+#include "base/error.h"
 #include "event/crew.h"
 #include "event/poller.h"
 
@@ -21,10 +22,11 @@ enum { ALERT_WAITS = 64 }; /* after a message, the loop says so many times when 
 
 struct Inbox {
     LoopPart part;
-    uv_async_t *handle;  /* libuv frees it with the loop's other handles */
     unsigned alert;      /* how many times more; at 0 every message wakes the loop */
     struct OwnCrew *own; /* the crew that it has founded, or NULL */
     unsigned crew_waits; /* of the loop's tasks: that only others of the crew can end */
+    /* libuv frees it with the loop's other handles. NULL: the loop is not complete, and never waits */
+    uv_async_t *handle;
     atomic_bool needs_wake;
 
     uv_mutex_t lock;               /* guards what follows */
@@ -60,7 +62,7 @@ static void inbox_woken(uv_async_t *handle) {
 
 static void inbox_close(LoopPart *part, Loop *loop) {
     Inbox *inbox = container_of(part, Inbox, part);
-    *poll_inbox(loop) = NULL;
+    if (loop_is_complete(loop)) *poll_inbox(loop) = NULL;
     uv_mutex_lock(&inbox->lock);
     inbox->closed = true;
     Crew *crew = inbox->crew;
@@ -76,35 +78,53 @@ static void inbox_close(LoopPart *part, Loop *loop) {
     inbox_release(inbox);
 }
 
-static int inbox_init(Inbox *inbox, Loop *loop) {
-    inbox->handle = malloc(sizeof *inbox->handle);
-    if (inbox->handle == NULL) return UV_ENOMEM;
+/* Returns 0 or a status. */
+static int inbox_add_handle(Inbox *inbox, Loop *loop) {
+    uv_async_t *handle = malloc(sizeof *handle);
+    int status = handle == NULL ? UV_ENOMEM : uv_async_init(&loop->uv, handle, inbox_woken);
+    if (status != 0) {
+        free(handle);
+        return status;
+    }
+    handle->data = inbox;
+    loop->uv_changed = true;
+    inbox->handle = handle;
+    *poll_inbox(loop) = inbox;
+    atomic_store(&inbox->needs_wake, true);
+    if (atomic_load(&inbox->first) != NULL) inbox_wake(inbox);
+    return 0;
+}
+
+static Inbox *inbox_new(Loop *loop) {
+    Inbox *inbox = calloc(1, sizeof *inbox);
+    if (inbox == NULL) return NULL;
     int status = uv_mutex_init(&inbox->lock);
-    if (status == 0) {
-        status = uv_async_init(&loop->uv, inbox->handle, inbox_woken);
+    if (status == 0 && loop_is_complete(loop)) {
+        status = inbox_add_handle(inbox, loop);
         if (status != 0) uv_mutex_destroy(&inbox->lock);
     }
-    if (status != 0) free(inbox->handle);
-    return status;
+    if (status == 0) return inbox;
+    free(inbox);
+    return NULL;
 }
 
 Inbox *inbox_of(Loop *loop) {
     Inbox *inbox = loop_part(loop, &inbox_key);
     if (inbox != NULL) return inbox;
-    inbox = calloc(1, sizeof *inbox);
+    inbox = inbox_new(loop);
     if (inbox == NULL) return NULL;
-    if (inbox_init(inbox, loop) != 0) {
-        free(inbox);
-        return NULL;
-    }
     inbox->part = (LoopPart){.key = &inbox_key, .close = inbox_close};
-    inbox->handle->data = inbox;
-    atomic_init(&inbox->needs_wake, true);
     inbox->holders = 1;
-    loop->uv_changed = true;
     loop_add_part(loop, &inbox->part);
-    *poll_inbox(loop) = inbox;
     return inbox;
+}
+
+void inbox_open(lua_State *L) {
+    Loop *loop = loop_of(L);
+    Inbox *inbox = loop_part(loop, &inbox_key);
+    if (inbox == NULL || inbox->handle != NULL) return;
+    int status = inbox_add_handle(inbox, loop);
+    if (status != 0) error_raise_status(L, status, "making an event loop");
 }
 
 /* --- posting; only a message that finds no other before it may have to wake the loop --- */

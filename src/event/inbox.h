@@ -18,6 +18,9 @@ typedef struct InboxMessage {
 /* The loop's inbox, made by the first call; NULL: there was no memory or no descriptor for it. */
 Inbox *inbox_of(Loop *loop);
 
+/* [-0, +0] The loop is complete: from here on messages wake it. */
+void inbox_open(lua_State *L);
+
 /*
 ** Posts a message, from any thread that holds the inbox. While the loop is running,
 ** this costs no system call: the loop looks at its inbox at its next poll.

@@ -41,8 +41,13 @@ uint64_t turn_take_lag(Loop *loop) {
 
 /* --- turning --- */
 
+/* The loop's inbox that wakes its polls; NULL: none does yet. */
+static Inbox *turn_inbox(const Loop *loop) {
+    return loop_is_complete(loop) ? *poll_inbox(loop) : NULL;
+}
+
 static void turn_poll(Loop *loop, uint64_t timeout) {
-    Inbox *inbox = *poll_inbox(loop);
+    Inbox *inbox = turn_inbox(loop);
     uint64_t idle = turn_idle_time(loop);
     if (idle < timeout) timeout = idle;
     if (loop->polled_at != 0) turn_measure_lag(loop);
@@ -57,11 +62,11 @@ static void turn_poll(Loop *loop, uint64_t timeout) {
 }
 
 void turn_leave(const Loop *loop) {
-    inbox_leave(*poll_inbox(loop));
+    inbox_leave(turn_inbox(loop));
 }
 
 bool turn_take_stuck(const Loop *loop) {
-    return inbox_take_stuck(*poll_inbox(loop), loop);
+    return inbox_take_stuck(turn_inbox(loop), loop);
 }
 
 unsigned turn_once(lua_State *L, Loop *loop, uint64_t timeout) {

@@ -106,6 +106,13 @@ static void loop_close_parts(Loop *loop) {
     }
 }
 
+static void loop_close_uv(Loop *loop) {
+    uv_walk(&loop->uv, loop_close_left_over, loop);
+    uv_run(&loop->uv, UV_RUN_DEFAULT);
+    uv_loop_close(&loop->uv);
+    free(loop->scratch);
+}
+
 /* Objects may be finalized before or after this: if `closed` is set, they use nothing of the loop. */
 static int loop_gc(lua_State *L) {
     Loop *loop = lua_touserdata(L, 1);
@@ -114,10 +121,7 @@ static int loop_gc(lua_State *L) {
     loop->closed = true;
     timer_heap_free(&loop->timers); /* first: its timers are in the parts' memory */
     loop_close_parts(loop);
-    uv_walk(&loop->uv, loop_close_left_over, loop);
-    uv_run(&loop->uv, UV_RUN_DEFAULT);
-    uv_loop_close(&loop->uv);
-    free(loop->scratch);
+    if (loop->scratch != NULL) loop_close_uv(loop);
     return 0;
 }
 
@@ -129,12 +133,6 @@ static void loop_new(lua_State *L) {
         lua_setfield(L, -2, "__gc");
     }
     uv_once(&once, loop_prepare_process);
-    loop->scratch = malloc(SCRATCH_SIZE);
-    int status = loop->scratch == NULL ? UV_ENOMEM : uv_loop_init(&loop->uv);
-    if (status != 0) {
-        free(loop->scratch);
-        error_raise_status(L, status, "making an event loop");
-    }
     loop->closed = false;
     loop->random = (uint32_t)uv_hrtime() | 1;
     loop_add_open(loop);
@@ -182,4 +180,17 @@ bool loop_is_stuck(const Loop *loop) {
 
 void loop_open(lua_State *L) {
     if (loop_of(L) == NULL) loop_new(L);
+}
+
+void loop_add_uv(lua_State *L) {
+    Loop *loop = loop_of(L);
+    if (loop->scratch != NULL) return;
+    char *scratch = malloc(SCRATCH_SIZE);
+    int status = scratch == NULL ? UV_ENOMEM : uv_loop_init(&loop->uv);
+    if (status == 0) {
+        loop->scratch = scratch;
+        return;
+    }
+    free(scratch);
+    error_raise_status(L, status, "making an event loop");
 }

@@ -62,7 +62,7 @@ typedef struct Loop {
     uint32_t task_slots;
     struct Poll *poll; /* the poller's */
     LoopPart *parts;
-    char *scratch; /* SCRATCH_SIZE bytes that reads go to first */
+    char *scratch; /* SCRATCH_SIZE bytes that reads go to first; NULL: there is no libuv's loop, either */
     struct Loop *next_open;
 } Loop;
 
@@ -94,10 +94,19 @@ void loop_check_open(lua_State *L, const Loop *loop, const char *what);
 /* Closes a libuv handle. Its memory, which is from malloc, is freed when libuv has closed it. */
 void loop_close_handle(Loop *loop, uv_handle_t *handle);
 
+/* Whether it can poll, and so wait: see loop_open. */
+static inline bool loop_is_complete(const Loop *loop) {
+    return loop->poll != NULL;
+}
+
 /* Whether no task is ready, and nothing that the loop knows of can wake one. */
 bool loop_is_stuck(const Loop *loop);
 
-/* [-0, +0] Makes the loop of this Lua state, if there is none yet. */
+/*
+** [-0, +0] Makes the loop of this Lua state, if there is none yet: it can run tasks that
+** do not wait. The second one adds libuv's loop and the buffer; then poller_open completes it.
+*/
 void loop_open(lua_State *L);
+void loop_add_uv(lua_State *L);
 
 #endif

@@ -96,7 +96,12 @@ static void task_object_make_names(lua_State *L) {
     lua_rawsetp(L, LUA_REGISTRYINDEX, &names_key);
 }
 
-void task_object_define(lua_State *L) {
+void task_object_push_metatable(lua_State *L) {
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &metatable_key);
+}
+
+void task_object_open(lua_State *L) {
+    lua_newtable(L);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &metatable_key);
     lua_newtable(L);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &objects_key);

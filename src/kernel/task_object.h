@@ -39,7 +39,9 @@ void task_object_end(Task *task, int state, int results);
 void task_object_set_name(lua_State *L, int index);
 void task_object_push_name(lua_State *L, int index);
 
-/* [-1, +0] makes the table on top the metatable of all task objects. */
-void task_object_define(lua_State *L);
+/* [-0, +1] the metatable of all task objects, which tasklib.c fills */
+void task_object_push_metatable(lua_State *L);
+
+void task_object_open(lua_State *L); /* [-0, +0] */
 
 #endif

@@ -8,7 +8,8 @@
 #include "kernel/task_body.h"
 #include "kernel/task_object.h"
 
-enum { CHUNK = 32 }; /* tasks made at once */
+/* Tasks made at once: few at first, as a worker may have no others. */
+enum { FIRST_CHUNK = 4, CHUNK = 32 };
 
 static const char pins_key; /* registry: coroutines by slot, and the chunks by address */
 
@@ -19,10 +20,10 @@ static void task_pool_add(Loop *loop, Task *task) {
 
 /* [-0, +0] Each task's places in the tables are made now, so that taking the task needs no memory. */
 static void task_pool_grow(lua_State *L, Loop *loop) {
-    Task *chunk = lua_newuserdatauv(L, CHUNK * sizeof *chunk, 0);
-    uint32_t first = loop->task_slots + 1;
+    uint32_t count = loop->task_slots == 0 ? FIRST_CHUNK : CHUNK, first = loop->task_slots + 1;
+    Task *chunk = lua_newuserdatauv(L, count * sizeof *chunk, 0);
     lua_rawgetp(L, LUA_REGISTRYINDEX, &pins_key);
-    for (uint32_t slot = first; slot < first + CHUNK; slot++) {
+    for (uint32_t slot = first; slot < first + count; slot++) {
         task_object_reserve(L, slot);
         lua_pushboolean(L, false);
         lua_rawseti(L, -2, slot);
@@ -30,8 +31,8 @@ static void task_pool_grow(lua_State *L, Loop *loop) {
     lua_insert(L, -2);
     lua_rawsetp(L, -2, chunk);
     lua_pop(L, 1);
-    loop->task_slots += CHUNK;
-    for (unsigned i = CHUNK; i-- > 0;) {
+    loop->task_slots += count;
+    for (unsigned i = count; i-- > 0;) {
         chunk[i] = (Task){.loop = loop, .slot = first + i, .state = TASK_DONE};
         task_init_wait(&chunk[i]);
         task_pool_add(loop, &chunk[i]);

@@ -230,7 +230,7 @@ static const luaL_Reg methods[] = {
 };
 
 void tasklib_open(lua_State *L) {
-    lua_createtable(L, 0, 4);
+    task_object_push_metatable(L);
     lua_pushliteral(L, "task");
     lua_setfield(L, -2, "__name");
     selectable_attach(L, &join_selectable);
@@ -243,7 +243,7 @@ void tasklib_open(lua_State *L) {
     lua_pushvalue(L, -1);
     lua_setfield(L, -4, "task_methods");
     lua_setfield(L, -2, "__index");
-    task_object_define(L);
+    lua_pop(L, 1);
     loop_push(L);
     luaL_setfuncs(L, functions, 1);
 }

@@ -290,7 +290,7 @@ static Blocking *blocking_new(lua_State *L, BlockingStates *states, Crew *crew) 
     Blocking **box = lua_newuserdatauv(L, sizeof *box, 0);
     *box = NULL;
     luaL_setmetatable(L, blocking_name);
-    Parcel *entry = parcel_pack(L, 1, count, NULL);
+    Parcel *entry = parcel_pack_call(L, 1, count);
     if (entry == NULL) return NULL;
     Blocking *blocking = calloc(1, sizeof *blocking);
     Environment *environment = environment_new(L, lua_tocfunction(L, lua_upvalueindex(1)));

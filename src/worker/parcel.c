@@ -73,7 +73,8 @@ static void pack_number(Packer *packer, int index) {
 }
 
 static void pack_function(Packer *packer, int index) {
-    if (!by_name_find_field(packer->L, index)) {
+    bool is_object = manifest_number(packer->L, packer->manifest, index) != 0;
+    if (is_object || !by_name_find_field(packer->L, index)) {
         pack_object(packer, index);
         return;
     }
@@ -277,25 +278,29 @@ static Parcel *parcel_fail(lua_State *L, int status) {
     return NULL;
 }
 
-Parcel *parcel_prepare(lua_State *L, int first, int count, const char *what) {
-    Manifest manifest;
-    parcel_check(L, &manifest, first, count, what);
-    Parcel *parcel = parcel_new(&manifest);
+static Parcel *parcel_make(lua_State *L, const Manifest *manifest) {
+    Parcel *parcel = parcel_new(manifest);
     if (parcel == NULL) luaL_error(L, "not enough memory");
-    int status = pack_prepare(L, &manifest, parcel);
+    int status = pack_prepare(L, manifest, parcel);
     if (status != 0) {
         parcel_free(parcel);
-        lua_remove(L, manifest.objects_at);
+        lua_remove(L, manifest->objects_at);
         return parcel_fail(L, status);
     }
     char *bytes = (char *)parcel->bytes;
-    Packer packer = {.L = L, .manifest = &manifest, .next = bytes, .end = bytes + manifest.size};
+    Packer packer = {.L = L, .manifest = manifest, .next = bytes, .end = bytes + manifest->size};
     if (!pack_all(&packer)) {
         parcel_free(parcel);
         luaL_error(L, "a finalizer has changed the values that are to cross to another worker");
     }
-    lua_settop(L, manifest.objects_at - 1);
+    lua_settop(L, manifest->objects_at - 1);
     return parcel;
+}
+
+Parcel *parcel_prepare(lua_State *L, int first, int count, const char *what) {
+    Manifest manifest;
+    parcel_check(L, &manifest, first, count, what);
+    return parcel_make(L, &manifest);
 }
 
 void parcel_depart(Parcel *parcel) {
@@ -311,6 +316,14 @@ bool parcel_moves(const Parcel *parcel) {
 
 Parcel *parcel_pack(lua_State *L, int first, int count, const char *what) {
     Parcel *parcel = parcel_prepare(L, first, count, what);
+    if (parcel != NULL) parcel_depart(parcel);
+    return parcel;
+}
+
+Parcel *parcel_pack_call(lua_State *L, int first, int count) {
+    Manifest manifest;
+    parcel_check_call(L, &manifest, first, count);
+    Parcel *parcel = parcel_make(L, &manifest);
     if (parcel != NULL) parcel_depart(parcel);
     return parcel;
 }

@@ -29,6 +29,13 @@ bool parcel_moves(const Parcel *parcel); /* whether something moves into it when
 /* Both of these. */
 Parcel *parcel_pack(lua_State *L, int first, int count, const char *what);
 
+/*
+** The same for a function that is to be called, and its arguments. The function is copied
+** if it has no upvalues but the global variables, also where a module has it as a field:
+** the loaded modules need not be searched.
+*/
+Parcel *parcel_pack_call(lua_State *L, int first, int count);
+
 int parcel_count(const Parcel *parcel); /* how many values it has */
 bool parcel_has_objects(
     const Parcel *parcel); /* whether there are sockets or the like among them */

@@ -131,11 +131,40 @@ static void check_inside(lua_State *L, Manifest *manifest, uint32_t number) {
     lua_pop(L, 1);
 }
 
+static void check_values(lua_State *L, Manifest *manifest, int begin) {
+    for (int i = begin; i < manifest->count; i++)
+        check_value(L, manifest, manifest->first + i, (Place){.argument = i});
+    for (uint32_t number = 1; number <= manifest->objects; number++)
+        check_inside(L, manifest, number);
+}
+
 void parcel_check(lua_State *L, Manifest *manifest, int first, int count, const char *what) {
     luaL_checkstack(L, LUA_MINSTACK, NULL);
     manifest_start(L, manifest, first, count, what);
-    for (int i = 0; i < count; i++)
-        check_value(L, manifest, first + i, (Place){.argument = i});
-    for (uint32_t number = 1; number <= manifest->objects; number++)
-        check_inside(L, manifest, number);
+    check_values(L, manifest, 0);
+}
+
+/* Whether a copy of the function does all that it does: it has no upvalues but the global variables. */
+static bool check_is_plain(lua_State *L, int function) {
+    if (!lua_isfunction(L, function) || lua_iscfunction(L, function)) return false;
+    const char *name;
+    bool is_plain = true;
+    lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_GLOBALS);
+    for (int i = 1; is_plain && (name = lua_getupvalue(L, function, i)) != NULL; i++) {
+        is_plain = lua_rawequal(L, -1, -2);
+        lua_pop(L, 1);
+    }
+    lua_pop(L, 1);
+    return is_plain;
+}
+
+void parcel_check_call(lua_State *L, Manifest *manifest, int first, int count) {
+    luaL_checkstack(L, LUA_MINSTACK, NULL);
+    manifest_start(L, manifest, first, count, NULL);
+    bool is_plain = check_is_plain(L, first);
+    if (is_plain) {
+        manifest->size += TAG;
+        check_add(L, manifest, first, 0);
+    }
+    check_values(L, manifest, is_plain ? 1 : 0);
 }

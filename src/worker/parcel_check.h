@@ -12,4 +12,7 @@
 */
 void parcel_check(lua_State *L, Manifest *manifest, int first, int count, const char *what);
 
+/* The same for a function that is to be called, and its arguments: see parcel_pack_call. */
+void parcel_check_call(lua_State *L, Manifest *manifest, int first, int count);
+
 #endif

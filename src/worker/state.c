@@ -8,11 +8,12 @@
 #include "event/run.h"
 #include "event/signal_watch.h"
 #include "kernel/cancellation.h"
+#include "kernel/start.h"
 #include "kernel/task.h"
 #include "kernel/task_object.h"
 #include "kernel/task_result.h"
 #include "kernel/traceback.h"
-#include "worker/by_name.h"
+#include "worker/first_memory.h"
 
 #include <stdlib.h>
 
@@ -67,7 +68,7 @@ static void state_hook(lua_State *L, lua_Debug *event) {
 static int state_open(lua_State *L) {
     WorkerThread *thread = lua_touserdata(L, 1);
     environment_set_up(L, thread->environment);
-    by_name_push_module(L, "arsenal.core");
+    kernel_start(L);
     Loop *loop = loop_of(L);
     StatePart *part = loop_need_part(loop, &state_key, sizeof *part, state_close_part);
     if (part == NULL || !signal_watch_exempt(loop) || inbox_of(loop) == NULL)
@@ -120,8 +121,10 @@ static void state_run_entry(lua_State *L, WorkerThread *thread) {
 }
 
 void state_live(WorkerThread *thread) {
+    FirstMemory memory;
     lua_State *L = luaL_newstate();
     if (L == NULL) return;
+    first_memory_use(&memory, L);
     if (state_call(L, thread, state_open, 0) == LUA_OK) {
         state_run_entry(L, thread);
     } else {

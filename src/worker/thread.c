@@ -1,19 +1,15 @@
 /*
 ** Owns the locks between a worker and its parent.
 */
-#include "base/platform.h"
-
 #include "worker/thread.h"
 
 #include "base/container_of.h"
 #include "event/nudge.h"
 #include "kernel/task.h"
+#include "worker/runner.h"
 
 #include <stdlib.h>
 #include <string.h>
-#ifndef _WIN32
-#include <pthread.h>
-#endif
 
 /* --- its memory --- */
 
@@ -67,10 +63,11 @@ static void thread_discard_end(InboxMessage *message) {
     thread_release(container_of(message, WorkerThread, end));
 }
 
-static void thread_main(void *argument) {
+static void thread_main(Runner *runner, void *argument) {
     WorkerThread *thread = argument;
     Crew *crew = thread->crew;
     thread->run(thread);
+    runner_offer(runner);
     uv_mutex_lock(&thread->lock);
     thread->is_finished = true;
     uv_cond_broadcast(&thread->finishing);
@@ -90,23 +87,11 @@ int thread_start(WorkerThread *thread, Inbox *parent, Crew *crew, void (*run)(Wo
     inbox_hold(parent);
     thread_hold(thread);
     crew_wake(crew);
-    int status = uv_thread_create(&thread->id, thread_main, thread);
+    int status = runner_start(thread_main, thread, &thread->id);
     if (status == 0) return 0;
     crew_rest(crew); /* this thread is awake */
     thread_release(thread);
     return status;
-}
-
-void thread_join(WorkerThread *thread) {
-    uv_thread_join(&thread->id);
-}
-
-void thread_leave(WorkerThread *thread) {
-#ifdef _WIN32
-    CloseHandle(thread->id);
-#else
-    pthread_detach(thread->id);
-#endif
 }
 
 /* --- from the parent --- */

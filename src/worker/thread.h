@@ -47,15 +47,11 @@ void thread_hold(WorkerThread *thread);
 void thread_release(WorkerThread *thread); /* the last one frees it; NULL: does nothing */
 
 /*
-** Starts `run` in a thread, which is of that crew. When it has ended, `ended` is called in the parent's
-** thread, with container_of(message, WorkerThread, end); then thread_join must
-** follow. Returns 0 or a status.
+** Starts `run` in a thread, which is of that crew. When it has ended, `ended` is called
+** in the parent's thread, with container_of(message, WorkerThread, end). Returns 0 or a status.
 */
 int thread_start(WorkerThread *thread, Inbox *parent, Crew *crew, void (*run)(WorkerThread *thread),
                  void (*ended)(InboxMessage *message));
-
-void thread_join(WorkerThread *thread);  /* of one that is finished */
-void thread_leave(WorkerThread *thread); /* instead: nobody waits for it any more */
 
 /* Cancels all tasks of the worker, at the latest when they next wait. */
 void thread_cancel(WorkerThread *thread);

@@ -60,14 +60,12 @@ static void worker_leave_behind(WorkerThread *thread) {
                          thread->name);
     worker_forget_running(thread);
     thread->is_left = true;
-    thread_leave(thread);
 }
 
 static void worker_ended(InboxMessage *message) {
     WorkerThread *thread = container_of(message, WorkerThread, end);
     if (thread->running != NULL) {
         worker_forget_running(thread);
-        thread_join(thread);
         wait_queue_wake(&thread->waiters, 0);
     }
     thread_release(thread);
@@ -97,7 +95,6 @@ static void worker_close_part(LoopPart *part, Loop *loop) {
         WorkerThread *thread = worker_of_node(workers->running.first);
         if (thread_wait(thread, NUDGE_PAUSE)) {
             worker_forget_running(thread);
-            thread_join(thread);
         } else if (clock_now(loop) >= deadline) {
             worker_leave_behind(thread);
         } else {
@@ -146,7 +143,7 @@ static bool worker_make(lua_State *L, int entry) {
     call_check_entry(L, entry);
     Worker *worker = handle_new(L, &worker_type, sizeof *worker, 0);
     const char *name = call_push_name(L, entry);
-    Parcel *parcel = parcel_pack(L, entry, count, NULL);
+    Parcel *parcel = parcel_pack_call(L, entry, count);
     if (parcel == NULL) return false;
     Environment *environment = environment_new(L, lua_tocfunction(L, lua_upvalueindex(1)));
     if (environment != NULL) worker->thread = thread_new(environment, parcel, name);
