@@ -475,11 +475,13 @@ bench-files: all
 
 ## bench-processes    measure starting programs and passing bytes through them, beside plain C on libuv and a shell
 ## bench-tls          measure TLS beside plain C on OpenSSL
+## bench-workers      measure workers beside plain C, luv and Node
 ## bench-redis        measure a driver for OpenResty beside the same inside nginx
-.PHONY: bench-processes bench-redis bench-tls
-bench-processes bench-redis bench-tls: bench-%: all
+.PHONY: bench-processes bench-redis bench-tls bench-workers
+bench-processes bench-redis bench-tls bench-workers: bench-%: all
 	$(MAKE) -C bench $*
 	$(LUA) bench/$*/run.lua
+	$(if $(filter workers,$*),$(LUA) bench/run.lua workers)
 
 ## rockspec           list new source files in the rockspec
 rockspec:

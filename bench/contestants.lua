@@ -36,6 +36,9 @@ return {
   { name = "uvloop-streams", title = "Python, uvloop streams", command = python .. " bench/servers/uvloop.py streams",
     tasks = true },
 
+  { kind = "workers", name = "arsenal-1", title = "**arsenal**, one worker", command = arsenal("workers 1") },
+  { kind = "workers", name = "arsenal-2", title = "**arsenal**, two workers", command = arsenal("workers 2") },
+
   { kind = "relay", name = "libuv-relay", title = "plain C on libuv", command = "build/bench/libuv_relay {backend}" },
   { kind = "relay", name = "arsenal-proxy", title = "**arsenal**, `proxy`", command = arsenal("proxy {backend}") },
 

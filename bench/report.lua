@@ -19,8 +19,8 @@ end
 function report.costs(file, scenario, rows)
   file:write("\n### ", scenario.title, "\n\n")
   write_head(file, {
-    "", "CPU per " .. scenario.unit .. ", µs", "× libuv", "quartiles", "per second", "× libuv", "p50, µs", "p99, µs",
-    "worst connection's p99", "server busy", "load busy",
+    "", "CPU per " .. scenario.unit .. ", µs", "× the first", "quartiles", "per second", "× the first", "p50, µs",
+    "p99, µs", "worst connection's p99", "server busy", "load busy",
   })
   for _, row in ipairs(rows) do
     local s = row.sum

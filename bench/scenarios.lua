@@ -72,6 +72,11 @@ return {
     { title = "UDP 64 B, 50 sockets", mode = "udp", kind = "udp", connections = 50, size = 64, who = "all",
       unit = "datagram", slice = 0.02, rounds = 50 },
   },
+  workers = {
+    echo("workers: echo 64 B, 50 connections", 50, 64, "all", { kind = "workers" }),
+    echo("workers: echo 64 B, 1,000 connections", 1000, 64, "all", { kind = "workers" }),
+    echo("workers: echo 16 KiB, 50 connections", 50, 16384, "all", { kind = "workers" }),
+  },
   memory = { memory("all") },
   growth = growth(),
 }

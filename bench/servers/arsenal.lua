@@ -59,6 +59,24 @@ local function announce(socket)
   io.stdout:flush()
 end
 
+-- in so many workers, each with a listener of its own on the same port
+local function main_workers(count)
+  local first = assert(arsenal.tcp.listen("127.0.0.1", 0, { reuseport = true }))
+  local ready = arsenal.channel(0, { shared = true })
+  local _, port = first:local_address()
+  arsenal.go(function()
+    for _ = 1, count do ready:recv() end
+    print(port)
+    io.stdout:flush()
+  end)
+  first:close() -- no connection must wait in its queue
+  arsenal.workers(count, function(_, own_ready, own_port)
+    local listener = assert(arsenal.tcp.listen("127.0.0.1", own_port, { reuseport = true }))
+    own_ready:send(true)
+    listener:serve(echo)
+  end, ready, port)
+end
+
 local function main_udp()
   local socket = assert(arsenal.udp.bind("127.0.0.1", 0))
   announce(socket)
@@ -79,6 +97,8 @@ if arg[2] == "patient" then
 end
 if arg[1] == "udp" then
   arsenal.run(main_udp)
+elseif arg[1] == "workers" then
+  arsenal.run(main_workers, tonumber(arg[2]))
 else
   arsenal.run(main, assert(ways[arg[1]], "no such way"))
 end
