@@ -169,6 +169,7 @@ build = {
         "src/worker/first_memory.c",
         "src/worker/manifest.c",
         "src/worker/misfit.c",
+        "src/worker/module_cache.c",
         "src/worker/move_datagram.c",
         "src/worker/move_stream.c",
         "src/worker/parcel.c",

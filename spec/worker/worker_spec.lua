@@ -130,6 +130,23 @@ describe("a worker", function()
     assert.matches("module 'module_of_spec' not found", select(2, pcall(worker.join, worker)))
   end))
 
+  it("loads a module of arsenal from the file that its parent would", kit.inside(function()
+    local function load()
+      local module, file = require("arsenal.net.pool")
+      return debug.getinfo(module.pool, "S").source, file, #package.searchers, (select(2, pcall(require, "arsenal.x")))
+    end
+    local found = package.searchpath("arsenal.net.pool", package.path)
+    local first, again = { arsenal.worker(load):join() }, { arsenal.worker(load):join() }
+    assert.same({ "@" .. found, found, #package.searchers }, { table.unpack(first, 1, 3) })
+    assert.matches("no file '[^\n]*arsenal/x%.lua'", first[4])
+    assert.same(first, again)
+    local function load_elsewhere()
+      package.path = "/nowhere/?.lua"
+      return pcall(require, "arsenal.net.pool")
+    end
+    assert.is_false(arsenal.worker(load_elsewhere):join())
+  end))
+
   it("finds the modules that its parent finds", kit.inside(function()
     local path, cpath, has = arsenal.worker(function()
       return package.path, package.cpath, package.preload.spec_of_worker ~= nil

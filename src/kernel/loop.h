@@ -62,7 +62,8 @@ typedef struct Loop {
     uint32_t task_slots;
     struct Poll *poll; /* the poller's */
     LoopPart *parts;
-    char *scratch; /* SCRATCH_SIZE bytes that reads go to first; NULL: there is no libuv's loop, either */
+    char *
+        scratch; /* SCRATCH_SIZE bytes that reads go to first; NULL: there is no libuv's loop, either */
     struct Loop *next_open;
 } Loop;
 

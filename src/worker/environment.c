@@ -3,6 +3,8 @@
 */
 #include "worker/environment.h"
 
+#include "worker/module_cache.h"
+
 #include <lauxlib.h>
 #include <lualib.h>
 #include <stdbool.h>
@@ -114,6 +116,7 @@ void environment_set_up(lua_State *L, const Environment *environment) {
     lua_getfield(L, -1, LUA_LOADLIBNAME);
     environment_set_string(L, "path", environment->path);
     environment_set_string(L, "cpath", environment->cpath);
+    module_cache_use(L);
     lua_getfield(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
     for (unsigned i = 0; i < environment->count; i++) {
         lua_pushcfunction(L, environment->preloads[i].open);
