@@ -1,5 +1,5 @@
 /*
-** Owns the messages on their way to a loop, and the libuv handle that wakes it.
+** Owns the messages on their way to a loop, and what wakes it.
 ** A message is posted or discarded under the inbox's lock, so that none is
 ** left behind when the loop is closed.
 **
@@ -25,8 +25,8 @@ struct Inbox {
     unsigned alert;      /* how many times more; at 0 every message wakes the loop */
     struct OwnCrew *own; /* the crew that it has founded, or NULL */
     unsigned crew_waits; /* of the loop's tasks: that only others of the crew can end */
-    /* libuv frees it with the loop's other handles. NULL: the loop is not complete, and never waits */
-    uv_async_t *handle;
+    PollWaker waker;
+    bool has_waker; /* false: the loop is not complete, and never waits */
     atomic_bool needs_wake;
 
     uv_mutex_t lock;               /* guards what follows */
@@ -56,10 +56,6 @@ static void inbox_deliver(Inbox *inbox) {
     }
 }
 
-static void inbox_woken(uv_async_t *handle) {
-    inbox_deliver(handle->data);
-}
-
 static void inbox_close(LoopPart *part, Loop *loop) {
     Inbox *inbox = container_of(part, Inbox, part);
     if (loop_is_complete(loop)) *poll_inbox(loop) = NULL;
@@ -69,6 +65,7 @@ static void inbox_close(LoopPart *part, Loop *loop) {
     inbox->crew = NULL;
     inbox->own = NULL;
     uv_mutex_unlock(&inbox->lock);
+    if (inbox->has_waker) poll_drop_waker(&inbox->waker);
     crew_release(crew);
     InboxMessage *message = inbox_take_all(inbox), *next;
     for (; message != NULL; message = next) {
@@ -79,16 +76,10 @@ static void inbox_close(LoopPart *part, Loop *loop) {
 }
 
 /* Returns 0 or a status. */
-static int inbox_add_handle(Inbox *inbox, Loop *loop) {
-    uv_async_t *handle = malloc(sizeof *handle);
-    int status = handle == NULL ? UV_ENOMEM : uv_async_init(&loop->uv, handle, inbox_woken);
-    if (status != 0) {
-        free(handle);
-        return status;
-    }
-    handle->data = inbox;
-    loop->uv_changed = true;
-    inbox->handle = handle;
+static int inbox_add_waker(Inbox *inbox, Loop *loop) {
+    int status = poll_add_waker(loop, &inbox->waker);
+    if (status != 0) return status;
+    inbox->has_waker = true;
     *poll_inbox(loop) = inbox;
     atomic_store(&inbox->needs_wake, true);
     if (atomic_load(&inbox->first) != NULL) inbox_wake(inbox);
@@ -100,7 +91,7 @@ static Inbox *inbox_new(Loop *loop) {
     if (inbox == NULL) return NULL;
     int status = uv_mutex_init(&inbox->lock);
     if (status == 0 && loop_is_complete(loop)) {
-        status = inbox_add_handle(inbox, loop);
+        status = inbox_add_waker(inbox, loop);
         if (status != 0) uv_mutex_destroy(&inbox->lock);
     }
     if (status == 0) return inbox;
@@ -122,8 +113,8 @@ Inbox *inbox_of(Loop *loop) {
 void inbox_open(lua_State *L) {
     Loop *loop = loop_of(L);
     Inbox *inbox = loop_part(loop, &inbox_key);
-    if (inbox == NULL || inbox->handle != NULL) return;
-    int status = inbox_add_handle(inbox, loop);
+    if (inbox == NULL || inbox->has_waker) return;
+    int status = inbox_add_waker(inbox, loop);
     if (status != 0) error_raise_status(L, status, "making an event loop");
 }
 
@@ -174,7 +165,7 @@ void inbox_post_last(Inbox *inbox, InboxMessage *message, Crew *crew) {
 }
 
 void inbox_wake(Inbox *inbox) {
-    uv_async_send(inbox->handle);
+    poll_wake(&inbox->waker);
 }
 
 /* --- polling --- */

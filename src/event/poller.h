@@ -69,6 +69,22 @@ void poller_happened(Poller *poller, unsigned events); /* an implementation repo
 /* Waits for events, at most `timeout` nanoseconds; FOREVER: as long as it takes. */
 void poll_wait(Loop *loop, uint64_t timeout);
 int poll_backend_fd(const Loop *loop);
+
+/* What ends a poll from outside. */
+typedef struct PollWaker {
+#ifdef POLLER_IS_EPOLL
+    int fd;
+#else
+    uv_async_t *handle;  /* libuv's */
+#endif
+} PollWaker;
+
+int poll_add_waker(Loop *loop, PollWaker *waker); /* one for each loop; returns 0 or a status */
+void poll_drop_waker(PollWaker *waker); /* the loop is being closed, and nobody wakes it any more */
+
+/* Ends the poll that the loop is in, or the next one: from any thread, and from signal handlers. */
+void poll_wake(const PollWaker *waker);
+
 struct Inbox **poll_inbox(const Loop *loop); /* where the poll has the loop's inbox; NULL: none */
 int poll_init(Loop *loop); /* sets loop->poll, which is freed with the loop; 0 or a status */
 

@@ -11,6 +11,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 /* Events taken at once. The tasks that they wake then find the lines in the cache that the poll has touched. */
@@ -27,7 +28,8 @@ typedef struct PollSlot {
     uint32_t next_free;
 } PollSlot;
 
-enum { UV_SLOT = 0 }; /* libuv's descriptor; no poller has it */
+/* libuv's descriptor, and the waker's: no poller has these. */
+enum { UV_SLOT = 0, WAKER_SLOT, FIRST_SLOT };
 
 typedef struct Poll {
     LoopPart part;
@@ -111,7 +113,7 @@ int poll_init(Loop *loop) {
     poll->inbox = NULL;
     poll->slots = NULL;
     poll->slot_capacity = poll->free_slot = 0;
-    poll->slot_count = UV_SLOT + 1;
+    poll->slot_count = FIRST_SLOT;
     int status =
         poll_grow_slots(poll) ? poll_open_epoll(poll, uv_backend_fd(&loop->uv)) : UV_ENOMEM;
     if (status != 0) {
@@ -119,7 +121,7 @@ int poll_init(Loop *loop) {
         free(poll);
         return status;
     }
-    poll->slots[UV_SLOT] = (PollSlot){.poller = NULL};
+    poll->slots[UV_SLOT] = poll->slots[WAKER_SLOT] = (PollSlot){.poller = NULL};
     loop->poll = poll;
     loop_add_part(loop, &poll->part);
     return 0;
@@ -131,6 +133,27 @@ int poll_backend_fd(const Loop *loop) {
 
 struct Inbox **poll_inbox(const Loop *loop) {
     return &loop->poll->inbox;
+}
+
+/* --- waking: each write is an event, so that nothing needs to be read --- */
+
+int poll_add_waker(Loop *loop, PollWaker *waker) {
+    struct epoll_event event = {.events = EPOLLIN | EPOLLET, .data.u64 = WAKER_SLOT};
+    waker->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (waker->fd < 0) return -errno;
+    if (epoll_ctl(loop->poll->epoll, EPOLL_CTL_ADD, waker->fd, &event) == 0) return 0;
+    int status = -errno;
+    close(waker->fd);
+    return status;
+}
+
+void poll_drop_waker(PollWaker *waker) {
+    close(waker->fd);
+}
+
+void poll_wake(const PollWaker *waker) {
+    int before = errno; /* of what a signal has interrupted */
+    if (eventfd_write(waker->fd, 1) != 0) errno = before;
 }
 
 /* --- watching --- */

@@ -36,6 +36,30 @@ struct Inbox **poll_inbox(const Loop *loop) {
     return &loop->poll->inbox;
 }
 
+static void poll_woken(uv_async_t *handle) {
+    (void)handle;
+}
+
+int poll_add_waker(Loop *loop, PollWaker *waker) {
+    waker->handle = malloc(sizeof *waker->handle);
+    if (waker->handle == NULL) return UV_ENOMEM;
+    int status = uv_async_init(&loop->uv, waker->handle, poll_woken);
+    if (status == 0)
+        loop->uv_changed = true;
+    else
+        free(waker->handle);
+    return status;
+}
+
+/* It is closed and freed with the loop's other handles. */
+void poll_drop_waker(PollWaker *waker) {
+    (void)waker;
+}
+
+void poll_wake(const PollWaker *waker) {
+    uv_async_send(waker->handle);
+}
+
 static int poller_uv_events(unsigned events) {
     return (events & POLL_READ ? UV_READABLE : 0) | (events & POLL_WRITE ? UV_WRITABLE : 0);
 }
