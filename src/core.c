@@ -69,7 +69,7 @@ static void core_prepare_process(void) {
 /* By folder, after those of the kernel; the first three make what the others need. */
 // clang-format off
 static void (*const openers[])(lua_State *L) = {
-    loop_add_uv, poller_open, inbox_open,
+    loop_add_scratch, poller_open, inbox_open,
     table_open, error_open, scope_guard_open, coroutine_open, turn_open, run_open, exit_open, handle_open,
     tasklib_open, timeout_open, group_open, channel_open, event_open, future_open, ticker_open,
     lock_open, select_open, stream_open, receive_open, readable_open, send_open, copy_open,

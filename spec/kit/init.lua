@@ -487,6 +487,7 @@ end
 -- What belongs to the loop for its life (its descriptors, the pool's threads) exists from here on.
 arsenal.run(function()
   arsenal.sleep(0)
+  arsenal.signal("TERM"):close() -- libuv's loop is made when it is first needed
   assert(arsenal.dns.resolve("localhost"))
   kit.with_pair(function(a, b)
     a:send("warm")

@@ -70,6 +70,9 @@ void poller_happened(Poller *poller, unsigned events); /* an implementation repo
 void poll_wait(Loop *loop, uint64_t timeout);
 int poll_backend_fd(const Loop *loop);
 
+/* Needed before a handle of libuv's is made: from here on polls are for those, too. Returns 0 or a status. */
+int poll_need_uv(Loop *loop);
+
 /* What ends a poll from outside. */
 typedef struct PollWaker {
 #ifdef POLLER_IS_EPOLL

@@ -1,6 +1,6 @@
 /*
 ** Owns readiness on Linux: an edge-triggered epoll of our own, with libuv's
-** nested in it. A stream is registered once, at its first wait, so that a wait
+** nested in it once there are handles of libuv's. A stream is registered once, at its first wait, so that a wait
 ** costs no system call.
 */
 #include "event/poller.h"
@@ -34,6 +34,7 @@ enum { UV_SLOT = 0, WAKER_SLOT, FIRST_SLOT };
 typedef struct Poll {
     LoopPart part;
     int epoll;
+    bool has_uv; /* libuv's descriptor is watched */
     struct Inbox *inbox;
     PollSlot *slots;
     uint32_t slot_count, slot_capacity; /* slots used so far, and slots that there is memory for */
@@ -96,14 +97,9 @@ static Poller *poll_find_poller(const Poll *poll, uint64_t tag) {
 
 /* --- the loop's poll --- */
 
-static int poll_open_epoll(Poll *poll, int uv_fd) {
-    struct epoll_event event = {.events = EPOLLIN, .data.u64 = UV_SLOT};
+static int poll_open_epoll(Poll *poll) {
     poll->epoll = epoll_create1(EPOLL_CLOEXEC);
-    if (poll->epoll < 0) return -errno;
-    if (epoll_ctl(poll->epoll, EPOLL_CTL_ADD, uv_fd, &event) == 0) return 0;
-    int status = -errno;
-    close(poll->epoll);
-    return status;
+    return poll->epoll < 0 ? -errno : 0;
 }
 
 int poll_init(Loop *loop) {
@@ -114,8 +110,8 @@ int poll_init(Loop *loop) {
     poll->slots = NULL;
     poll->slot_capacity = poll->free_slot = 0;
     poll->slot_count = FIRST_SLOT;
-    int status =
-        poll_grow_slots(poll) ? poll_open_epoll(poll, uv_backend_fd(&loop->uv)) : UV_ENOMEM;
+    poll->has_uv = false;
+    int status = poll_grow_slots(poll) ? poll_open_epoll(poll) : UV_ENOMEM;
     if (status != 0) {
         free(poll->slots);
         free(poll);
@@ -124,6 +120,17 @@ int poll_init(Loop *loop) {
     poll->slots[UV_SLOT] = poll->slots[WAKER_SLOT] = (PollSlot){.poller = NULL};
     loop->poll = poll;
     loop_add_part(loop, &poll->part);
+    return 0;
+}
+
+int poll_need_uv(Loop *loop) {
+    Poll *poll = loop->poll;
+    struct epoll_event event = {.events = EPOLLIN, .data.u64 = UV_SLOT};
+    if (poll->has_uv) return 0;
+    int status = loop_add_uv(loop);
+    if (status != 0) return status;
+    if (epoll_ctl(poll->epoll, EPOLL_CTL_ADD, uv_backend_fd(&loop->uv), &event) != 0) return -errno;
+    poll->has_uv = true;
     return 0;
 }
 

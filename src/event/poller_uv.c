@@ -22,10 +22,17 @@ typedef struct Watch {
 
 /* The poll is freed with the loop's other handles. */
 int poll_init(Loop *loop) {
+    int status = loop_add_uv(loop);
+    if (status != 0) return status;
     loop->poll = malloc(sizeof *loop->poll);
     if (loop->poll == NULL) return UV_ENOMEM;
     loop->poll->inbox = NULL;
     return uv_timer_init(&loop->uv, &loop->poll->alarm);
+}
+
+int poll_need_uv(Loop *loop) {
+    (void)loop;
+    return 0;
 }
 
 int poll_backend_fd(const Loop *loop) {

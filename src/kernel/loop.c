@@ -110,7 +110,6 @@ static void loop_close_uv(Loop *loop) {
     uv_walk(&loop->uv, loop_close_left_over, loop);
     uv_run(&loop->uv, UV_RUN_DEFAULT);
     uv_loop_close(&loop->uv);
-    free(loop->scratch);
 }
 
 /* Objects may be finalized before or after this: if `closed` is set, they use nothing of the loop. */
@@ -121,7 +120,8 @@ static int loop_gc(lua_State *L) {
     loop->closed = true;
     timer_heap_free(&loop->timers); /* first: its timers are in the parts' memory */
     loop_close_parts(loop);
-    if (loop->scratch != NULL) loop_close_uv(loop);
+    if (loop->has_uv) loop_close_uv(loop);
+    free(loop->scratch);
     return 0;
 }
 
@@ -134,7 +134,9 @@ static void loop_new(lua_State *L) {
     }
     uv_once(&once, loop_prepare_process);
     loop->closed = false;
-    loop->random = (uint32_t)uv_hrtime() | 1;
+    uint64_t now = uv_hrtime();
+    loop->random = (uint32_t)now | 1;
+    loop->uv.time = now / 1000000; /* in a core, tools/arsenal_debugger.py counts from it */
     loop_add_open(loop);
     lua_setmetatable(L, -2); /* from here on the collector closes it */
     lua_rawsetp(L, LUA_REGISTRYINDEX, &loop_key);
@@ -182,15 +184,15 @@ void loop_open(lua_State *L) {
     if (loop_of(L) == NULL) loop_new(L);
 }
 
-void loop_add_uv(lua_State *L) {
+void loop_add_scratch(lua_State *L) {
     Loop *loop = loop_of(L);
-    if (loop->scratch != NULL) return;
-    char *scratch = malloc(SCRATCH_SIZE);
-    int status = scratch == NULL ? UV_ENOMEM : uv_loop_init(&loop->uv);
-    if (status == 0) {
-        loop->scratch = scratch;
-        return;
-    }
-    free(scratch);
-    error_raise_status(L, status, "making an event loop");
+    if (loop->scratch == NULL) loop->scratch = malloc(SCRATCH_SIZE);
+    if (loop->scratch == NULL) error_raise_status(L, UV_ENOMEM, "making an event loop");
+}
+
+int loop_add_uv(Loop *loop) {
+    if (loop->has_uv) return 0;
+    int status = uv_loop_init(&loop->uv);
+    loop->has_uv = status == 0;
+    return status;
 }

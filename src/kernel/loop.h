@@ -35,11 +35,12 @@ typedef struct ReadyNode {
 } ReadyNode;
 
 typedef struct Loop {
-    uv_loop_t uv;
+    uv_loop_t uv;    /* made when it is first needed: see poll_need_uv */
     bool closed;     /* descriptors may still be closed; nothing else works */
     bool forked;     /* closed because this process is a fork of the loop's own */
     bool turning;    /* inside a turn */
     bool ending;     /* all were cancelled: new tasks below the root are, too, until none is left */
+    bool has_uv;     /* uv was made */
     bool uv_changed; /* libuv's handles changed since it last ran */
 
     struct Task *running;
@@ -62,8 +63,7 @@ typedef struct Loop {
     uint32_t task_slots;
     struct Poll *poll; /* the poller's */
     LoopPart *parts;
-    char *
-        scratch; /* SCRATCH_SIZE bytes that reads go to first; NULL: there is no libuv's loop, either */
+    char *scratch; /* SCRATCH_SIZE bytes that reads go to first */
     struct Loop *next_open;
 } Loop;
 
@@ -105,9 +105,11 @@ bool loop_is_stuck(const Loop *loop);
 
 /*
 ** [-0, +0] Makes the loop of this Lua state, if there is none yet: it can run tasks that
-** do not wait. The second one adds libuv's loop and the buffer; then poller_open completes it.
+** do not wait. The second one adds the buffer; then poller_open completes it.
 */
 void loop_open(lua_State *L);
-void loop_add_uv(lua_State *L);
+void loop_add_scratch(lua_State *L);
+
+int loop_add_uv(Loop *loop); /* makes libuv's loop, if it is not there; returns 0 or a status */
 
 #endif

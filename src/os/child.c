@@ -7,6 +7,7 @@
 
 #include "base/container_of.h"
 #include "base/list.h"
+#include "event/poller.h"
 #include "event/run.h"
 #include "kernel/clock.h"
 #include "system/child_process.h"
@@ -270,6 +271,7 @@ static void child_started(Child *child, ChildPart *part) {
 
 int child_start(Loop *loop, ChildOptions *options, ChildOwner *owner, Child **started) {
     int status = child_process_prepare();
+    if (status == 0) status = poll_need_uv(loop);
     if (status != 0) return status;
     ChildPart *part = child_need_part(loop);
     Child *child = part == NULL ? NULL : child_new(loop, options, owner);

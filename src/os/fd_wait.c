@@ -50,10 +50,12 @@ static void watched_fd_close_copy(const WatchedFd *watched) {
 static int watched_fd_init_poll(Loop *loop, WatchedFd *watched) {
     int blocks = descriptor_blocks(watched->fd);
     if (blocks < 0) return blocks;
+    int status = poll_need_uv(loop);
+    if (status != 0) return status;
     watched->copy = POLLS_COPY ? descriptor_copy(watched->fd) : -1;
     if (POLLS_COPY && watched->copy < 0) return watched->copy;
     int fd = POLLS_COPY ? watched->copy : watched->fd;
-    int status = uv_poll_init_socket(&loop->uv, &watched->handle, (uv_os_sock_t)fd);
+    status = uv_poll_init_socket(&loop->uv, &watched->handle, (uv_os_sock_t)fd);
     if (blocks) descriptor_make_blocking(watched->fd);
     if (status != 0) watched_fd_close_copy(watched);
     return status;

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/signal_names.h"
 #include "event/interrupt.h"
+#include "event/poller.h"
 #include "event/run.h"
 #include "kernel/wait.h"
 #include "object/handle.h"
@@ -63,7 +64,8 @@ static int signal_start_one(Signal *signal, unsigned index) {
     SignalName *name = &signal->names[index];
     SignalHandle *watch = malloc(sizeof *watch);
     if (watch == NULL) return UV_ENOMEM;
-    int status = uv_signal_init(&loop->uv, &watch->handle);
+    int status = poll_need_uv(loop);
+    if (status == 0) status = uv_signal_init(&loop->uv, &watch->handle);
     if (status != 0) {
         free(watch);
         return status;

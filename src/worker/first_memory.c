@@ -27,6 +27,14 @@ static void *first_memory_new(FirstMemory *memory, size_t kind, size_t size) {
     return block != NULL ? block : memory->others(memory->others_data, NULL, kind, size);
 }
 
+/* Libraries that allocate by the state's function may not know the old size: the rest of the block is copied then. */
+static void *first_memory_move(FirstMemory *memory, const char *block, size_t size) {
+    size_t most = (size_t)(memory->next - block);
+    void *larger = first_memory_new(memory, 0, size);
+    if (larger != NULL) memcpy(larger, block, size < most ? size : most);
+    return larger;
+}
+
 /* A lua_Alloc. */
 static void *first_memory_allocate(void *data, void *block, size_t old_size, size_t size) {
     FirstMemory *memory = data;
@@ -34,9 +42,7 @@ static void *first_memory_allocate(void *data, void *block, size_t old_size, siz
     if (!first_memory_has(memory, block))
         return memory->others(memory->others_data, block, old_size, size);
     if (size <= old_size) return size == 0 ? NULL : block;
-    void *larger = first_memory_new(memory, 0, size);
-    if (larger != NULL) memcpy(larger, block, old_size);
-    return larger;
+    return first_memory_move(memory, block, size);
 }
 
 void first_memory_use(FirstMemory *memory, lua_State *L) {

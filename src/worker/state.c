@@ -26,6 +26,7 @@ enum {
 
 typedef struct StatePart {
     LoopPart part;
+    WorkerThread *thread;
     int pause;
 } StatePart;
 
@@ -45,16 +46,17 @@ static Scope *state_doomed_scope(const Loop *loop) {
 }
 
 /*
-** A nudge has come: the worker was cancelled. Clean-up may run after a raise, but
+** A nudge has come: the worker was cancelled, or one that had the thread before. Clean-up may run after a raise, but
 ** a task that goes on and on has less time after each.
 */
 static void state_hook(lua_State *L, lua_Debug *event) {
     Loop *loop = loop_of(L);
     StatePart *part = loop_part(loop, &state_key);
     (void)event;
-    if (!loop->ending) tasks_cancel_all(loop);
-    Scope *scope = state_doomed_scope(loop);
-    if (scope == NULL || part == NULL) {
+    bool is_meant = part != NULL && thread_is_cancelled(part->thread);
+    if (is_meant && !loop->ending) tasks_cancel_all(loop);
+    Scope *scope = is_meant ? state_doomed_scope(loop) : NULL;
+    if (scope == NULL) {
         lua_sethook(L, NULL, 0, 0);
         return;
     }
@@ -73,6 +75,7 @@ static int state_open(lua_State *L) {
     StatePart *part = loop_need_part(loop, &state_key, sizeof *part, state_close_part);
     if (part == NULL || !signal_watch_exempt(loop) || inbox_of(loop) == NULL)
         return luaL_error(L, "not enough memory");
+    part->thread = thread;
     part->pause = FIRST_PAUSE;
     return 0;
 }

@@ -103,6 +103,13 @@ void thread_cancel(WorkerThread *thread) {
     uv_mutex_unlock(&thread->lock);
 }
 
+bool thread_is_cancelled(WorkerThread *thread) {
+    uv_mutex_lock(&thread->lock);
+    bool is_cancelled = thread->is_cancelled;
+    uv_mutex_unlock(&thread->lock);
+    return is_cancelled;
+}
+
 void thread_nudge(WorkerThread *thread) {
     uv_mutex_lock(&thread->lock);
     if (thread->inbox != NULL) nudge_thread(thread->id);

@@ -56,6 +56,8 @@ int thread_start(WorkerThread *thread, Inbox *parent, Crew *crew, void (*run)(Wo
 /* Cancels all tasks of the worker, at the latest when they next wait. */
 void thread_cancel(WorkerThread *thread);
 
+bool thread_is_cancelled(WorkerThread *thread);
+
 /* After thread_cancel: makes a task that computes see it. Does nothing in a worker that is not running. */
 void thread_nudge(WorkerThread *thread);
 
