@@ -147,10 +147,9 @@ void parcel_check(lua_State *L, Manifest *manifest, int first, int count, const 
 /* Whether a copy of the function does all that it does: it has no upvalues but the global variables. */
 static bool check_is_plain(lua_State *L, int function) {
     if (!lua_isfunction(L, function) || lua_iscfunction(L, function)) return false;
-    const char *name;
     bool is_plain = true;
     lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_GLOBALS);
-    for (int i = 1; is_plain && (name = lua_getupvalue(L, function, i)) != NULL; i++) {
+    for (int i = 1; is_plain && lua_getupvalue(L, function, i) != NULL; i++) {
         is_plain = lua_rawequal(L, -1, -2);
         lua_pop(L, 1);
     }
