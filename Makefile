@@ -228,7 +228,7 @@ test-valgrind:
 ## test-one-byte      run the specs of what reads and writes, with each read and write cut to one byte
 # (by a library in front of the kernel).
 ONE_BYTE_SPECS := $(patsubst %,spec/%_spec.lua,event/loop kernel/scope kernel/task net/connect net/datagram \
-	net/dns net/listener net/serve net/unix os/fd_wait stream/stream)
+	net/dns net/listener net/serve net/unix os/fd_wait stream/outbox stream/stream)
 
 test-one-byte: build/one_byte.so
 	$(call on_a_fresh_machine,build test,specs UNDER='LD_PRELOAD=$(CURDIR)/$<' ARSENAL_ONE_BYTE=1 \

@@ -59,6 +59,7 @@ build = {
         "src/event/inbox.c",
         "src/event/interrupt.c",
         "src/event/nudge.c",
+        "src/event/outbox.c",
         "src/event/poller.c",
         "src/event/poller_epoll.c",
         "src/event/poller_uv.c",

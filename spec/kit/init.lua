@@ -492,6 +492,9 @@ arsenal.run(function()
   kit.with_pair(function(a, b)
     a:send("warm")
     assert.equal("warm", b:recv_exactly(4))
+    for _, stream in ipairs { a, b } do arsenal.go(stream.send, stream, "together") end
+    assert.equal("together", a:recv_exactly(8))
+    assert.equal("together", b:recv_exactly(8))
   end)
 end)
 

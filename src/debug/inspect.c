@@ -57,7 +57,7 @@ static int inspect_tasks(lua_State *L) {
 /* The task's own coroutine, or NULL if the stacks of the task's coroutines cannot be read. */
 static lua_State *inspect_outermost(const Task *task) {
     if (task == NULL || !task->started) return NULL;
-    bool can_look = task->state != TASK_WAITING || handoff_is_possible(task);
+    bool can_look = task->state != TASK_WAITING || coroutine_task_is_whole(task);
     return can_look ? task->L : NULL;
 }
 

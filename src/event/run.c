@@ -6,6 +6,7 @@
 
 #include "base/error_object.h"
 #include "event/interrupt.h"
+#include "event/outbox.h"
 #include "event/quit.h"
 #include "event/turn.h"
 #include "kernel/background.h"
@@ -225,6 +226,7 @@ static StopReason run_until_over(lua_State *L, Loop *loop, bool all) {
         else
             run_make_turns(L, loop, &run);
     }
+    outbox_flush(loop);
     turn_leave(loop);
     interrupt_unwatch(loop);
     quit_unwatch(loop);

@@ -4,6 +4,7 @@
 #include "event/turn.h"
 
 #include "event/inbox.h"
+#include "event/outbox.h"
 #include "event/poller.h"
 #include "kernel/clock.h"
 #include "kernel/task.h"
@@ -69,10 +70,27 @@ bool turn_take_stuck(const Loop *loop) {
     return inbox_take_stuck(turn_inbox(loop), loop);
 }
 
+/* Runs the tasks that are ready now. Returns how many ran. */
+static unsigned turn_run_tasks(lua_State *L, Loop *loop) {
+    unsigned count = loop->ready;
+    for (unsigned left = count, few; left > 0; left -= few) {
+        few = left < OUTBOX_TASKS ? left : OUTBOX_TASKS;
+        tasks_run(L, loop, few);
+        outbox_look(loop, few);
+    }
+    return count;
+}
+
+/* Whether tasks whose letters were sent go on before the poll that is due, which they do once. */
+static bool turn_sends_first(Loop *loop) {
+    return outbox_flush(loop) && loop->unpolled <= 2 * POLL_TASKS;
+}
+
 unsigned turn_once(lua_State *L, Loop *loop, uint64_t timeout) {
     loop->turning = true;
     if (loop->polled_at != 0) loop->polled_at = clock_now(loop); /* the caller may have slept */
-    unsigned ran = tasks_run(L, loop);
+    unsigned ran = turn_run_tasks(L, loop);
+    outbox_flush(loop);
     turn_poll(loop, timeout);
     turn_leave(loop);
     loop->turning = false;
@@ -82,8 +100,8 @@ unsigned turn_once(lua_State *L, Loop *loop, uint64_t timeout) {
 
 void turn_briskly(lua_State *L, Loop *loop) {
     loop->turning = true;
-    if (turn_poll_is_due(loop)) turn_poll(loop, FOREVER);
-    loop->unpolled += tasks_run(L, loop);
+    if (turn_poll_is_due(loop) && !turn_sends_first(loop)) turn_poll(loop, FOREVER);
+    loop->unpolled += turn_run_tasks(L, loop);
     loop->turning = false;
     loop->turns++;
 }

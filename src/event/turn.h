@@ -10,15 +10,16 @@
 enum { POLL_TASKS = 32 }; /* tasks that run between two polls, while any is ready */
 
 /*
-** Runs the tasks that are ready, then polls; if no task is ready then, for at most
-** `timeout` nanoseconds. Returns how many tasks ran.
+** Runs the tasks that are ready, flushes the outbox, and polls; if no task is ready
+** then, for at most `timeout` nanoseconds. Returns how many tasks ran.
 */
 unsigned turn_once(lua_State *L, Loop *loop, uint64_t timeout);
 
 /*
-** For a caller that turns again and again: polls if that is due, then runs the
-** tasks, so that the caller sees next what the tasks have done. The poll has no
-** time limit if no task is ready.
+** For a caller that turns again and again: flushes the outbox and polls if that is
+** due, then runs the tasks, so that the caller sees next what the tasks have done.
+** The poll has no time limit if no task is ready. At its end the caller flushes the
+** outbox.
 */
 void turn_briskly(lua_State *L, Loop *loop);
 

@@ -158,6 +158,15 @@ lua_State *coroutine_inner(lua_State *co) {
     return wrapped_one != NULL ? wrapped_one : lua_tothread(co, 1);
 }
 
+bool coroutine_task_is_whole(const Task *task) {
+    lua_State *co = task->L;
+    while (co != NULL && lua_status(co) == LUA_YIELD) {
+        if (co == task->top) return true;
+        co = coroutine_inner(co);
+    }
+    return false;
+}
+
 static const luaL_Reg coroutine_functions[] = {
     {"resume", coroutine_resume},
     {"wrap", coroutine_wrap},

@@ -200,16 +200,14 @@ static void task_step_hooked(lua_State *L, Loop *loop, Task *task) {
     }
 }
 
-unsigned tasks_run(lua_State *L, Loop *loop) {
-    unsigned ran = 0;
-    for (unsigned count = loop->ready; count > 0; count--, ran++) {
+void tasks_run(lua_State *L, Loop *loop, unsigned count) {
+    for (; count > 0; count--) {
         Task *task = container_of(order_take(loop), Task, ready);
         if (loop->hooks == NULL)
             task_step(L, loop, task);
         else
             task_step_hooked(L, loop, task);
     }
-    return ran;
 }
 
 void task_add_hook(Loop *loop, ResumeHook *hook) {

@@ -28,8 +28,8 @@ void task_remove_hook(Loop *loop, ResumeHook *hook); /* does nothing if it is no
 Task *task_spawn(lua_State *L, Loop *loop, Scope *parent, int n, int attachment);
 Task *task_spawn_shown(lua_State *L, Loop *loop, Scope *parent, int n);
 
-/* Runs the tasks that are ready now. Returns how many ran. */
-unsigned tasks_run(lua_State *L, Loop *loop);
+/* Runs the next `count` of the ready tasks, of which there are at least so many. */
+void tasks_run(lua_State *L, Loop *loop, unsigned count);
 
 /* Walks over the tasks that have not ended: takes NULL for the first, returns NULL after the last. */
 Task *tasks_next(Loop *loop, const Task *task);

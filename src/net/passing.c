@@ -6,6 +6,7 @@
 #include "base/openers.h"
 
 #include "base/error.h"
+#include "event/outbox.h"
 #include "event/run.h"
 #include "net/adopt.h"
 #include "net/datagram.h"
@@ -187,6 +188,7 @@ static ptrdiff_t passing_write(lua_State *L, Stream *stream, const char *data, s
     int fds[FD_PASSING_MOST];
     uv_buf_t part = {.base = (char *)data, .len = size};
     if (!is_first) return stream_write(stream, &part, 1, size);
+    outbox_flush(stream->socket.handle.loop); /* letters on the streams among them come first */
     int count = passing_collect(L, stream, fds);
     *refused = count < 0;
     if (*refused) return 0;

@@ -7,20 +7,11 @@
 #include "base/error.h"
 #include "kernel/coroutine.h"
 
-bool handoff_is_possible(const Task *task) {
-    lua_State *co = task->L;
-    while (co != NULL && lua_status(co) == LUA_YIELD) {
-        if (co == task->top) return true;
-        co = coroutine_inner(co);
-    }
-    return false;
-}
-
 Waiter *handoff_next(WaitQueue *queue) {
     Waiter *waiter;
     while ((waiter = wait_queue_first(queue)) != NULL) {
         if (waiter->task->state == TASK_WAITING && task_claim_wait(waiter->task)) {
-            if (handoff_is_possible(waiter->task)) return waiter;
+            if (coroutine_task_is_whole(waiter->task)) return waiter;
             waiter_wake(waiter, ARSENAL_CLOSED); /* so that its task ends */
         }
         waiter_leave(waiter); /* it is of a select that was served, or is about to be */

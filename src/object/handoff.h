@@ -8,9 +8,6 @@
 
 #include "kernel/wait.h"
 
-/* False if user code has closed a coroutine of the waiting task: its stack may be gone. */
-bool handoff_is_possible(const Task *task);
-
 /*
 ** Returns the first waiter in the queue whose call can be made for it, or NULL if
 ** there is none. waiter->task->top is its stack; handoff_done must follow. Waiters

@@ -5,6 +5,7 @@
 
 #include "base/args.h"
 #include "base/error.h"
+#include "event/outbox.h"
 #include "system/socket_name.h"
 
 #include <stdlib.h>
@@ -109,6 +110,7 @@ int socket_handle_fd(lua_State *L) {
     const SocketHandle *socket = socket_handle_check(L);
     if (!socket->handle.open) return handle_fail(L, &socket->handle, "fd", ARSENAL_CLOSED);
     if (socket->poller.fd < 0) return handle_fail(L, &socket->handle, "fd", UV_EBADF);
+    outbox_flush(socket->handle.loop); /* the caller may write on it */
     lua_pushinteger(L, socket->poller.fd);
     return 1;
 }

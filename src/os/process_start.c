@@ -7,6 +7,7 @@
 #include "base/openers.h"
 
 #include "base/error.h"
+#include "event/outbox.h"
 #include "kernel/public.h"
 #include "os/process.h"
 #include "system/child_process.h"
@@ -131,6 +132,7 @@ static int process_open_pipe(Standard *standard, bool child_reads) {
 static int process_use_stream(Standard *standard, const Stream *stream, bool child_reads) {
     int fd = stream->socket.poller.fd;
     if (!handle_is_ours(&stream->socket.handle)) return ARSENAL_CLOSED;
+    outbox_flush(stream->socket.handle.loop);
     if (child_reads && buffer_length(&stream->input) > 0) return ARSENAL_BUSY;
     standard->fd = fd;
     if (stream->transport != &transport_pipe) return 0;

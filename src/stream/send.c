@@ -5,6 +5,7 @@
 #include "base/openers.h"
 
 #include "base/error.h"
+#include "event/outbox.h"
 #include "event/run.h"
 #include "stream/message.h"
 #include "stream/stream_io.h"
@@ -69,6 +70,41 @@ static int send_wait_for(lua_State *L, Stream *stream, Task *task, ptrdiff_t wan
     return task_wait(L, task, &send_wait, stream);
 }
 
+/* --- through the outbox --- */
+
+static void send_letter_forget(Task *task) {
+    outbox_take_back(task);
+    send_forget(task);
+}
+
+/* Takes the letter for sent, or the rest of it for not yet sent; a whole one ends its turn. */
+static int send_letter_resume(lua_State *L) {
+    const Stream *stream = lua_touserdata(L, SEND_SELF);
+    const Task *task = stream->socket.handle.loop->running;
+    if (task->status == 0 && task->progress == lua_rawlen(L, SEND_FIRST)) {
+        lua_pushinteger(L, (lua_Integer)task->progress);
+        return 1;
+    }
+    return send_resume(L);
+}
+
+static const WaitKind letter_wait = {send_letter_resume, send_letter_forget, send_describe};
+
+static void send_letter_sent(Task *task, size_t size, ptrdiff_t result) {
+    Stream *stream = task->object;
+    ptrdiff_t written =
+        stream_written(stream, size, result == UV_EAGAIN ? TRANSPORT_WANTS_WRITE : result);
+    if (written > 0) task->progress = (size_t)written;
+    waiter_wake(&task->waiter, written >= 0 || transport_wants(written) ? 0 : (int)written);
+    if (written == (ptrdiff_t)size) send_queue_pass_turn(&stream->senders);
+}
+
+static bool send_suits_outbox(lua_State *L, const Stream *stream, const Task *task, size_t size) {
+    return size <= OUTBOX_LARGEST && task->progress == 0 && lua_gettop(L) == SEND_FIRST &&
+           transport_is_socket(stream->transport) && (stream->socket.poller.ready & POLL_WRITE) &&
+           !task->scopes.innermost->doomed && outbox_takes(task->loop);
+}
+
 /* Writes until all of the message is gone. The task has its turn. */
 static int send_rest(lua_State *L, Stream *stream, Task *task) {
     uv_buf_t parts[SEND_PARTS];
@@ -76,6 +112,9 @@ static int send_rest(lua_State *L, Stream *stream, Task *task) {
     unsigned count;
     while ((count = send_gather(L, task->progress, parts, &size)) > 0) {
         if (task_spent(stream->socket.handle.loop)) return task_pause(L, task, &send_wait, stream);
+        if (send_suits_outbox(L, stream, task, size) &&
+            outbox_post(task, stream->socket.poller.fd, parts->base, size, send_letter_sent))
+            return task_wait(L, task, &letter_wait, stream);
         ptrdiff_t written = stream_write(stream, parts, count, size);
         if (transport_wants(written)) return send_wait_for(L, stream, task, written);
         if (written == TRANSPORT_AGAIN) return task_pause(L, task, &send_wait, stream);

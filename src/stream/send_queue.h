@@ -5,7 +5,7 @@
 #ifndef ARSENAL_STREAM_SEND_QUEUE_H
 #define ARSENAL_STREAM_SEND_QUEUE_H
 
-#include "kernel/wait.h"
+#include "event/outbox.h"
 
 typedef struct SendQueue {
     Task *sender;      /* whose turn it is, or NULL */
@@ -22,6 +22,7 @@ void send_queue_wake_next(SendQueue *queue);
 ** task_wait: it is woken when it has the turn.
 */
 static inline bool send_queue_take_turn(SendQueue *queue, Task *task, uint64_t timeout) {
+    if (queue->sender != NULL) outbox_flush(task->loop); /* its message may be a letter */
     bool is_free = queue->sender == NULL;
     if (is_free)
         queue->sender = task;

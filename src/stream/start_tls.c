@@ -6,6 +6,7 @@
 #include "stream/start_tls.h"
 
 #include "base/error.h"
+#include "event/outbox.h"
 #include "event/run.h"
 #include "stream/stream_io.h"
 
@@ -21,6 +22,7 @@ static int start_tls_fail(lua_State *L, const Stream *stream, int status, const 
 }
 
 static bool start_tls_in_use(const Stream *stream) {
+    outbox_flush(stream->socket.handle.loop);
     return stream->receiver != NULL || stream->senders.sender != NULL;
 }
 

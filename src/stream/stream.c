@@ -5,6 +5,7 @@
 #include "stream/stream.h"
 
 #include "base/error.h"
+#include "event/outbox.h"
 #include "system/socket.h"
 #include "system/socket_name.h"
 
@@ -65,6 +66,7 @@ static void stream_close_descriptor(const Stream *stream, int fd, bool resets) {
 /* A forked child closes its descriptor and nothing else: the connection is the parent's. */
 static void stream_close(Handle *handle) {
     Stream *stream = (Stream *)handle;
+    outbox_flush(handle->loop);
     bool is_ours = !handle->loop->forked;
     bool clean = is_ours && stream->sending == STREAM_SENDS && !stream_is_mid_message(stream);
     int fd = socket_handle_release(&stream->socket);
@@ -214,6 +216,7 @@ static int stream_set_option(lua_State *L) {
     }
     if (!handle_is_ours(&stream->socket.handle))
         return stream_fail(L, stream, "set_option", ARSENAL_CLOSED);
+    outbox_flush(stream->socket.handle.loop);
     int status = socket_set(stream->socket.poller.fd, options[which], value);
     if (status != 0) return stream_fail(L, stream, "set_option", status);
     lua_pushboolean(L, true);

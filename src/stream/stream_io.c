@@ -138,14 +138,18 @@ bool stream_probe(Stream *stream) {
 
 /* --- writing --- */
 
+ptrdiff_t stream_written(Stream *stream, size_t size, ptrdiff_t written) {
+    if (written < 0) return stream_io_written_none(stream, written);
+    if ((size_t)written < size && stream->transport->short_is_empty)
+        poller_fell_short(&stream->socket.poller, POLL_WRITE);
+    return stream_io_has_written(stream, (size_t)written);
+}
+
 ptrdiff_t stream_write(Stream *stream, const uv_buf_t *parts, unsigned count, size_t size) {
     Poller *poller = &stream->socket.poller;
     if (!(poller->ready & POLL_WRITE)) return TRANSPORT_WANTS_WRITE;
-    ptrdiff_t written = stream->transport->write(stream->state, poller->fd, parts, count);
-    if (written < 0) return stream_io_written_none(stream, written);
-    if ((size_t)written < size && stream->transport->short_is_empty)
-        poller_fell_short(poller, POLL_WRITE);
-    return stream_io_has_written(stream, (size_t)written);
+    return stream_written(stream, size,
+                          stream->transport->write(stream->state, poller->fd, parts, count));
 }
 
 ptrdiff_t stream_write_splice(Stream *stream, Splice *splice) {

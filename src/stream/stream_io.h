@@ -31,6 +31,12 @@ ptrdiff_t stream_read_passing(Stream *stream, char *data, size_t size, PassedFds
 ptrdiff_t stream_write(Stream *stream, const uv_buf_t *parts, unsigned count, size_t size);
 ptrdiff_t stream_write_splice(Stream *stream, Splice *splice);
 
+/*
+** What follows from a write of `size` bytes that was not made here: `written` is as
+** the transport's write returns it. Returns as stream_write does.
+*/
+ptrdiff_t stream_written(Stream *stream, size_t size, ptrdiff_t written);
+
 /* The same on a Unix stream, with descriptors that go along. */
 ptrdiff_t stream_write_passing(Stream *stream, const char *data, size_t size, const int *fds,
                                int count);

@@ -91,10 +91,14 @@ extern const Transport transport_plain, transport_unix;
 /* Bytes as they are, on one end of a pipe: see pipe_stream.h. */
 extern const Transport transport_pipe;
 
+/* Whether a write is a send on a stream socket, of the bytes as they are. */
+static inline bool transport_is_socket(const Transport *transport) {
+    return transport == &transport_plain || transport == &transport_unix;
+}
+
 /* Whether bytes go to the descriptor and come from it as they are, so that the kernel can splice them. */
 static inline bool transport_is_plain(const Transport *transport) {
-    return transport == &transport_plain || transport == &transport_unix ||
-           transport == &transport_pipe;
+    return transport_is_socket(transport) || transport == &transport_pipe;
 }
 
 #endif

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "event/run.h"
+#include "kernel/coroutine.h"
 #include "kernel/task_result.h"
 #include "object/handle.h"
 #include "object/handoff.h"
@@ -202,7 +203,7 @@ static Permit *permit_new(lua_State *L, int type) {
 static void lock_describe_wait(lua_State *L, Task *task) {
     const Lock *lock = task->object;
     lua_State *co = task->top;
-    if (!lock->is_owned || !handoff_is_possible(task)) {
+    if (!lock->is_owned || !coroutine_task_is_whole(task)) {
         handle_describe_wait(L, &lock->handle, "waiting for");
         return;
     }

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "event/claim_port.h"
 #include "event/run.h"
+#include "kernel/coroutine.h"
 #include "kernel/order.h"
 #include "object/handoff.h"
 #include "object/selectable.h"
@@ -339,7 +340,7 @@ static void select_describe(lua_State *L, Task *task) {
     const Select *select = task->object;
     lua_State *co = task->top;
     luaL_Buffer text;
-    if (!handoff_is_possible(task)) {
+    if (!coroutine_task_is_whole(task)) {
         lua_pushliteral(L, "selecting");
         return;
     }

@@ -5,6 +5,7 @@
 #include "base/openers.h"
 
 #include "base/error.h"
+#include "event/outbox.h"
 #include "stream/pipe_stream.h"
 #include "stream/start_tls.h"
 #include "stream/stream.h"
@@ -36,6 +37,7 @@ static bool move_is_pipe(const StreamCargo *moved) {
 }
 
 static bool move_is_used(const Stream *stream) {
+    outbox_flush(stream->socket.handle.loop);
     return stream->receiver != NULL || stream->senders.sender != NULL ||
            !wait_queue_is_empty(&stream->senders.waiting) ||
            !wait_queue_is_empty(&stream->socket.poller.waiters);
