@@ -262,11 +262,12 @@ test-install:
 
 ## specs              build, and run the specs; sets nothing up
 # Each folder has a process of its own: a collection of the heap of all specs together takes long.
+FOLDERS := $(sort $(dir $(wildcard spec/*/*_spec.lua)))
 specs: all
 ifneq ($(SPEC),)
 	$(RUN) tools/busted.lua --ignore-lua $(SPEC)
 else
-	@failed=; for folder in $(sort $(dir $(wildcard spec/*/*_spec.lua))); do \
+	@failed=; for folder in $(FOLDERS); do \
 		echo "specs: $$folder"; \
 		$(RUN) tools/busted.lua --ignore-lua $$folder || failed="$$failed $$folder"; \
 	done; \
