@@ -152,8 +152,7 @@ static int format_take_number(lua_State *L, FormatInput *input) {
 
 int format_take(lua_State *L, int index, FormatInput *input) {
     input->taken = 0;
-    if (lua_type(L, index) == LUA_TNUMBER)
-        return format_take_count(L, input, args_size(L, index));
+    if (lua_type(L, index) == LUA_TNUMBER) return format_take_count(L, input, args_size(L, index));
     switch (format_letter(L, index)) {
     case 'l':
         return format_take_line(L, input, false);

@@ -53,9 +53,10 @@ static void worker_forget_running(WorkerThread *thread) {
 
 /* A worker that blocks in a C function cannot be stopped. */
 static void worker_leave_behind(WorkerThread *thread) {
-    fprintf(stderr,
-            "arsenal: worker '%s' does not end, as a function in C blocks there: it is left behind\n",
-            thread->name);
+    fprintf(
+        stderr,
+        "arsenal: worker '%s' does not end, as a function in C blocks there: it is left behind\n",
+        thread->name);
     worker_forget_running(thread);
     thread->is_left = true;
     thread_leave(thread);
