@@ -262,13 +262,20 @@ test-install:
 	@tools/setup build test
 	tools/test-install
 
+## release-dry-run    make what a release would have, install its rock, and neither tag nor change anything
+.PHONY: release-dry-run
+release-dry-run:
+	@tools/setup build test
+	tools/release 0.2.0 --dry-run
+
 ## specs              build, and run the specs; sets nothing up
 # Each folder has a process of its own: a collection of the heap of all specs together takes long.
+FOLDERS := $(sort $(dir $(wildcard spec/*/*_spec.lua)))
 specs: all
 ifneq ($(SPEC),)
 	$(RUN) tools/busted.lua --ignore-lua $(SPEC)
 else
-	@failed=; for folder in $(sort $(dir $(wildcard spec/*/*_spec.lua))); do \
+	@failed=; for folder in $(FOLDERS); do \
 		echo "specs: $$folder"; \
 		$(RUN) tools/busted.lua --ignore-lua $$folder || failed="$$failed $$folder"; \
 	done; \
@@ -438,7 +445,7 @@ lint-rockspec:
 ## lint-shell         check that the shell scripts have no syntax error
 lint-shell:
 	for script in attack/fuzz/run tools/beside-busy-loops tools/check-hardening tools/find tools/setup tools/test-install \
-		cross/debian cross/lua cross/macos; do \
+		cross/debian cross/lua cross/macos tools/release cross/libuv; do \
 		sh -n $$script || exit; done
 	bash -n .ci/run
 

@@ -9,6 +9,7 @@ local lfs = require("lfs")
 local child = {}
 
 local LUA <const> = os.getenv("LUA") or "lua5.4"
+local BUILD <const> = os.getenv("ARSENAL_SPEC_BUILD") or "build/spec" -- of this processor and Lua
 
 local Child <const> = {}
 Child.__index = Child
@@ -130,14 +131,14 @@ end
 -- Compiles spec/kit/tools/NAME.c unless that is done, and returns the path of the result. Runs of the
 -- specs beside each other share it: it is put in its place when it is whole.
 local function compiled(name, extension, flags, libraries)
-  local source, result = ("spec/kit/tools/%s.c"):format(name), ("build/spec/%s%s"):format(name, extension)
+  local source, result = ("spec/kit/tools/%s.c"):format(name), ("%s/%s%s"):format(BUILD, name, extension)
   if not is_newer(result, source) then
     local partial = ("%s.%d"):format(result, kit.process_id())
-    assert(os.execute("mkdir -p build/spec"))
-    assert(os.execute(("cc -O %s -o %s %s %s"):format(flags, partial, source, libraries)))
+    assert(os.execute("mkdir -p " .. BUILD))
+    assert(os.execute(("${CC:-cc} -O %s -o %s %s %s"):format(flags, partial, source, libraries)))
     assert(os.rename(partial, result))
   end
-  return lfs.currentdir() .. "/" .. result
+  return result:find("^/") and result or lfs.currentdir() .. "/" .. result
 end
 
 -- The path of a library for LD_PRELOAD or package.loadlib.

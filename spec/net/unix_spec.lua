@@ -217,10 +217,26 @@ describe("a Unix listener", function()
     local live <close> = listen { backlog = 1 }
     local path = live:local_address()
     kit.fails("EADDRINUSE", arsenal.unix.listen(path, { unlink = true }))
-    local client <close> = assert(arsenal.unix.connect(path)) -- its backlog is full now, with the probe
+    local first <close> = assert(arsenal.unix.connect(path))
+    local second <close> = assert(arsenal.unix.connect(path)) -- its backlog is full now
     kit.fails("TIMEOUT", arsenal.unix.connect(path, { timeout = 0 }))
     kit.fails("EADDRINUSE", arsenal.unix.listen(path, { unlink = true }))
-    assert(client and exists(path))
+    assert(second and exists(path))
+    first:send("first") -- to look whether the other lives was no connection for it
+    local served <close> = live:accept()
+    kit.expect(served, "first")
+  end))
+
+  it("never replaces one that does not listen yet", inside(function()
+    local path = fresh_path()
+    local other = require("arsenal.socket.unix")()
+    assert(other:bind(path))
+    kit.fails("EADDRINUSE", arsenal.unix.listen(path, { unlink = true }))
+    assert(other:listen(1))
+    local client <close> = assert(arsenal.unix.connect(path))
+    assert(client)
+    other:close()
+    os.remove(path)
   end))
 
   it("started by many processes at once replaces a dead file once", inside(function()

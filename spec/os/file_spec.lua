@@ -257,6 +257,24 @@ describe("a file", function()
     assert.is_true(file:sync())
   end))
 
+  it("may be larger than 4 GiB", inside(function(dir)
+    local path = dir .. "/file"
+    local size <const> = (5 << 30) + 3 -- a hole, which needs no room on the disk
+    local file <close> = assert(fs.open(path, "w+"))
+    assert.is_true(file:truncate(size))
+    assert.equal(size, file:seek("end"))
+    assert(file:write("end"))
+    assert(file:flush())
+    assert.equal(size + 3, file:stat().size)
+    assert.equal(size + 3, fs.stat(path).size)
+    assert.equal(size - 1, file:seek("set", size - 1))
+    assert.equal("\0end", file:read("a"))
+    kit.with_pair(function(a, b)
+      assert.equal(3, a:send_file(path, size))
+      kit.expect(b, "end")
+    end)
+  end))
+
   it("locks against other opens of the same file", inside(function(dir)
     local path = dir .. "/file"
     local first <close> = assert(fs.open(path, "w"))

@@ -54,6 +54,20 @@ describe("a TCP stream", function()
     end)
   end))
 
+  it("takes sizes that no memory has", inside(function()
+    for _, size in ipairs { (1 << 32) + 1, 1 << 32, math.maxinteger } do
+      kit.with_pair(function(a, b)
+        assert(a:send("one", "two\n", "three\n", "four"))
+        a:shutdown()
+        assert.equal("o", b:recv(1))
+        assert.equal("netwo", b:recv_line({ max = size }))
+        assert.equal("three", b:recv_until("\n", { max = size }))
+        local _, _, code, part = b:recv_exactly(size)
+        assert.same({ "EOF", "four" }, { code, part or b:recv(size) })
+      end)
+    end
+  end))
+
   it("has a descriptor, which children do not inherit", inside(function()
     kit.with_pair(function(a)
       local fd = a:fd()

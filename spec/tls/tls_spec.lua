@@ -152,7 +152,7 @@ describe("files", function()
     local result = child.run_lua(([[
       local options = { cert = %q, key = %q }
       print(select(2, arsenal.tls.listen("127.0.0.1", 0, options)))]]):format(made.cert, made.key),
-      { under = ("strace -f -o /dev/null -P %s -e inject=openat:error=EACCES"):format(made.key) })
+      { under = ("strace -f -o /dev/null -P %s -e inject=?open,openat:error=EACCES"):format(made.key) })
     assert.matches(made.key, result.out, 1, true)
     assert.matches("EACCES", result.out)
   end)

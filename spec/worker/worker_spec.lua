@@ -95,7 +95,7 @@ describe("a worker", function()
     local err = error_of(function() require("arsenal").check(nil, "a message", "ECODE") end)
     assert.same({ "a message", "ECODE" }, { err.message, err.code })
     assert.same({ 1, { 2 } }, error_of(function() error({ 1, { 2 } }) end))
-    assert.is_nil(error_of(function() error() end))
+    assert.equal(select(2, pcall(error)), error_of(function() error() end)) -- nil, or words in Lua 5.5
     assert.equal("in words", error_of(function()
       error(setmetatable({}, { __tostring = function() return "in words" end }))
     end))

@@ -13,6 +13,13 @@ static const char *args_kind(lua_State *L, int index) {
     return luaL_typename(L, index);
 }
 
+/* Never less than `seconds`. The product is stored, because x87 computes with more digits than a double has,
+** and would round 0.002 s up to a nanosecond more. */
+static uint64_t args_nanoseconds(double seconds) {
+    volatile double nanoseconds = seconds * 1e9;
+    return (uint64_t)ceil(nanoseconds);
+}
+
 /* Returns NULL, or what is wrong with the value at `index` as a duration. */
 static const char *args_to_duration(lua_State *L, int index, uint64_t *duration) {
     *duration = FOREVER;
@@ -24,7 +31,7 @@ static const char *args_to_duration(lua_State *L, int index, uint64_t *duration)
     if (seconds <= 0)
         *duration = 0;
     else if (seconds < 9e9) /* about three centuries, which fit 64 bits; more is no limit */
-        *duration = (uint64_t)ceil(seconds * 1e9);
+        *duration = args_nanoseconds(seconds);
     return NULL;
 }
 

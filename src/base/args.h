@@ -7,6 +7,7 @@
 
 #include <lua.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define FOREVER UINT64_MAX /* a duration or deadline that is never reached */
@@ -18,6 +19,12 @@ uint64_t args_duration(lua_State *L, int index);
 lua_Integer args_integer(lua_State *L, int index, lua_Integer min, lua_Integer max);
 lua_Integer args_optional_integer(lua_State *L, int index, lua_Integer min, lua_Integer max,
                                   lua_Integer otherwise);
+
+/* The number of bytes at `index`, checked not to be negative, or the largest that memory can have. */
+static inline size_t args_size(lua_State *L, int index) {
+    lua_Integer size = lua_tointeger(L, index);
+    return size < PTRDIFF_MAX ? (size_t)size : (size_t)PTRDIFF_MAX;
+}
 
 /*
 ** Checks that `index` is nil, none or a table with no other keys than `names`

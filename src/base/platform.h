@@ -13,6 +13,9 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* accept4, dladdr, RTLD_NODELETE */
 #endif
+#ifndef _FILE_OFFSET_BITS
+#define _FILE_OFFSET_BITS 64 /* sizes of files, and libuv's requests, where a long has 32 bits */
+#endif
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/un.h>

@@ -44,22 +44,32 @@ static void nudge_signal_came(int unused) {
     lua_sethook(loop->running->top, atomic_load(&wanted_hook), LUA_MASKCOUNT, 1);
 }
 
+#ifdef SIGRTMIN
+
 static bool nudge_is_free(int candidate) {
     struct sigaction now;
     return sigaction(candidate, NULL, &now) == 0 && now.sa_handler == SIG_DFL;
 }
 
-/* A real-time signal that nobody uses; where there are none, one that is ignored by default. */
+/* A real-time signal that nobody uses. */
+static int nudge_find_signal(void) {
+    for (int candidate = SIGRTMAX - 1; candidate > SIGRTMIN; candidate--)
+        if (nudge_is_free(candidate)) return candidate;
+    return SIGURG;
+}
+
+#else
+
+/* It is ignored by default. */
+static int nudge_find_signal(void) {
+    return SIGURG;
+}
+
+#endif
+
 static void nudge_choose_signal(void) {
     if (uv_key_create(&accepting) != 0) return;
-    number = SIGURG;
-#ifdef SIGRTMIN
-    for (int candidate = SIGRTMAX - 1; candidate > SIGRTMIN; candidate--) {
-        if (!nudge_is_free(candidate)) continue;
-        number = candidate;
-        break;
-    }
-#endif
+    number = nudge_find_signal();
     struct sigaction action = {.sa_handler = nudge_signal_came, .sa_flags = SA_RESTART};
     sigaction(number, &action, NULL);
 }

@@ -40,12 +40,13 @@ static void loop_unlock(void) {
 
 /*
 ** The kernel shares epoll's descriptor and the sockets with the parent: the
-** child must not touch them, and has no use for the threads that are gone.
+** child must not touch them, and has no use for the threads that are gone. The
+** lock is made anew: where it checks who unlocks it, that is the parent's thread.
 */
 static void loop_close_in_child(void) {
     for (Loop *loop = open_loops; loop != NULL; loop = loop->next_open)
         loop->closed = loop->forked = true;
-    uv_mutex_unlock(&open_lock);
+    uv_mutex_init(&open_lock);
 }
 
 /* --- once for the process --- */

@@ -28,7 +28,7 @@ static void udp_push_host(lua_State *L, DatagramSocket *udp, const Address *from
 
 static int udp_refuse_oversized(lua_State *L, DatagramSocket *udp, const DatagramCall *call,
                                 const char *data, size_t size, const Address *from) {
-    size_t most = (size_t)lua_tointeger(L, DATAGRAM_MOST);
+    size_t most = args_size(L, DATAGRAM_MOST);
     datagram_refuse_oversized(L, udp, call, size, most);
     lua_pushlstring(L, data, most);
     udp_push_host(L, udp, from);
@@ -38,7 +38,7 @@ static int udp_refuse_oversized(lua_State *L, DatagramSocket *udp, const Datagra
 
 static int udp_return(lua_State *L, DatagramSocket *udp, const DatagramCall *call, const char *data,
                       size_t size, const Address *from) {
-    if (size > (size_t)lua_tointeger(L, DATAGRAM_MOST))
+    if (size > args_size(L, DATAGRAM_MOST))
         return udp_refuse_oversized(L, udp, call, data, size, from);
     lua_pushlstring(L, data, size);
     if (!call->addressed) return 1;

@@ -98,7 +98,7 @@ static int unix_datagram_return(lua_State *L, const DatagramSocket *socket,
 
 static int unix_datagram_receive(lua_State *L, DatagramSocket *socket, const DatagramCall *call) {
     UnixAddress from;
-    size_t room, most = (size_t)lua_tointeger(L, DATAGRAM_MOST);
+    size_t room, most = args_size(L, DATAGRAM_MOST);
     char *data = unix_datagram_room(L, socket, most, &room);
     ptrdiff_t size = socket_recv_unix(socket->socket.poller.fd, data, room, &from);
     if (size == UV_EAGAIN) {

@@ -1,6 +1,8 @@
 /*
 ** Implements cert_files.h.
 */
+#include "base/platform.h"
+
 #include "openssl/cert_files.h"
 
 #include "openssl/error_text.h"
@@ -109,7 +111,7 @@ static void cert_files_add_identity(luaL_Buffer *buffer, const char *path) {
     struct stat found;
     if (path != NULL && stat(path, &found) == 0)
         snprintf(text, sizeof text, "%lld.%ld:%lld:%lld", (long long)found.st_mtim.tv_sec,
-                 found.st_mtim.tv_nsec, (long long)found.st_size, (long long)found.st_ino);
+                 (long)found.st_mtim.tv_nsec, (long long)found.st_size, (long long)found.st_ino);
     luaL_addstring(buffer, text);
     luaL_addchar(buffer, '\n');
 }

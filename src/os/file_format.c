@@ -152,8 +152,7 @@ static int format_take_number(lua_State *L, FormatInput *input) {
 
 int format_take(lua_State *L, int index, FormatInput *input) {
     input->taken = 0;
-    if (lua_type(L, index) == LUA_TNUMBER)
-        return format_take_count(L, input, (size_t)lua_tointeger(L, index));
+    if (lua_type(L, index) == LUA_TNUMBER) return format_take_count(L, input, args_size(L, index));
     switch (format_letter(L, index)) {
     case 'l':
         return format_take_line(L, input, false);
@@ -171,7 +170,7 @@ size_t format_wanted(lua_State *L, int index, size_t have, size_t least) {
     enum { MOST = 4 * 1024 * 1024 };
     size_t wanted = least;
     if (lua_type(L, index) == LUA_TNUMBER) {
-        size_t count = (size_t)lua_tointeger(L, index);
+        size_t count = args_size(L, index);
         wanted = count > have ? count - have : least;
         if (wanted > have) wanted = have;
     } else if (format_letter(L, index) == 'a') {

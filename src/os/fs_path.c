@@ -2,6 +2,8 @@
 ** Owns the calls on paths: what a file is, what a directory contains, and changes of
 ** names, links and permissions. Each is one call of libuv's, or of system/, in a thread.
 */
+#include "base/platform.h"
+
 #include "base/openers.h"
 
 #include "base/buffer.h"
@@ -16,6 +18,9 @@
 #include <lauxlib.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* libuv has a position of a file in its requests, as long as it was compiled with. */
+_Static_assert(sizeof(((uv_fs_t *)NULL)->off) == sizeof(int64_t), "base/platform.h comes first");
 
 typedef struct PathKind PathKind;
 

@@ -11,27 +11,27 @@
 ptrdiff_t item_find_some(lua_State *L, const char *data, size_t size, size_t *searched,
                          size_t *taken) {
     (void)searched, (void)data;
-    return (ptrdiff_t)(*taken = item_least(size, (size_t)lua_tointeger(L, ITEM_SIZE)));
+    return (ptrdiff_t)(*taken = item_least(size, args_size(L, ITEM_SIZE)));
 }
 
 ptrdiff_t item_find_exact(lua_State *L, const char *data, size_t size, size_t *searched,
                           size_t *taken) {
     (void)searched, (void)data;
-    size_t wanted = (size_t)lua_tointeger(L, ITEM_SIZE);
+    size_t wanted = args_size(L, ITEM_SIZE);
     if (size < wanted) return ITEM_NOT_YET;
     return (ptrdiff_t)(*taken = wanted);
 }
 
 /* An item of `length` bytes, and after it a delimiter of `size` bytes, have been found. */
 static ptrdiff_t item_found_mark(lua_State *L, size_t length, size_t size, size_t *taken) {
-    if (length > (size_t)lua_tointeger(L, ITEM_LIMIT)) return ITEM_TOO_LONG;
+    if (length > args_size(L, ITEM_LIMIT)) return ITEM_TOO_LONG;
     *taken = length + size;
     return (ptrdiff_t)(lua_toboolean(L, ITEM_KEEP) ? *taken : length);
 }
 
 /* No delimiter has been found, and the item has at least `length` bytes. */
 static ptrdiff_t item_found_no_mark(lua_State *L, size_t length) {
-    return length > (size_t)lua_tointeger(L, ITEM_LIMIT) ? ITEM_TOO_LONG : ITEM_NOT_YET;
+    return length > args_size(L, ITEM_LIMIT) ? ITEM_TOO_LONG : ITEM_NOT_YET;
 }
 
 ptrdiff_t item_find_delimited(lua_State *L, const char *data, size_t size, size_t *searched,

@@ -106,15 +106,14 @@ static int recv_take_from_scratch(lua_State *L, Stream *stream, const Item *item
 static size_t recv_direct_size(lua_State *L, const Stream *stream, const Item *item) {
     if (item->end != ITEM_ENDS_AT_SIZE && item->end != ITEM_ENDS_AT_THE_END) return 0;
     size_t have = buffer_length(&stream->input);
-    size_t missing =
-        item->end == ITEM_ENDS_AT_SIZE ? (size_t)lua_tointeger(L, ITEM_SIZE) - have : have;
+    size_t missing = item->end == ITEM_ENDS_AT_SIZE ? args_size(L, ITEM_SIZE) - have : have;
     if (missing < READ_SIZE) return 0;
     return item_least(missing, have > READ_SIZE ? have : READ_SIZE);
 }
 
 static size_t recv_scratch_size(lua_State *L, const Item *item) {
     if (item->end != ITEM_ENDS_ANYWHERE) return READ_SIZE;
-    return item_least((size_t)lua_tointeger(L, ITEM_SIZE), SCRATCH_SIZE);
+    return item_least(args_size(L, ITEM_SIZE), SCRATCH_SIZE);
 }
 
 /* Reads once, and takes the item if it is complete then: *results. Returns as stream_read does. */

@@ -76,6 +76,10 @@ int descriptor_silence(int fd) {
 #include <sys/uio.h>
 #include <unistd.h>
 
+#ifdef __linux__
+#include <stdio_ext.h>
+#endif
+
 int descriptor_file(int fd, DescriptorFile *file) {
     struct stat found;
     if (fstat(fd, &found) != 0) return -errno;
@@ -98,6 +102,8 @@ bool descriptor_stream_has_bytes(FILE *stream) {
     return stream->_IO_read_ptr < stream->_IO_read_end;
 #elif defined(__APPLE__) || defined(__FreeBSD__)
     return stream->_r > 0;
+#elif defined(__linux__) && !defined(__ANDROID__) /* musl */
+    return __freadahead(stream) > 0;
 #else
     (void)stream;
     return false;

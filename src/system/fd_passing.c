@@ -10,6 +10,12 @@
 #include <unistd.h>
 #include <uv.h>
 
+#if defined(__linux__) && !defined(__GLIBC__)
+/* musl's function refuses more than 1024 bytes of descriptors and credentials, which are 252 descriptors. */
+#include <sys/syscall.h>
+#define sendmsg(fd, message, flags) syscall(SYS_sendmsg, fd, message, flags)
+#endif
+
 #ifndef MSG_CMSG_CLOEXEC
 #define MSG_CMSG_CLOEXEC 0
 #endif

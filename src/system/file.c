@@ -14,6 +14,9 @@
 #include <unistd.h>
 #include <uv.h>
 
+_Static_assert(sizeof(off_t) == sizeof(int64_t),
+               "base/platform.h comes after a header of the system");
+
 static int file_status(int result) {
     return result == 0 ? 0 : -errno;
 }

@@ -22,6 +22,17 @@
 
 #ifdef __linux__
 #include <linux/sock_diag.h>
+#endif
+
+/* Where no flag of send does it (MSG_NOSIGNAL). It fails for a socket that both sides have ended, which is no harm. */
+static void socket_raise_no_signal(int fd) {
+#ifdef SO_NOSIGPIPE
+    setsockopt(fd, SOL_SOCKET, SO_NOSIGPIPE, &(int){1}, sizeof(int));
+#endif
+    (void)fd;
+}
+
+#ifdef __linux__
 
 int socket_open(int family, int type) {
     int fd = socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -37,6 +48,7 @@ static int socket_accept_once(int fd, struct sockaddr *peer, socklen_t *size) {
 /* Returns the descriptor set up, or closes it. */
 static int socket_set_up(int fd) {
     if (fd < 0) return -errno;
+    socket_raise_no_signal(fd);
     if (fcntl(fd, F_SETFL, O_NONBLOCK) == 0 && fcntl(fd, F_SETFD, FD_CLOEXEC) == 0) return fd;
     int status = -errno;
     close(fd);
@@ -242,11 +254,22 @@ int socket_credentials(int fd, SocketCredentials *peer) {
 
 #else /* untested */
 
+/* 0 where the system does not tell. */
+static pid_t socket_peer_process(int fd) {
+    pid_t process = 0;
+#ifdef LOCAL_PEERPID
+    socklen_t size = sizeof process;
+    getsockopt(fd, SOL_LOCAL, LOCAL_PEERPID, &process, &size);
+#endif
+    (void)fd;
+    return process;
+}
+
 int socket_credentials(int fd, SocketCredentials *peer) {
     uid_t user;
     gid_t group;
     if (getpeereid(fd, &user, &group) != 0) return -errno;
-    *peer = (SocketCredentials){0, user, group};
+    *peer = (SocketCredentials){socket_peer_process(fd), user, group};
     return 0;
 }
 
@@ -301,6 +324,7 @@ int socket_examine(int fd, SocketFacts *facts) {
 }
 
 int socket_prepare(int fd) {
+    socket_raise_no_signal(fd);
     int flags = fcntl(fd, F_GETFL);
     if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0) return -errno;
     return socket_status(fcntl(fd, F_SETFD, FD_CLOEXEC));

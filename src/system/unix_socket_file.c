@@ -1,7 +1,7 @@
 /*
 ** Owns the files of Unix sockets: binding, replacing a dead one, unlinking. A
-** socket file is dead from bind until listen, too. A lock on its directory keeps
-** two programs that start at the same time from replacing each other's file.
+** lock on its directory keeps two programs that start at the same time from
+** replacing each other's file.
 */
 #include "base/platform.h"
 
@@ -54,11 +54,15 @@ static bool socket_file_is_socket(const char *path, struct stat *file) {
     return lstat(path, file) == 0 && S_ISSOCK(file->st_mode);
 }
 
-/* Whether the name is that of a socket on which no process listens, and that no process receives datagrams on. */
+/*
+** Whether no process has the socket of this file open. A datagram socket is refused then, gets EPROTOTYPE if it is a
+** stream's, and is connected, without effect, if it is one of datagrams. A connection would also be refused by a
+** listener whose backlog is full (on systems other than Linux), and would be one for it to serve.
+*/
 static bool socket_file_is_dead(const UnixAddress *name) {
     struct stat file;
     if (!socket_file_is_socket(name->address.sun_path, &file)) return false;
-    int fd = socket_open(AF_UNIX, SOCK_STREAM);
+    int fd = socket_open(AF_UNIX, SOCK_DGRAM);
     if (fd < 0) return false;
     int status = socket_connect_unix(fd, name);
     socket_close(fd);

@@ -19,6 +19,7 @@
 #include "worker/state.h"
 
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 enum { SELF = 1 };
@@ -55,9 +56,11 @@ static void worker_forget_running(WorkerThread *thread) {
 
 /* A worker that blocks in a C function cannot be stopped, and one that computes in a shield is not. */
 static void worker_leave_behind(WorkerThread *thread) {
-    lua_writestringerror("arsenal: worker '%s' does not end, and is left behind: a function in C "
-                         "blocks there, or clean-up in arsenal.shield goes on\n",
-                         thread->name);
+    fprintf(
+        stderr,
+        "arsenal: worker '%s' does not end, and is left behind: a function in C blocks there, or "
+        "clean-up in arsenal.shield goes on\n",
+        thread->name);
     worker_forget_running(thread);
     thread->is_left = true;
 }

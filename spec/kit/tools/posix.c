@@ -42,7 +42,7 @@ static int posix_dup(lua_State *L) {
     return 1;
 }
 
-static int posix_close(lua_State *L) {
+static int posix_close_fd(lua_State *L) {
     lua_pushboolean(L, close((int)luaL_checkinteger(L, 1)) == 0);
     return 1;
 }
@@ -92,7 +92,7 @@ int luaopen_posix(lua_State *L) {
                                          {"exit", posix_exit},
                                          {"skip_exit_handlers", posix_skip_exit_handlers},
                                          {"dup", posix_dup},
-                                         {"close", posix_close},
+                                         {"close", posix_close_fd},
                                          {"send_urgent", posix_send_urgent},
                                          {"send_descriptor", posix_send_descriptor},
                                          {"receive_credentials", posix_receive_credentials},
