@@ -92,7 +92,8 @@ LINK += $(if $(HARDENING),-Wl$(comma)-z$(comma)relro$(comma)-z$(comma)now)
 endif
 
 # TLS has a shared object of its own, so that the core needs no OpenSSL. Each pins itself when it is loaded.
-SOURCES := $(wildcard src/*.c src/*/*.c)
+# X_windows.c stands in for X_posix.c on Windows: see tools/cross/windows.mk.
+SOURCES := $(filter-out %_windows.c,$(wildcard src/*.c src/*/*.c))
 objects = $(patsubst src/%.c,$(BUILD)/obj/%.o,$(1))
 CORE := $(call objects,$(filter-out src/openssl/%,$(SOURCES)))
 OPENSSL := $(call objects,$(filter src/openssl/%,$(SOURCES)) src/base/module_pin.c)

@@ -31,7 +31,7 @@ local PART_OF <const> = { poller_epoll = "poller", poller_uv = "poller" }
 
 function includes.unit_of(path)
   local folder, name = includes.base_of(path):match("^(.-)([^/]*)$")
-  return folder .. (PART_OF[name] or name)
+  return folder .. (PART_OF[name] or name:gsub("_%f[%w]posix$", ""):gsub("_%f[%w]windows$", ""))
 end
 
 -- As the compiler looks for a header: beside the file that includes it, then below the root.

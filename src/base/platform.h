@@ -1,6 +1,6 @@
 /*
 ** What differs between systems. A file that makes system calls includes this
-** first, because the system's headers depend on it. The Windows branch is untested.
+** first, because the system's headers depend on it.
 */
 #ifndef ARSENAL_BASE_PLATFORM_H
 #define ARSENAL_BASE_PLATFORM_H
@@ -13,6 +13,7 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* accept4, dladdr, RTLD_NODELETE */
 #endif
+#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/un.h>

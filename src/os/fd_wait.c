@@ -35,8 +35,8 @@ typedef struct WatchedFd {
     WaitQueue waiters;
 } WatchedFd;
 
-/* libuv polls each descriptor once only. If it polls our sockets, one of them may be waited on here. */
-#if !defined(__linux__) || defined(ARSENAL_POLLER_UV)
+/* libuv polls each descriptor once only, except on Windows. If it polls our sockets, one of them may be waited on here. */
+#if !defined(_WIN32) && (!defined(__linux__) || defined(ARSENAL_POLLER_UV))
 enum { POLLS_COPY = true };
 #else
 enum { POLLS_COPY = false };
