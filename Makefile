@@ -256,6 +256,12 @@ test-tls-tools:
 run-tls-tools: all
 	$(RUN) attack/tls/scan.lua
 
+## cross-windows     build for Windows with mingw-w64, and run the specs under Wine that can run there
+.PHONY: cross-windows
+cross-windows:
+	@tools/setup build test cross-windows
+	@+$(MAKE) --no-print-directory -f tools/cross/windows.mk SPEC='$(SPEC)'
+
 ## test-install       install the rock in a folder of its own, and use it from there
 test-install:
 	@tools/setup build test
@@ -436,7 +442,7 @@ lint-rockspec:
 ## lint-shell         check that the shell scripts have no syntax error
 lint-shell:
 	for script in attack/fuzz/run tools/beside-busy-loops tools/check-hardening tools/find tools/setup tools/test-install \
-		cross/debian cross/lua cross/macos; do \
+		cross/debian cross/lua cross/macos tools/cross/unpack-source; do \
 		sh -n $$script || exit; done
 	bash -n .ci/run
 

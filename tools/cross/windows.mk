@@ -54,8 +54,8 @@ OPENSSL_LEFT_OUT := no-shared no-tests no-engine no-dso no-module no-legacy
 $(W)/openssl/libssl.a: $(OPENSSL)/.unpacked
 	@mkdir -p $(@D)
 	cd $(OPENSSL) && perl Configure mingw64 --cross-compile-prefix=$(HOST)- $(OPENSSL_LEFT_OUT) \
-		>configure.log && $(MAKE) -s build_generated >build.log && \
-		$(MAKE) -s libcrypto.a libssl.a apps/openssl.exe >>build.log
+		>configure.log 2>&1 && $(MAKE) -s build_generated >build.log 2>&1 && \
+		$(MAKE) -s libcrypto.a libssl.a apps/openssl.exe >>build.log 2>&1
 	cp $(OPENSSL)/libcrypto.a $(OPENSSL)/apps/openssl.exe $(@D)
 	cp $(OPENSSL)/libssl.a $@
 
@@ -86,3 +86,33 @@ $(W)/arsenal/openssl.dll: $(OPENSSL_MODULE)
 	$(LINK) $(W)/openssl/libssl.a $(W)/openssl/libcrypto.a $(LIBUV_LIBS) -lcrypt32
 
 -include $(CORE:.o=.d) $(OPENSSL_MODULE:.o=.d)
+
+# --- Running ---
+
+# busted's Lua files are those of the system. Paths of Lua are Windows's: a semicolon and a drive.
+LUA_SHARE := $(patsubst %/busted/runner.lua,%,$(firstword $(wildcard \
+	/usr/share/lua/5.4/busted/runner.lua /usr/local/share/lua/5.4/busted/runner.lua)))
+export WINEPREFIX := $(CURDIR)/$(W)/wine
+export WINEDEBUG := -all
+export LUA_PATH := lua/?.lua;lua/?/init.lua;./?.lua;./?/init.lua;$(LUA_SHARE)/?.lua;$(LUA_SHARE)/?/init.lua
+export LUA_CPATH := $(W)/?.dll
+export WINE_LUA := wine $(W)/lua/lua.exe
+
+echo: $(MODULES)
+	timeout 300 $(WINE_LUA) tools/cross/windows_echo.lua tcp
+
+tls: $(MODULES) $(W)/certificate.pem
+	timeout 120 $(WINE_LUA) tools/cross/windows_echo.lua tls $(W)/certificate.pem
+
+$(W)/certificate.pem:
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 3650 -subj /CN=localhost \
+		-addext subjectAltName=DNS:localhost -keyout $@.key -out $@.cert 2>$@.log
+	cat $@.cert $@.key >$@
+
+$(W)/lfs.dll: $(W)/source/lua-filesystem/.unpacked $(W)/lua/lua54.dll
+	$(CC) -w $(CFLAGS) -DLUA_BUILD_AS_DLL -I$(LUA) -shared -o $@ $(<D)/src/lfs.c $(W)/lua/lua54.dll
+
+SPECS := $(or $(SPEC),$(wildcard $(patsubst %,spec/%/*_spec.lua,base kernel event object task sync stream net tls os debug)))
+
+specs: $(MODULES) $(W)/lfs.dll
+	ARSENAL_SPEC_LIMIT=10 tools/find lua >/dev/null && $$(tools/find lua) tools/cross/windows_run.lua $(LIST) $(SPECS)
