@@ -96,6 +96,8 @@ export WINEPREFIX := $(CURDIR)/$(W)/wine
 export WINEDEBUG := -all
 export LUA_PATH := lua/?.lua;lua/?/init.lua;./?.lua;./?/init.lua;$(LUA_SHARE)/?.lua;$(LUA_SHARE)/?/init.lua
 export LUA_CPATH := $(W)/?.dll
+export WINEPATH := $(W)/openssl
+export OPENSSL_CONF := $(OPENSSL)/apps/openssl.cnf
 export WINE_LUA := wine $(W)/lua/lua.exe
 
 echo: $(MODULES)
