@@ -20,7 +20,7 @@ all: echo tls specs
 
 libraries: $(W)/lua/lua.exe $(W)/libuv/libuv.a $(W)/openssl/libssl.a
 
-$(W)/source/%/.unpacked: tools/cross/unpack-source
+$(W)/source/%/.unpacked:
 	tools/cross/unpack-source $* $(W)/source
 
 # Lua: a shared library, whose functions the modules are linked with.
