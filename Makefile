@@ -92,7 +92,7 @@ LINK += $(if $(HARDENING),-Wl$(comma)-z$(comma)relro$(comma)-z$(comma)now)
 endif
 
 # TLS has a shared object of its own, so that the core needs no OpenSSL. Each pins itself when it is loaded.
-# X_windows.c stands in for X_posix.c on Windows: see tools/cross/windows.mk.
+# X_windows.c stands in for X_posix.c on Windows: see cross/windows/Makefile.
 SOURCES := $(filter-out %_windows.c,$(wildcard src/*.c src/*/*.c))
 objects = $(patsubst src/%.c,$(BUILD)/obj/%.o,$(1))
 CORE := $(call objects,$(filter-out src/openssl/%,$(SOURCES)))
@@ -256,12 +256,6 @@ test-tls-tools:
 run-tls-tools: all
 	$(RUN) attack/tls/scan.lua
 
-## cross-windows     build for Windows with mingw-w64, and run the specs under Wine that can run there
-.PHONY: cross-windows
-cross-windows:
-	@tools/setup build test cross-windows
-	@+$(MAKE) --no-print-directory -f tools/cross/windows.mk SPEC='$(SPEC)'
-
 ## test-install       install the rock in a folder of its own, and use it from there
 test-install:
 	@tools/setup build test
@@ -283,8 +277,14 @@ endif
 ## cross              build for other systems and versions, and run specs there; see cross/README.md
 .PHONY: cross
 cross:
-	@tools/setup build test cross
+	@tools/setup build test cross cross-windows
 	@+$(MAKE) --no-print-directory -f cross/Makefile
+
+## cross-windows      the part of it for Windows alone
+.PHONY: cross-windows
+cross-windows:
+	@tools/setup build test cross-windows
+	@+$(MAKE) --no-print-directory -f cross/Makefile $@
 
 # --- Attacking ---
 
@@ -442,7 +442,7 @@ lint-rockspec:
 ## lint-shell         check that the shell scripts have no syntax error
 lint-shell:
 	for script in attack/fuzz/run tools/beside-busy-loops tools/check-hardening tools/find tools/setup tools/test-install \
-		cross/debian cross/lua cross/macos tools/cross/unpack-source; do \
+		cross/debian cross/lua cross/macos; do \
 		sh -n $$script || exit; done
 	bash -n .ci/run
 

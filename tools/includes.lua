@@ -13,8 +13,9 @@ function includes.folder_of(path)
   return path:match("^(.*)/") or ""
 end
 
+-- The files X_posix.c and X_windows.c are both X's.
 function includes.base_of(path)
-  return (path:gsub("%.[ch]$", ""))
+  return (path:gsub("%.[ch]$", ""):gsub("_%f[%w]posix$", ""):gsub("_%f[%w]windows$", ""))
 end
 
 -- The sorted paths of the C files and headers below `root`, without the root.
@@ -31,7 +32,7 @@ local PART_OF <const> = { poller_epoll = "poller", poller_uv = "poller" }
 
 function includes.unit_of(path)
   local folder, name = includes.base_of(path):match("^(.-)([^/]*)$")
-  return folder .. (PART_OF[name] or name:gsub("_%f[%w]posix$", ""):gsub("_%f[%w]windows$", ""))
+  return folder .. (PART_OF[name] or name)
 end
 
 -- As the compiler looks for a header: beside the file that includes it, then below the root.

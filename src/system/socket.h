@@ -72,6 +72,10 @@ enum { SOCKET_LONGEST_KEEPALIVE = 32767 }; /* Linux takes no more */
 
 int socket_set(int fd, SocketOption option, int value);
 
+/* An option by the system's numbers. Returns 0 or a status. */
+int socket_get_raw(int fd, int level, int number, void *value, size_t size);
+int socket_set_raw(int fd, int level, int number, const void *value, size_t size);
+
 /* A socket that was opened elsewhere. */
 typedef struct SocketFacts {
     int family, type;

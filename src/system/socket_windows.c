@@ -26,15 +26,22 @@ static ptrdiff_t socket_count(ptrdiff_t count) {
     return count >= 0 ? count : socket_failure();
 }
 
+int socket_get_raw(int fd, int level, int number, void *value, size_t size) {
+    int room = (int)size;
+    return socket_status(getsockopt((SOCKET)fd, level, number, value, &room));
+}
+
+int socket_set_raw(int fd, int level, int number, const void *value, size_t size) {
+    return socket_status(setsockopt((SOCKET)fd, level, number, value, (int)size));
+}
+
 static int socket_set_integer(int fd, int level, int name, int value) {
-    return socket_status(
-        setsockopt((SOCKET)fd, level, name, (const char *)&value, (int)sizeof value));
+    return socket_set_raw(fd, level, name, &value, sizeof value);
 }
 
 static int socket_get_integer(int fd, int level, int name, int *value) {
-    int size = sizeof *value;
     *value = 0;
-    return socket_status(getsockopt((SOCKET)fd, level, name, (char *)value, &size));
+    return socket_get_raw(fd, level, name, value, sizeof *value);
 }
 
 static bool socket_is_stream(int fd) {
@@ -155,6 +162,11 @@ int socket_remote_address(int fd, Address *address) {
 bool socket_is_writable(int fd) {
     WSAPOLLFD asked = {.fd = (SOCKET)fd, .events = POLLWRNORM};
     return WSAPoll(&asked, 1, 0) == 1 && (asked.revents & POLLWRNORM) != 0;
+}
+
+bool socket_is_readable(int fd) {
+    WSAPOLLFD asked = {.fd = (SOCKET)fd, .events = POLLRDNORM};
+    return WSAPoll(&asked, 1, 0) == 1;
 }
 
 /* --- Unix sockets: streams only --- */

@@ -1,7 +1,7 @@
 -- Runs spec files under Wine. busted's Lua files are the system's; the parts of C that it needs are
 -- built with mingw (lfs), or stand below.
 --
---   lua.exe tools/cross/windows_specs.lua FILE...
+--   lua.exe cross/windows/specs.lua FILE...
 
 local arsenal = require("arsenal")
 local lfs = require("lfs")
@@ -22,7 +22,7 @@ function lfs.dir(path)
 end
 
 -- The kit makes certificates with a shell's commands; the shell here is cmd, whose quotes are double.
-local FOLDER <const> = "build/windows/certificates"
+local FOLDER <const> = "build/cross/windows/certificates"
 local popen <const>, execute <const> = io.popen, os.execute
 
 function io.popen(command, mode)
