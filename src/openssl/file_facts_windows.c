@@ -12,6 +12,8 @@ static int file_facts_failure(void) {
     case ERROR_INVALID_NAME:
     case ERROR_BAD_PATHNAME:
         return UV_ENOENT;
+    case ERROR_INSUFFICIENT_BUFFER:
+        return UV_ENAMETOOLONG;
     case ERROR_TOO_MANY_OPEN_FILES:
         return UV_EMFILE;
     case ERROR_ACCESS_DENIED:

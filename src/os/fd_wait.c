@@ -276,7 +276,7 @@ static FILE *fd_wait_check(lua_State *L) {
 static void fd_wait_keep_file(lua_State *L, FILE *stream) {
     lua_settop(L, TIMEOUT);
     lua_pushvalue(L, FD);
-    lua_pushinteger(L, descriptor_of_stream(stream));
+    lua_pushinteger(L, descriptor_to_wait_on(stream));
     lua_replace(L, FD);
 }
 

@@ -21,6 +21,7 @@ bool descriptor_is_of(int fd, const DescriptorFile *file);
 
 /* Of a C stream: its descriptor, and whether it has bytes that were read and not yet given out. */
 int descriptor_of_stream(FILE *stream);
+int descriptor_to_wait_on(FILE *stream); /* the same, but what a SOCKET has for it on Windows */
 bool descriptor_stream_has_bytes(FILE *stream);
 
 int descriptor_of_socket(int fd); /* one that a child can have as a standard stream, or a status */

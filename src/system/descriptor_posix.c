@@ -29,6 +29,10 @@ int descriptor_of_stream(FILE *stream) {
 }
 
 /* No standard tells; of other systems false is told, and the program must switch the stream's buffer off. */
+int descriptor_to_wait_on(FILE *stream) {
+    return fileno(stream);
+}
+
 bool descriptor_stream_has_bytes(FILE *stream) {
 #if defined(__GLIBC__)
     return stream->_IO_read_ptr < stream->_IO_read_end;

@@ -32,6 +32,11 @@ int descriptor_of_stream(FILE *stream) {
     return _fileno(stream);
 }
 
+/* A socket, if a process that arsenal has started has one as a standard stream. */
+int descriptor_to_wait_on(FILE *stream) {
+    return (int)_get_osfhandle(_fileno(stream));
+}
+
 bool descriptor_stream_has_bytes(FILE *stream) {
     return stream->_cnt > 0;
 }
@@ -58,9 +63,10 @@ int descriptor_blocks(int fd) {
     return _get_osfhandle(fd) != -1 ? true : UV_EBADF;
 }
 
+/* Of the library of C: of such a descriptor only a socket can be made so. */
 void descriptor_make_blocking(int fd) {
     u_long no = 0;
-    ioctlsocket((SOCKET)fd, (long)FIONBIO, &no);
+    ioctlsocket((SOCKET)_get_osfhandle(fd), (long)FIONBIO, &no);
 }
 
 ptrdiff_t descriptor_read(int fd, char *data, size_t size) {

@@ -51,8 +51,7 @@ bool signal_handler_install(SignalHandler *handler) {
 
 /* The function stays registered: without a handler it leaves the keys to others. */
 void signal_handler_uninstall(SignalHandler *handler) {
-    _Atomic(SignalHandler *) *slot = handler_slot(handler->number);
-    if (slot == NULL) return;
-    atomic_store(slot, NULL);
-    signal(handler->number, handler->previous);
+    atomic_store(handler_slot(handler->number), NULL);
+    SignalAction now = signal(handler->number, handler->previous);
+    if (now != SIG_DFL) signal(handler->number, now);
 }

@@ -14,8 +14,30 @@
 
 /* --- statuses --- */
 
+/* Some are none of libuv's. An error that a connection has ended with has the code that other systems have for it. */
+static int socket_to_status(int error) {
+    switch (error) {
+    case WSAECONNABORTED:
+        return UV_ECONNRESET;
+    case WSAEDESTADDRREQ:
+        return UV_EDESTADDRREQ;
+    case WSAEHOSTDOWN:
+        return UV_EHOSTUNREACH;
+    case WSAENETDOWN:
+        return UV_ENETDOWN;
+    case WSAENETRESET: /* no answer to keepalive's probes, or a datagram whose time to live has ended */
+        return UV_ETIMEDOUT;
+    case WSAENOPROTOOPT:
+        return UV_ENOPROTOOPT;
+    case WSAEOPNOTSUPP:
+        return UV_ENOTSUP;
+    default:
+        return uv_translate_sys_error(error);
+    }
+}
+
 static int socket_failure(void) {
-    return uv_translate_sys_error(WSAGetLastError());
+    return socket_to_status(WSAGetLastError());
 }
 
 static int socket_status(int result) {
@@ -66,10 +88,15 @@ static int socket_set_up(SOCKET made) {
     return status;
 }
 
-/* Whether a receive fails if a datagram that was sent before has found no receiver. */
+#ifndef SIO_UDP_NETRESET
+#define SIO_UDP_NETRESET _WSAIOW(IOC_VENDOR, 15)
+#endif
+
+/* Whether a receive fails if a datagram that was sent before has not arrived. */
 static void socket_report_refusals(int fd, BOOL reports) {
     DWORD none;
     WSAIoctl((SOCKET)fd, SIO_UDP_CONNRESET, &reports, sizeof reports, NULL, 0, &none, NULL, NULL);
+    WSAIoctl((SOCKET)fd, SIO_UDP_NETRESET, &reports, sizeof reports, NULL, 0, &none, NULL, NULL);
 }
 
 int socket_open(int family, int type) {
@@ -120,7 +147,7 @@ int socket_connect(int fd, const Address *address) {
 int socket_connected(int fd) {
     int error;
     int status = socket_get_integer(fd, SOL_SOCKET, SO_ERROR, &error);
-    return status != 0 || error == 0 ? status : uv_translate_sys_error(error);
+    return status != 0 || error == 0 ? status : socket_to_status(error);
 }
 
 /* --- streams --- */

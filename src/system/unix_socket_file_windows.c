@@ -22,11 +22,18 @@ static int socket_file_unlink(const char *path) {
     return status;
 }
 
-/* Whether it is a socket's, which stat shows only as a reparse point, and no process listens there. */
+/* Whether it may be a socket's, which stat shows only as a reparse point. */
+static bool socket_file_is_special(const char *path) {
+    wchar_t wide[sizeof((UnixSocketFile *)0)->path];
+    enum { ROOM = sizeof wide / sizeof *wide };
+    if (MultiByteToWideChar(CP_UTF8, 0, path, -1, wide, ROOM) == 0) return false;
+    DWORD attributes = GetFileAttributesW(wide);
+    return attributes != INVALID_FILE_ATTRIBUTES && (attributes & FILE_ATTRIBUTE_REPARSE_POINT);
+}
+
+/* Whether it is a socket's, and no process listens there. */
 static bool socket_file_is_dead(const UnixAddress *name) {
-    DWORD attributes = GetFileAttributesA(name->address.sun_path);
-    if (attributes == INVALID_FILE_ATTRIBUTES || !(attributes & FILE_ATTRIBUTE_REPARSE_POINT))
-        return false;
+    if (!socket_file_is_special(name->address.sun_path)) return false;
     int fd = socket_open(AF_UNIX, SOCK_STREAM);
     if (fd < 0) return false;
     int status = socket_connect_unix(fd, name);
