@@ -46,8 +46,7 @@ local function lua_files(indent)
 end
 
 local renewed = text_file.read(ROCKSPEC)
-  :gsub("(( *)sources = { %-%- C files of (%w+)([%w ]*)
-)[^}]*}", function(head, indent, name, system)
+  :gsub("(( *)sources = { %-%- C files of (%w+)([%w ]*)\n)[^}]*}", function(head, indent, name, system)
     return c_files(head, name, system, indent)
   end)
   :gsub("( *)%-%- lua/\n.-%-%- end of lua/", lua_files)
