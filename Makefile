@@ -424,7 +424,7 @@ lint-architecture:
 
 ## lint-lua           check that luacheck finds nothing
 lint-lua:
-	luacheck --quiet --no-color .
+	luacheck --quiet --no-color $(filter-out ./build%,$(wildcard ./*/)) $(wildcard *.rockspec) .luacheckrc
 
 ## lint-annotations   check the annotations: types, parameters, tags
 lint-annotations:

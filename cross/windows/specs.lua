@@ -34,6 +34,8 @@ function io.popen(command, mode) -- luacheck: ignore 122
 end
 
 function os.execute(command) -- luacheck: ignore 122
+  local folder = command and command:match("^mkdir %-p (%S+)$")
+  if folder then return lfs.mkdir(folder) end
   return execute(command and command:gsub("'", '"'))
 end
 
