@@ -6,7 +6,7 @@
 -- WINE_LUA is the command that starts Lua there; JOBS is how many run at a time.
 
 local LIST <const> = "cross/windows/cannot-run"
-local LIMIT <const> = 180 -- seconds for a file
+local LIMIT <const> = 400 -- seconds for a file
 local JOBS <const> = tonumber(os.getenv("JOBS") or "2")
 
 -- The list --------------------------------------------------------------------------------------

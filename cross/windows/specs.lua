@@ -28,7 +28,7 @@ local popen <const>, execute <const> = io.popen, os.execute
 function io.popen(command, mode) -- luacheck: ignore 122
   if command ~= "mktemp -d" then return popen(command, mode) end
   lfs.mkdir(FOLDER)
-  local path = ("%s/%d"):format(FOLDER, os.time())
+  local path = ("%s/%x"):format(FOLDER, math.random(0)) -- two programs may start at once
   lfs.mkdir(path)
   return popen("echo " .. path)
 end
