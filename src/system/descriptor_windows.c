@@ -79,18 +79,11 @@ ptrdiff_t descriptor_write(int fd, const uv_buf_t *parts, unsigned count) {
 
 /* A standard stream is a socket in a process that arsenal has started: see pipe_windows.c. */
 DescriptorView descriptor_view(int fd) {
-    WSAPROTOCOL_INFOW info;
-    SOCKET own = (SOCKET)_get_osfhandle(fd), copy;
-    if (own == INVALID_SOCKET) return (DescriptorView){.fd = UV_EBADF};
-    if (WSADuplicateSocketW(own, GetCurrentProcessId(), &info) != 0)
-        return (DescriptorView){.fd = UV_ENOTSUP};
-    copy = WSASocketW(FROM_PROTOCOL_INFO, FROM_PROTOCOL_INFO, FROM_PROTOCOL_INFO, &info, 0,
-                      WSA_FLAG_OVERLAPPED);
-    int status = copy == INVALID_SOCKET ? uv_translate_sys_error(WSAGetLastError())
-                                        : socket_prepare((int)copy);
-    if (status == 0) return (DescriptorView){.fd = (int)copy, .is_socket = true, .shares = true};
-    if (copy != INVALID_SOCKET) closesocket(copy);
-    return (DescriptorView){.fd = status};
+    intptr_t own = _get_osfhandle(fd);
+    if (own == -1) return (DescriptorView){.fd = UV_EBADF};
+    int copy = socket_copy((int)own);
+    if (copy < 0) return (DescriptorView){.fd = copy == UV_ENOTSOCK ? UV_ENOTSUP : copy};
+    return (DescriptorView){.fd = copy, .is_socket = true, .shares = true};
 }
 
 int descriptor_silence(int fd) {

@@ -18,6 +18,7 @@ typedef struct SocketCredentials {
 } SocketCredentials;
 
 int socket_open(int family, int type); /* a descriptor, closed on exec */
+int socket_copy(int fd);               /* one more of the same socket, closed on exec */
 void socket_close(int fd);
 void socket_abort(int fd); /* closes a stream socket with a reset */
 

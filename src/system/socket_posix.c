@@ -54,6 +54,11 @@ static int socket_accept_once(int fd, struct sockaddr *peer, socklen_t *size) {
 
 #endif
 
+int socket_copy(int fd) {
+    int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    return copy >= 0 ? copy : -errno;
+}
+
 /* The status of a call that returns 0 on success. */
 static int socket_status(int result) {
     return result == 0 ? 0 : -errno;

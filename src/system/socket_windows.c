@@ -107,6 +107,13 @@ int socket_open(int family, int type) {
     return fd;
 }
 
+int socket_copy(int fd) {
+    WSAPROTOCOL_INFOW info;
+    if (WSADuplicateSocketW((SOCKET)fd, GetCurrentProcessId(), &info) != 0) return socket_failure();
+    return socket_set_up(WSASocketW(FROM_PROTOCOL_INFO, FROM_PROTOCOL_INFO, FROM_PROTOCOL_INFO,
+                                    &info, 0, WSA_FLAG_OVERLAPPED));
+}
+
 void socket_close(int fd) {
     closesocket((SOCKET)fd);
 }
