@@ -62,9 +62,9 @@ return {
     reason = "the program that has the file sees its failures at its next call",
   },
   {
-    check = "cert-err33-c", source = "signal(number, SIG_DFL);", file = "src/system/child_process.c",
+    check = "cert-err33-c", source = "signal(number, SIG_DFL);", file = "src/system/child_process_posix.c",
     reason = "a signal that cannot have the default is the C library's own",
   },
-  { check = "cert-err34-c", file = "src/system/child_process.c", reason = "the kernel writes the number" },
+  { check = "cert-err34-c", file = "src/system/child_process_posix.c", reason = "the kernel writes the number" },
   { check = "malloc-leak", file = "src/system/inotify.c", reason = "tree->watched keeps the name until watch_drop" },
 }

@@ -14,15 +14,15 @@ local DRAWING <const> = "(<!%-%- drawing of the includes: make architecture %-%-
 
 -- Maps each folder to its files ("`task`, `task_pool`"), and lists the folders.
 local function files_by_folder()
-  local files, folders, last = {}, {}, nil
+  local files, folders, seen = {}, {}, {}
   for _, path in ipairs(includes.files_below("src")) do
     local base, folder = includes.base_of(path), includes.folder_of(path)
-    if base ~= last then
+    if not seen[base] then
       if not files[folder] then folders[#folders + 1] = folder end
       local name = "`" .. base:match("[^/]+$") .. "`"
       files[folder] = files[folder] and files[folder] .. ", " .. name or name
     end
-    last = base
+    seen[base] = true
   end
   return files, folders
 end

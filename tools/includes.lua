@@ -13,8 +13,9 @@ function includes.folder_of(path)
   return path:match("^(.*)/") or ""
 end
 
+-- The files X_posix.c and X_windows.c are both X's.
 function includes.base_of(path)
-  return (path:gsub("%.[ch]$", ""))
+  return (path:gsub("%.[ch]$", ""):gsub("_%f[%w]posix$", ""):gsub("_%f[%w]windows$", ""))
 end
 
 -- The sorted paths of the C files and headers below `root`, without the root.

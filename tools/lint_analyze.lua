@@ -28,7 +28,7 @@ local function quote(text)
 end
 
 local function c_files()
-  return read(io.popen("find src -name '*.c' | sort")):gmatch("[^\n]+")
+  return read(io.popen("find src -name '*.c' -not -name '*_windows.c' | sort")):gmatch("[^\n]+")
 end
 
 -- Apple's gcc is clang, which has no -fanalyzer.

@@ -22,14 +22,16 @@ end
 
 -- TLS has a shared object of its own; the core's has the rest.
 local find_c <const> = {
-  core = "find src -name '*.c' -not -path 'src/openssl/*'",
-  openssl = "find src/openssl src/base/module_pin.c -name '*.c'",
+  core = "find src -name '*.c' -not -name '*_windows.c' -not -path 'src/openssl/*'",
+  openssl = "find src/openssl src/base/module_pin.c -name '*.c' -not -name '*_windows.c'",
 }
 
--- A list of C files: whatever stands between `{ -- C files of NAME` and the next `}`.
-local function c_files(head, name, indent)
+-- A list of C files: whatever stands between `{ -- C files of NAME` and the next `}`. On Windows X_windows.c
+-- stands in for X_posix.c, in the same place: LuaRocks puts that list over the other one, item by item.
+local function c_files(head, name, system, indent)
   local out = { head }
   for _, path in ipairs(lines_of(find_c[name])) do
+    if system == " for Windows" then path = path:gsub("_posix%.c$", "_windows.c") end
     out[#out + 1] = ('%s  "%s",\n'):format(indent, path)
   end
   return table.concat(out) .. indent .. "}"
@@ -44,8 +46,8 @@ local function lua_files(indent)
 end
 
 local renewed = text_file.read(ROCKSPEC)
-  :gsub("(( *)sources = { %-%- C files of (%w+)\n)[^}]*}", function(head, indent, name)
-    return c_files(head, name, indent)
+  :gsub("(( *)sources = { %-%- C files of (%w+)([%w ]*)\n)[^}]*}", function(head, indent, name, system)
+    return c_files(head, name, system, indent)
   end)
   :gsub("( *)%-%- lua/\n.-%-%- end of lua/", lua_files)
 text_file.renew(ROCKSPEC, renewed, "does not list the files that are there: make rockspec")

@@ -376,7 +376,7 @@ describe("arsenal.on_error", function()
       end)]])
     assert.equal(0, result.status)
     assert.equal("goes on\n", result.out)
-    assert.matches("^arsenal: error in on_error: [^\n]*in on_error\narsenal: error in task 0x%x+: lost\n", result.err)
+    assert.matches("^arsenal: error in on_error: [^\n]*in on_error\narsenal: error in task %w+: lost\n", result.err)
   end)
 
   it("that is no function loses no error", function()
@@ -390,8 +390,8 @@ describe("arsenal.on_error", function()
         arsenal.go(error, "second")
       end)]])
     assert.equal(0, result.status)
-    assert.matches("error in on_error: attempt to call a boolean value.*error in task 0x%x+: first\n", result.err)
-    assert.matches("error in on_error: [^\n]+:%d+: an object.*error in task 0x%x+: second\n", result.err)
+    assert.matches("error in on_error: attempt to call a boolean value.*error in task %w+: first\n", result.err)
+    assert.matches("error in on_error: [^\n]+:%d+: an object.*error in task %w+: second\n", result.err)
   end)
 
   it("names the task by its name", function()
@@ -415,7 +415,7 @@ describe("arsenal.on_error", function()
           listener:serve(function(stream) stream:recv() error("told") end, %s)
         end)]]):format(options))
       local near, far = result.out:match("(127[%d.:]+) %-> (127[%d.:]+)")
-      assert.matches(("^arsenal: error in task 0x%%x+, which serves tcp stream %s %%-> %s: [^\n]*told\n"):format(
+      assert.matches(("^arsenal: error in task %%w+, which serves tcp stream %s %%-> %s: [^\n]*told\n"):format(
         (far:gsub("%.", "%%.")), (near:gsub("%.", "%%."))), result.err)
     end
   end)

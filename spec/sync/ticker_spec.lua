@@ -149,7 +149,7 @@ describe("arsenal.every", function()
     local ticker <close> = arsenal.every(SHORT)
     assert.is_true(ticker:wait() >= 1)
     assert.is_true(ticker() >= 2)
-    assert.matches("^ticker 0x%x+ %(every 0.002 s%)$", tostring(ticker))
+    assert.matches("^ticker %w+ %(every 0.002 s%)$", tostring(ticker))
     for _, bad in ipairs { 1, "text", {}, io.stdout, arsenal.after(1) } do
       kit.mistake("ticker", ticker.wait, bad)
       kit.mistake("ticker", getmetatable(ticker).__call, bad)

@@ -23,7 +23,7 @@ describe("a task's name", function()
     assert.equal("task 'second'", tostring(task))
     task:set_name(nil)
     assert.is_nil(task:name())
-    assert.matches("^task: 0x%x+$", tostring(task))
+    assert.matches("^task: %w+$", tostring(task))
   end))
 
   it("may be given by the task itself", inside(function()

@@ -31,7 +31,7 @@ describe("arsenal.channel with options", function()
     kit.mistake("bad argument #1", arsenal.channel, 1.5, { shared = true })
     assert.matches("^channel ", tostring(arsenal.channel(1, { shared = false })))
     assert.matches("^channel ", tostring(arsenal.channel(1, {})))
-    assert.matches("^shared channel 0x%x+ %(0 of 0 values%)$", tostring(shared()))
+    assert.matches("^shared channel %w+ %(0 of 0 values%)$", tostring(shared()))
   end))
 end)
 

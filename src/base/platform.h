@@ -1,6 +1,6 @@
 /*
 ** What differs between systems. A file that makes system calls includes this
-** first, because the system's headers depend on it. The Windows branch is untested.
+** first, because the system's headers depend on it.
 */
 #ifndef ARSENAL_BASE_PLATFORM_H
 #define ARSENAL_BASE_PLATFORM_H
@@ -16,6 +16,7 @@
 #ifndef _FILE_OFFSET_BITS
 #define _FILE_OFFSET_BITS 64 /* sizes of files, and libuv's requests, where a long has 32 bits */
 #endif
+#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/un.h>

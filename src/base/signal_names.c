@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stddef.h>
 #include <string.h>
+#include <uv.h> /* the signals that libuv has on Windows */
 
 typedef struct NamedSignal {
     const char *name;
@@ -14,17 +15,19 @@ typedef struct NamedSignal {
 } NamedSignal;
 
 static const NamedSignal named_signals[] = {
-    {"SIGHUP", SIGHUP, true},       {"SIGINT", SIGINT, true},    {"SIGTERM", SIGTERM, true},
-#ifndef _WIN32
-    {"SIGKILL", SIGKILL, false},    {"SIGQUIT", SIGQUIT, true},  {"SIGUSR1", SIGUSR1, true},
-    {"SIGUSR2", SIGUSR2, true},     {"SIGCHLD", SIGCHLD, true},  {"SIGALRM", SIGALRM, true},
-    {"SIGPIPE", SIGPIPE, true},     {"SIGCONT", SIGCONT, true},  {"SIGSTOP", SIGSTOP, false},
-    {"SIGTSTP", SIGTSTP, true},     {"SIGTTIN", SIGTTIN, true},  {"SIGTTOU", SIGTTOU, true},
-    {"SIGURG", SIGURG, true},       {"SIGXCPU", SIGXCPU, true},  {"SIGXFSZ", SIGXFSZ, true},
-    {"SIGVTALRM", SIGVTALRM, true}, {"SIGPROF", SIGPROF, true},  {"SIGWINCH", SIGWINCH, true},
-    {"SIGIO", SIGIO, true},         {"SIGSYS", SIGSYS, true},    {"SIGTRAP", SIGTRAP, true},
-    {"SIGABRT", SIGABRT, true},     {"SIGSEGV", SIGSEGV, false}, {"SIGBUS", SIGBUS, false},
-    {"SIGFPE", SIGFPE, false},      {"SIGILL", SIGILL, false},
+    {"SIGHUP", SIGHUP, true},     {"SIGINT", SIGINT, true},     {"SIGTERM", SIGTERM, true},
+    {"SIGKILL", SIGKILL, false},  {"SIGWINCH", SIGWINCH, true},
+#ifdef _WIN32
+    {"SIGBREAK", SIGBREAK, true},
+#else
+    {"SIGQUIT", SIGQUIT, true},  {"SIGUSR1", SIGUSR1, true},   {"SIGUSR2", SIGUSR2, true},
+    {"SIGCHLD", SIGCHLD, true},  {"SIGALRM", SIGALRM, true},   {"SIGPIPE", SIGPIPE, true},
+    {"SIGCONT", SIGCONT, true},  {"SIGSTOP", SIGSTOP, false},  {"SIGTSTP", SIGTSTP, true},
+    {"SIGTTIN", SIGTTIN, true},  {"SIGTTOU", SIGTTOU, true},   {"SIGURG", SIGURG, true},
+    {"SIGXCPU", SIGXCPU, true},  {"SIGXFSZ", SIGXFSZ, true},   {"SIGVTALRM", SIGVTALRM, true},
+    {"SIGPROF", SIGPROF, true},  {"SIGIO", SIGIO, true},       {"SIGSYS", SIGSYS, true},
+    {"SIGTRAP", SIGTRAP, true},  {"SIGABRT", SIGABRT, true},   {"SIGSEGV", SIGSEGV, false},
+    {"SIGBUS", SIGBUS, false},   {"SIGFPE", SIGFPE, false},    {"SIGILL", SIGILL, false},
 #endif
 };
 

@@ -7,7 +7,7 @@
 
 #include "event/signal_watch.h"
 
-static SignalWatch watch = {.number = SIGINT, .only_once = true};
+static SignalWatch watch = {.handler = {.number = SIGINT, .only_once = true}};
 
 void interrupt_watch(Loop *loop) {
     signal_watch_begin(&watch, loop);

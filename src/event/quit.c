@@ -6,8 +6,12 @@
 #include "event/signal_watch.h"
 
 #ifdef SIGQUIT
+enum { NUMBER = SIGQUIT };
+#else
+enum { NUMBER = SIGBREAK }; /* Windows has Ctrl-Break instead */
+#endif
 
-static SignalWatch watch = {.number = SIGQUIT, .only_default = true};
+static SignalWatch watch = {.handler = {.number = NUMBER, .only_default = true}};
 
 void quit_watch(Loop *loop) {
     signal_watch_begin(&watch, loop);
@@ -20,20 +24,3 @@ void quit_unwatch(Loop *loop) {
 bool quit_taken(Loop *loop) {
     return signal_watch_taken(&watch, loop);
 }
-
-#else
-
-void quit_watch(Loop *loop) {
-    (void)loop;
-}
-
-void quit_unwatch(Loop *loop) {
-    (void)loop;
-}
-
-bool quit_taken(Loop *loop) {
-    (void)loop;
-    return false;
-}
-
-#endif

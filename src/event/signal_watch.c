@@ -26,7 +26,7 @@ static void watch_enter(void) {
 static void watch_signal_came(int number) {
     atomic_fetch_add(&handling, 1);
     for (SignalWatch *watch = atomic_load(&watches); watch != NULL; watch = watch->next) {
-        if (watch->number != number) continue;
+        if (watch->handler.number != number) continue;
         Inbox *inbox = atomic_load(&watch->inbox);
         atomic_store(&watch->came, true);
         if (inbox != NULL) inbox_wake(inbox);
@@ -34,54 +34,17 @@ static void watch_signal_came(int number) {
     atomic_fetch_sub(&handling, 1);
 }
 
-#ifdef _WIN32 /* which resets a handler before it calls it, as SA_RESETHAND does */
-
-static bool watch_install(SignalWatch *watch) {
-    watch->previous = signal(watch->number, watch_signal_came);
-    bool is_left_alone =
-        watch->previous == SIG_IGN || (watch->only_default && watch->previous != SIG_DFL);
-    if (is_left_alone) signal(watch->number, watch->previous);
-    return !is_left_alone && watch->previous != SIG_ERR;
-}
-
-static void watch_uninstall(SignalWatch *watch) {
-    signal(watch->number, watch->previous);
-}
-
-#else
-
-static bool watch_install(SignalWatch *watch) {
-    struct sigaction action = {
-        .sa_handler = watch_signal_came,
-        .sa_flags = watch->only_once ? (int)SA_RESETHAND : SA_RESTART,
-    };
-    if (sigaction(watch->number, NULL, &watch->previous) != 0) return false;
-    bool is_default = watch->previous.sa_handler == SIG_DFL;
-    if (watch->previous.sa_handler == SIG_IGN || (watch->only_default && !is_default)) return false;
-    return sigaction(watch->number, &action, NULL) == 0;
-}
-
-/* A handler that other code has installed meanwhile stays. */
-static void watch_uninstall(SignalWatch *watch) {
-    struct sigaction now;
-    if (sigaction(watch->number, NULL, &now) != 0) return;
-    bool was_used = watch->only_once && now.sa_handler == SIG_DFL;
-    if (was_used || now.sa_handler == watch_signal_came)
-        sigaction(watch->number, &watch->previous, NULL);
-}
-
-#endif
-
 /* --- the lock is held --- */
 
 static void watch_take(SignalWatch *watch) {
     atomic_store(&watch->inbox, watch->loop_inbox);
-    watch->is_ours = watch_install(watch);
+    watch->handler.came = watch_signal_came;
+    watch->is_ours = signal_handler_install(&watch->handler);
 }
 
 /* Waits for handlers in other threads, because they may be about to wake the inbox. */
 static void watch_give_back(SignalWatch *watch) {
-    if (watch->is_ours) watch_uninstall(watch);
+    if (watch->is_ours) signal_handler_uninstall(&watch->handler);
     watch->is_ours = false;
     atomic_store(&watch->inbox, NULL);
     while (atomic_load(&handling) > 0)

@@ -6,28 +6,19 @@
 #define ARSENAL_EVENT_SIGNAL_WATCH_H
 
 #include "event/inbox.h"
+#include "system/signal_handler.h"
 
-#include <signal.h>
 #include <stdatomic.h>
 
-#ifdef _WIN32
-typedef void (*SignalAction)(int number);
-#else
-typedef struct sigaction SignalAction;
-#endif
-
 typedef struct SignalWatch {
-    int number;
-    bool only_default; /* the signal is watched only if it has its default action */
-    bool only_once;    /* the handler is for one signal; the next one has the default action */
+    SignalHandler handler; /* its first three members say what is watched; the rest is set here */
 
     /* signal_watch.c's own */
     atomic_bool came;       /* and was not taken */
     _Atomic(Inbox *) inbox; /* of the loop, while the handler is ours */
     Loop *loop;             /* the one that the signal is for, or NULL; then its inbox */
     Inbox *loop_inbox;
-    SignalAction previous;
-    bool is_ours;    /* our handler is installed; `previous` was there before */
+    bool is_ours;    /* the handler is installed */
     unsigned claims; /* signal objects handle the signal meanwhile */
     struct SignalWatch *next;
 } SignalWatch;

@@ -4,11 +4,9 @@
 #include "kernel/loop.h"
 
 #include "base/error.h"
+#include "system/fork.h"
 
 #include <stdlib.h>
-#ifndef _WIN32
-#include <pthread.h>
-#endif
 
 static const char loop_key; /* registry: the loop */
 static const char loop_name[] = "arsenal.loop";
@@ -56,9 +54,7 @@ static uv_once_t once = UV_ONCE_INIT;
 static void loop_prepare_process(void) {
     loop_keep_freed_memory();
     uv_mutex_init(&open_lock);
-#ifndef _WIN32
-    pthread_atfork(loop_lock, loop_unlock, loop_close_in_child);
-#endif
+    fork_watch(loop_lock, loop_unlock, loop_close_in_child);
 }
 
 static void loop_add_open(Loop *loop) {

@@ -6,18 +6,14 @@
 #include "openssl/cert_files.h"
 
 #include "openssl/error_text.h"
+#include "openssl/file_facts.h"
 
-#include <errno.h>
 #include <lauxlib.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
-
-#ifdef __APPLE__
-#define st_mtim st_mtimespec
-#endif
+#include <uv.h>
 
 static int cert_files_fail(lua_State *L, const char *option, const char *path, const char *what) {
     ERR_clear_error();
@@ -32,24 +28,18 @@ static int cert_files_fail_in_openssl(lua_State *L, const char *option, const ch
 }
 
 static int cert_files_fail_in_system(lua_State *L, const char *option, const char *path,
-                                     int error) {
+                                     int status) {
     lua_pushfstring(L, "%s %s", option, path);
-    return -error;
+    return status;
 }
 
 /* Checks that the file can be read, because OpenSSL's loaders report it less clearly. */
 static int cert_files_probe(lua_State *L, const char *option, const char *path, bool directory) {
-    struct stat found;
-    FILE *file = fopen(path, "r");
-    if (file == NULL) return cert_files_fail_in_system(L, option, path, errno);
-    int status = fstat(fileno(file), &found) == 0 ? 0 : errno;
-    fclose(file);
-    if (status != 0) return cert_files_fail_in_system(L, option, path, status);
-    if (S_ISDIR(found.st_mode) && !directory)
-        return cert_files_fail_in_system(L, option, path, EISDIR);
-    if (!S_ISDIR(found.st_mode) && directory)
-        return cert_files_fail_in_system(L, option, path, ENOTDIR);
-    return 0;
+    FileFacts facts;
+    int status = file_facts_try(path);
+    if (status == 0) status = file_facts(path, &facts);
+    if (status == 0 && facts.is_directory != directory) status = directory ? UV_ENOTDIR : UV_EISDIR;
+    return status == 0 ? 0 : cert_files_fail_in_system(L, option, path, status);
 }
 
 int cert_files_load_certificate(lua_State *L, SSL_CTX *context, const char *path) {
@@ -108,10 +98,10 @@ int cert_files_load_directory(lua_State *L, SSL_CTX *context, const char *path) 
 
 static void cert_files_add_identity(luaL_Buffer *buffer, const char *path) {
     char text[128] = "?";
-    struct stat found;
-    if (path != NULL && stat(path, &found) == 0)
-        snprintf(text, sizeof text, "%lld.%ld:%lld:%lld", (long long)found.st_mtim.tv_sec,
-                 (long)found.st_mtim.tv_nsec, (long long)found.st_size, (long long)found.st_ino);
+    FileFacts facts;
+    if (path != NULL && file_facts(path, &facts) == 0)
+        snprintf(text, sizeof text, "%lld:%lld:%lld", (long long)facts.changed,
+                 (long long)facts.size, (long long)facts.number);
     luaL_addstring(buffer, text);
     luaL_addchar(buffer, '\n');
 }

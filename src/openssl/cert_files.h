@@ -1,7 +1,7 @@
 /*
 ** Certificate and key files. Each load returns 0, or pushes words that name the
-** file: with CERT_FILES_WRONG they are the whole message; with a negative errno they
-** say what failed, and the errno is the reason. Loading blocks: the files are small,
+** file: with CERT_FILES_WRONG they are the whole message; with a status of libuv's they
+** say what failed, and the status is the reason. Loading blocks: the files are small,
 ** and a program loads them when it sets itself up.
 */
 #ifndef ARSENAL_OPENSSL_CERT_FILES_H

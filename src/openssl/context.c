@@ -70,7 +70,7 @@ static int context_refuse_password(char *buffer, int size, int writing, void *ar
 ** words for it and returns a status as those of cert_files.h do ---
 */
 
-enum { TABLE = 1, CONTEXT };
+enum { TABLE = 1, SSL_CONTEXT };
 
 static const char *context_string(lua_State *L, const char *name) {
     return fields_string(L, TABLE, name, NULL);
@@ -268,7 +268,7 @@ int context_new(lua_State *L) {
     int status = context_set_up(L, *context);
     ERR_clear_error();
     if (status == 0) {
-        lua_settop(L, CONTEXT);
+        lua_settop(L, SSL_CONTEXT);
         return 1;
     }
     lua_pushnil(L);

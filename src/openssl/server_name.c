@@ -1,9 +1,10 @@
 /*
 ** Implements server_name.h.
 */
+#include "base/platform.h"
+
 #include "openssl/server_name.h"
 
-#include <arpa/inet.h>
 #include <lauxlib.h>
 #include <string.h>
 

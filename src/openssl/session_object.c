@@ -17,7 +17,7 @@
 
 /* --- making one --- */
 
-enum { CONTEXT = 1, TABLE };
+enum { SSL_CONTEXT = 1, TABLE };
 
 /* Offers the server a saved session, unless that was made under another identity. */
 static void session_object_resume(Session *session, const char *saved, size_t size,
@@ -58,7 +58,7 @@ static bool session_object_set_up(lua_State *L, Session *session, SSL_CTX *conte
 }
 
 int session_object_new(lua_State *L) {
-    SSL_CTX *context = context_check(L, CONTEXT);
+    SSL_CTX *context = context_check(L, SSL_CONTEXT);
     Session *session = lua_newuserdatauv(L, sizeof *session, 0);
     memset(session, 0, sizeof *session);
     session->head.transport = &tls_transport;

@@ -8,15 +8,14 @@
 #include <openssl/rand.h>
 #include <stdbool.h>
 #include <string.h>
-#include <time.h>
+#include <sys/time.h>
 
 /* The results of ticket_keys_use. */
 enum { TICKET_FAILED = -1, TICKET_UNKNOWN, TICKET_READY, TICKET_RENEW };
 
 static double ticket_keys_now(void) {
-    struct timespec now;
-    return timespec_get(&now, TIME_UTC) == TIME_UTC ? (double)now.tv_sec + (double)now.tv_nsec / 1e9
-                                                    : 0;
+    struct timeval now;
+    return gettimeofday(&now, NULL) == 0 ? (double)now.tv_sec + (double)now.tv_usec / 1e6 : 0;
 }
 
 static bool ticket_keys_make(TicketKey *key, double now) {

@@ -63,8 +63,8 @@ static void child_unregister(const Child *child) {
 
 /* --- signals --- */
 
-static int child_send(const Child *child, int number) {
-    return child_process_signal(child->pid, child->has_group, number);
+static int child_send(Child *child, int number) {
+    return child_process_signal(&child->handle, child->has_group, number);
 }
 
 /* Whether anything is left of it that its ending should wait for. */
@@ -72,12 +72,10 @@ static bool child_is_there(const Child *child) {
     return !child->exited || (child->has_group && child_process_has_group(child->pid));
 }
 
-/* A stopped process gets SIGTERM only when it goes on. */
 static void child_ask_to_end(Child *child) {
     child->ending = true;
     child->deadline = clock_deadline(child->loop, child->grace);
-    child_send(child, SIGTERM);
-    child_send(child, SIGCONT);
+    child_process_ask_to_end(&child->handle, child->has_group);
 }
 
 static void child_kill(Child *child) {
@@ -156,7 +154,7 @@ static void child_close_part(LoopPart *part, Loop *loop) {
         child_unregister(child);
         if (child->owner != NULL) child->owner->ended(child->owner);
         loop_close_handle(loop, (uv_handle_t *)&child->handle);
-        signal_disposition_restore(SIGCHLD);
+        signal_disposition_restore(CHILD_PROCESS_SIGNAL);
     }
     free(children);
 }
@@ -197,7 +195,7 @@ static void child_finish(Child *child) {
     list_remove(child->list, &child->node);
     if (child->owner != NULL) child->owner->ended(child->owner);
     loop_close_handle(loop, (uv_handle_t *)&child->handle);
-    signal_disposition_restore(SIGCHLD);
+    signal_disposition_restore(CHILD_PROCESS_SIGNAL);
 }
 
 /* Without memory for a timer the grace ends at once. */
@@ -252,12 +250,12 @@ static Child *child_new(Loop *loop, const ChildOptions *options, ChildOwner *own
 /* On failure the child's memory is given back. */
 static int child_spawn(Child *child, const uv_process_options_t *options) {
     Loop *loop = child->loop;
-    signal_disposition_keep(SIGCHLD);
-    int status = child_process_spawn(&loop->uv, &child->handle, options);
+    signal_disposition_keep(CHILD_PROCESS_SIGNAL);
+    int status = child_process_spawn(&loop->uv, &child->handle, options, child->detached);
     loop->uv_changed = true;
     if (status == 0) return 0;
     loop_close_handle(loop, (uv_handle_t *)&child->handle);
-    signal_disposition_restore(SIGCHLD);
+    signal_disposition_restore(CHILD_PROCESS_SIGNAL);
     return status;
 }
 

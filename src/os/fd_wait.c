@@ -35,8 +35,8 @@ typedef struct WatchedFd {
     WaitQueue waiters;
 } WatchedFd;
 
-/* libuv polls each descriptor once only. If it polls our sockets, one of them may be waited on here. */
-#if !defined(__linux__) || defined(ARSENAL_POLLER_UV)
+/* libuv polls each descriptor once only, except on Windows. If it polls our sockets, one of them may be waited on here. */
+#if !defined(_WIN32) && (!defined(__linux__) || defined(ARSENAL_POLLER_UV))
 enum { POLLS_COPY = true };
 #else
 enum { POLLS_COPY = false };
@@ -278,7 +278,7 @@ static FILE *fd_wait_check(lua_State *L) {
 static void fd_wait_keep_file(lua_State *L, FILE *stream) {
     lua_settop(L, TIMEOUT);
     lua_pushvalue(L, FD);
-    lua_pushinteger(L, descriptor_of_stream(stream));
+    lua_pushinteger(L, descriptor_to_wait_on(stream));
     lua_replace(L, FD);
 }
 

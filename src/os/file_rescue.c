@@ -49,7 +49,9 @@ static int file_rescue_start(Rescue *rescue) {
     uv_mutex_lock(&lock);
     int status = uv_thread_create(&thread, file_rescue_run, rescue);
     if (status == 0) rescues++;
-#ifndef _WIN32
+#ifdef _WIN32
+    if (status == 0) CloseHandle(thread);
+#else
     if (status == 0) pthread_detach(thread);
 #endif
     uv_mutex_unlock(&lock);

@@ -120,11 +120,11 @@ static void process_read_streams(lua_State *L, Start *start) {
 
 static int process_open_pipe(Standard *standard, bool child_reads) {
     PipeEnds ends;
-    int status = pipe_open(&ends);
+    int status = pipe_open(&ends, child_reads);
     if (status != 0) return status;
     standard->closes = true;
-    standard->fd = child_reads ? ends.reading : ends.writing;
-    standard->ours = child_reads ? ends.writing : ends.reading;
+    standard->fd = ends.childs;
+    standard->ours = ends.ours;
     return 0;
 }
 
@@ -134,8 +134,8 @@ static int process_use_stream(Standard *standard, const Stream *stream, bool chi
     if (!handle_is_ours(&stream->socket.handle)) return ARSENAL_CLOSED;
     outbox_flush(stream->socket.handle.loop);
     if (child_reads && buffer_length(&stream->input) > 0) return ARSENAL_BUSY;
-    standard->fd = fd;
-    if (stream->transport != &transport_pipe) return 0;
+    standard->fd = descriptor_of_socket(fd);
+    if (stream->transport != &transport_pipe) return standard->fd < 0 ? standard->fd : 0;
     bool fits = child_reads ? stream->read_end != UV_EBADF : stream->sending == STREAM_SENDS;
     if (!fits || fd < 0) return UV_EBADF;
     standard->fd = pipe_reopen(fd, !child_reads);
@@ -182,7 +182,7 @@ static void process_close_childs(Start *start) {
 
 static void process_close_ours(const Start *start) {
     for (int i = 0; i < STANDARD_STREAMS; i++)
-        if (start->standard[i].ours >= 0) descriptor_close(start->standard[i].ours);
+        if (start->standard[i].ours >= 0) pipe_close(start->standard[i].ours);
 }
 
 static int process_spawn(Loop *loop, Start *start) {
@@ -269,12 +269,7 @@ static int process_start(lua_State *L) {
 
 /* environment(): a list of "NAME=value" of this process. */
 static int process_environment(lua_State *L) {
-    char **variables = child_process_environment();
-    lua_newtable(L);
-    for (int i = 0; variables != NULL && variables[i] != NULL; i++) {
-        lua_pushstring(L, variables[i]);
-        lua_rawseti(L, -2, i + 1);
-    }
+    child_process_push_environment(L);
     return 1;
 }
 

@@ -21,9 +21,11 @@ bool descriptor_is_of(int fd, const DescriptorFile *file);
 
 /* Of a C stream: its descriptor, and whether it has bytes that were read and not yet given out. */
 int descriptor_of_stream(FILE *stream);
+int descriptor_to_wait_on(FILE *stream); /* the same, but what a SOCKET has for it on Windows */
 bool descriptor_stream_has_bytes(FILE *stream);
 
-int descriptor_copy(int fd); /* a descriptor, closed on exec, or a status */
+int descriptor_of_socket(int fd); /* one that a child can have as a standard stream, or a status */
+int descriptor_copy(int fd);      /* a descriptor, closed on exec, or a status */
 void descriptor_close(int fd);
 
 /* Whether reading and writing may block; the second makes it so again. A status below 0. */

@@ -18,6 +18,7 @@ typedef struct SocketCredentials {
 } SocketCredentials;
 
 int socket_open(int family, int type); /* a descriptor, closed on exec */
+int socket_copy(int fd);               /* one more of the same socket, closed on exec */
 void socket_close(int fd);
 void socket_abort(int fd); /* closes a stream socket with a reset */
 
@@ -71,6 +72,10 @@ typedef enum SocketOption {
 enum { SOCKET_LONGEST_KEEPALIVE = 32767 }; /* Linux takes no more */
 
 int socket_set(int fd, SocketOption option, int value);
+
+/* An option by the system's numbers. Returns 0 or a status. */
+int socket_get_raw(int fd, int level, int number, void *value, size_t size);
+int socket_set_raw(int fd, int level, int number, const void *value, size_t size);
 
 /* A socket that was opened elsewhere. */
 typedef struct SocketFacts {

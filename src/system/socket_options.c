@@ -5,8 +5,9 @@
 
 #include "system/socket_options.h"
 
+#include "system/socket.h"
+
 #include <string.h>
-#include <uv.h>
 #ifndef _WIN32
 #include <netinet/tcp.h>
 #endif
@@ -63,32 +64,29 @@ static int socket_options_find(const char *name) {
 
 int socket_options_get(int fd, const char *name, int *value) {
     int i = socket_options_find(name);
-    socklen_t size = sizeof *value;
-    if (i < 0) return UV_ENOPROTOOPT;
     *value = 0;
-    return getsockopt(fd, options[i].level, options[i].number, (void *)value, &size) == 0 ? 0
-                                                                                          : -errno;
+    return i < 0 ? UV_ENOPROTOOPT
+                 : socket_get_raw(fd, options[i].level, options[i].number, value, sizeof *value);
 }
 
 int socket_options_set(int fd, const char *name, int value) {
     int i = socket_options_find(name);
-    if (i < 0) return UV_ENOPROTOOPT;
-    int result =
-        setsockopt(fd, options[i].level, options[i].number, (const void *)&value, sizeof value);
-    return result == 0 ? 0 : -errno;
+    return i < 0 ? UV_ENOPROTOOPT
+                 : socket_set_raw(fd, options[i].level, options[i].number, &value, sizeof value);
 }
 
 int socket_options_get_linger(int fd, int *on, int *seconds) {
     struct linger linger = {0};
-    socklen_t size = sizeof linger;
-    if (getsockopt(fd, SOL_SOCKET, SO_LINGER, (void *)&linger, &size) != 0) return -errno;
+    int status = socket_get_raw(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
     *on = linger.l_onoff;
     *seconds = linger.l_linger;
-    return 0;
+    return status;
 }
 
+/* The members of the struct are shorter on Windows. */
 int socket_options_set_linger(int fd, int on, int seconds) {
-    struct linger linger = {.l_onoff = on, .l_linger = seconds};
-    int result = setsockopt(fd, SOL_SOCKET, SO_LINGER, (const void *)&linger, sizeof linger);
-    return result == 0 ? 0 : -errno;
+    struct linger linger = {0};
+    linger.l_onoff = on != 0;
+    linger.l_linger = seconds;
+    return socket_set_raw(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
 }

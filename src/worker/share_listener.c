@@ -7,7 +7,6 @@
 
 #include "base/error.h"
 #include "net/listener.h"
-#include "system/descriptor.h"
 #include "system/socket.h"
 #include "worker/crossing.h"
 
@@ -23,7 +22,7 @@ static int share_listener_prepare(lua_State *L, int index, void **cargo) {
     if (listener->filter != NULL) return UV_ENOTSUP;
     ListenerCargo *shared = malloc(sizeof *shared);
     if (shared == NULL) return UV_ENOMEM;
-    int fd = descriptor_copy(listener->socket.poller.fd);
+    int fd = socket_copy(listener->socket.poller.fd);
     if (fd < 0) {
         free(shared);
         return fd;

@@ -1,6 +1,5 @@
 /*
-** Owns the system calls on sockets. POSIX only: a Windows version has the same
-** functions on SOCKETs.
+** Owns the system calls on sockets of POSIX systems.
 */
 #include "base/platform.h"
 
@@ -66,6 +65,11 @@ static int socket_accept_once(int fd, struct sockaddr *peer, socklen_t *size) {
 }
 
 #endif
+
+int socket_copy(int fd) {
+    int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    return copy >= 0 ? copy : -errno;
+}
 
 /* The status of a call that returns 0 on success. */
 static int socket_status(int result) {
@@ -275,8 +279,17 @@ int socket_credentials(int fd, SocketCredentials *peer) {
 
 #endif
 
+int socket_get_raw(int fd, int level, int number, void *value, size_t size) {
+    socklen_t room = (socklen_t)size;
+    return socket_status(getsockopt(fd, level, number, value, &room));
+}
+
+int socket_set_raw(int fd, int level, int number, const void *value, size_t size) {
+    return socket_status(setsockopt(fd, level, number, value, (socklen_t)size));
+}
+
 static int socket_set_integer(int fd, int level, int name, int value) {
-    return socket_status(setsockopt(fd, level, name, &value, sizeof value));
+    return socket_set_raw(fd, level, name, &value, sizeof value);
 }
 
 static int socket_set_keepalive(int fd, int seconds) {

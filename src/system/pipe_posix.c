@@ -12,11 +12,8 @@
 
 #ifdef __linux__
 
-int pipe_open(PipeEnds *ends) {
-    int fds[2];
-    if (pipe2(fds, O_NONBLOCK | O_CLOEXEC) != 0) return -errno;
-    *ends = (PipeEnds){.reading = fds[0], .writing = fds[1]};
-    return 0;
+static int pipe_make(int fds[2]) {
+    return pipe2(fds, O_NONBLOCK | O_CLOEXEC) == 0 ? 0 : -errno;
 }
 
 int pipe_reopen(int fd, bool writes) {
@@ -33,8 +30,7 @@ static int pipe_set_up(int fd) {
     return done ? 0 : -errno;
 }
 
-int pipe_open(PipeEnds *ends) {
-    int fds[2];
+static int pipe_make(int fds[2]) {
     if (pipe(fds) != 0) return -errno;
     int status = pipe_set_up(fds[0]);
     if (status == 0) status = pipe_set_up(fds[1]);
@@ -42,7 +38,6 @@ int pipe_open(PipeEnds *ends) {
         close(fds[0]);
         close(fds[1]);
     }
-    *ends = (PipeEnds){.reading = fds[0], .writing = fds[1]};
     return status;
 }
 
@@ -53,6 +48,20 @@ int pipe_reopen(int fd, bool writes) {
 }
 
 #endif
+
+int pipe_open(PipeEnds *ends, bool child_reads) {
+    enum { READING, WRITING };
+    int fds[2];
+    int status = pipe_make(fds);
+    if (status != 0) return status;
+    ends->ours = fds[child_reads ? WRITING : READING];
+    ends->childs = fds[child_reads ? READING : WRITING];
+    return 0;
+}
+
+void pipe_close(int fd) {
+    close(fd);
+}
 
 static ptrdiff_t pipe_count(ptrdiff_t count) {
     if (count >= 0) return count;

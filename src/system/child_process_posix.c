@@ -94,8 +94,9 @@ static void child_unblock_signal(void) {
     pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 }
 
-int child_process_spawn(uv_loop_t *loop, uv_process_t *process,
-                        const uv_process_options_t *options) {
+int child_process_spawn(uv_loop_t *loop, uv_process_t *process, const uv_process_options_t *options,
+                        bool detached) {
+    (void)detached; /* it differs only in what ends it */
     child_unblock_signal();
     uv_key_set(&spawning, &spawning);
     int status = uv_spawn(loop, process, options);
@@ -105,8 +106,15 @@ int child_process_spawn(uv_loop_t *loop, uv_process_t *process,
 
 /* --- signals and the end --- */
 
-int child_process_signal(int pid, bool group, int number) {
+int child_process_signal(uv_process_t *process, bool group, int number) {
+    int pid = uv_process_get_pid(process);
     return kill(group ? -pid : pid, number) == 0 ? 0 : -errno;
+}
+
+/* A stopped process gets SIGTERM only when it goes on. */
+void child_process_ask_to_end(uv_process_t *process, bool group) {
+    child_process_signal(process, group, SIGTERM);
+    child_process_signal(process, group, SIGCONT);
 }
 
 #ifdef __linux__
@@ -170,6 +178,10 @@ int child_process_self(void) {
     return (int)getpid();
 }
 
-char **child_process_environment(void) {
-    return environ;
+void child_process_push_environment(lua_State *L) {
+    lua_newtable(L);
+    for (int i = 0; environ != NULL && environ[i] != NULL; i++) {
+        lua_pushstring(L, environ[i]);
+        lua_rawseti(L, -2, i + 1);
+    }
 }

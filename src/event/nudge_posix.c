@@ -9,20 +9,6 @@
 
 #include "kernel/task.h"
 
-#ifdef _WIN32
-
-void nudge_accept(Loop *loop, lua_Hook hook) {
-    (void)loop, (void)hook;
-}
-
-void nudge_refuse(void) {}
-
-void nudge_thread(uv_thread_t thread) {
-    (void)thread;
-}
-
-#else
-
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -88,5 +74,3 @@ void nudge_refuse(void) {
 void nudge_thread(uv_thread_t thread) {
     if (number != 0) pthread_kill(thread, number);
 }
-
-#endif

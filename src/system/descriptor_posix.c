@@ -1,73 +1,9 @@
 /*
-** Owns the system's calls on descriptors of any kind.
+** Owns the system's calls on descriptors of any kind. POSIX only.
 */
 #include "base/platform.h"
 
 #include "system/descriptor.h"
-
-#include <uv.h>
-
-#ifdef _WIN32 /* sockets have no file that could be asked for */
-
-int descriptor_file(int fd, DescriptorFile *file) {
-    (void)fd;
-    *file = (DescriptorFile){0};
-    return 0;
-}
-
-bool descriptor_is_of(int fd, const DescriptorFile *file) {
-    (void)fd, (void)file;
-    return true;
-}
-
-int descriptor_of_stream(FILE *stream) {
-    return _fileno(stream);
-}
-
-bool descriptor_stream_has_bytes(FILE *stream) {
-    (void)stream;
-    return false;
-}
-
-int descriptor_copy(int fd) {
-    (void)fd;
-    return UV_ENOTSUP;
-}
-
-void descriptor_close(int fd) {
-    (void)fd;
-}
-
-int descriptor_blocks(int fd) {
-    (void)fd;
-    return false;
-}
-
-void descriptor_make_blocking(int fd) {
-    (void)fd;
-}
-
-ptrdiff_t descriptor_read(int fd, char *data, size_t size) {
-    (void)fd, (void)data, (void)size;
-    return UV_ENOTSUP;
-}
-
-ptrdiff_t descriptor_write(int fd, const uv_buf_t *parts, unsigned count) {
-    (void)fd, (void)parts, (void)count;
-    return UV_ENOTSUP;
-}
-
-DescriptorView descriptor_view(int fd) {
-    (void)fd;
-    return (DescriptorView){.fd = UV_ENOTSUP};
-}
-
-int descriptor_silence(int fd) {
-    (void)fd;
-    return UV_ENOTSUP;
-}
-
-#else
 
 #include <errno.h>
 #include <fcntl.h>
@@ -97,6 +33,10 @@ int descriptor_of_stream(FILE *stream) {
 }
 
 /* No standard tells; of other systems false is told, and the program must switch the stream's buffer off. */
+int descriptor_to_wait_on(FILE *stream) {
+    return fileno(stream);
+}
+
 bool descriptor_stream_has_bytes(FILE *stream) {
 #if defined(__GLIBC__)
     return stream->_IO_read_ptr < stream->_IO_read_end;
@@ -108,6 +48,10 @@ bool descriptor_stream_has_bytes(FILE *stream) {
     (void)stream;
     return false;
 #endif
+}
+
+int descriptor_of_socket(int fd) {
+    return fd;
 }
 
 int descriptor_copy(int fd) {
@@ -178,5 +122,3 @@ int descriptor_silence(int fd) {
     close(null);
     return status;
 }
-
-#endif

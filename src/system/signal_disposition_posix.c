@@ -9,18 +9,6 @@
 #include <signal.h>
 #include <uv.h>
 
-#ifdef _WIN32
-
-void signal_disposition_keep(int number) {
-    (void)number;
-}
-
-void signal_disposition_restore(int number) {
-    (void)number;
-}
-
-#else
-
 enum { MOST_NUMBERS = 64 };
 
 static struct {
@@ -47,5 +35,3 @@ void signal_disposition_restore(int number) {
     if (--kept[number].users == 0) sigaction(number, &kept[number].before, NULL);
     uv_mutex_unlock(&lock);
 }
-
-#endif
