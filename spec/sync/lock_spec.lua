@@ -82,7 +82,7 @@ for _, kind in ipairs(kinds) do
         held = assert(waiting:join())
       end)
       assert.equal(1, #told)
-      assert.matches(("%s of %s 0x"):format(kind.held, kind.name), told[1].err)
+      assert.matches(("%s of %s %%w+"):format(kind.held, kind.name), told[1].err)
       assert.matches("use " .. kind.name .. ":with", told[1].err)
       release(held)
     end))
