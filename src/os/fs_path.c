@@ -19,9 +19,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* libuv has a position of a file in its requests, as long as it was compiled with. */
-_Static_assert(sizeof(((uv_fs_t *)NULL)->off) == sizeof(int64_t), "base/platform.h comes first");
-
 typedef struct PathKind PathKind;
 
 typedef struct PathWork {

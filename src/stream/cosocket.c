@@ -126,7 +126,9 @@ static int cosocket_new_receive(lua_State *L) {
 /* The message at index 2 as one text: a string itself, anything else in `joined`. False: it is not sent here. */
 static bool cosocket_text(lua_State *L, char *joined, uv_buf_t *text) {
     if (lua_type(L, 2) == LUA_TSTRING) {
-        text->base = (char *)lua_tolstring(L, 2, &text->len);
+        size_t size;
+        text->base = (char *)lua_tolstring(L, 2, &size);
+        text->len = size;
     } else {
         ptrdiff_t size = message_join(L, 2, 2, COSOCKET_DEPTH, joined);
         text->base = joined;

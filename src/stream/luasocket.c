@@ -78,11 +78,12 @@ static int luasocket_send(lua_State *L) {
     if (stream == NULL || !is_plain || lua_type(L, 2) != LUA_TSTRING || !stream_may_send(stream))
         return face_call_slow(L);
     if (task_enter(L, stream->socket.handle.loop) == NULL) return run_outside(L);
-    uv_buf_t text;
-    text.base = (char *)lua_tolstring(L, 2, &text.len);
-    if (text.len == 0) return face_call_slow(L);
-    ptrdiff_t written = stream_write(stream, &text, 1, text.len);
-    if (written == (ptrdiff_t)text.len) {
+    size_t size;
+    const char *data = lua_tolstring(L, 2, &size);
+    uv_buf_t text = {.base = (char *)data, .len = size};
+    if (size == 0) return face_call_slow(L);
+    ptrdiff_t written = stream_write(stream, &text, 1, size);
+    if (written == (ptrdiff_t)size) {
         lua_pushnumber(L, (lua_Number)written);
         lua_pushnil(L);
         lua_pushnil(L);

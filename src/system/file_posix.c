@@ -16,6 +16,8 @@
 
 _Static_assert(sizeof(off_t) == sizeof(int64_t),
                "base/platform.h comes after a header of the system");
+/* libuv has a position of a file in its requests, as long as it was compiled with. */
+_Static_assert(sizeof(((uv_fs_t *)NULL)->off) == sizeof(int64_t), "libuv has short offsets");
 
 static int file_status(int result) {
     return result == 0 ? 0 : -errno;
