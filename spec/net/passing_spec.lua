@@ -333,8 +333,11 @@ describe("send_handles and recv_handles", function()
         local a = arsenal.unix.connect(path)
         local b = listener:accept()
         a:send_handles("data", { a, a, a, a })
-        local files = {}
-        repeat files[#files + 1] = io.open("/dev/null") until #files > 0 and not io.open("/dev/null")
+        local files, file = {}, nil
+        repeat
+          file = io.open("/dev/null")
+          files[#files + 1] = file
+        until not file
         files[1]:close() files[2]:close()
         local value, message, code, data = b:recv_handles()
         print(value, code, data)

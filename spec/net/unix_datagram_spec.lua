@@ -432,8 +432,11 @@ describe("send_to, while the receiver's queue is full,", function()
           sent, failed = ok and sent + 1 or sent, ok and 0 or failed + 1
           arsenal.yield()
         end
-        local files = {}
-        repeat files[#files + 1] = io.open("/dev/null") until #files > 0 and not io.open("/dev/null")
+        local files, file = {}, nil
+        repeat
+          file = io.open("/dev/null")
+          files[#files + 1] = file
+        until not file
         local task = arsenal.go(sender.send_to, sender, "last", path)
         arsenal.yield()
         for _ = 1, sent do receiver:recv() end
