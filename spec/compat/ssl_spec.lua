@@ -5,7 +5,6 @@ local arsenal = require("arsenal")
 local certificates = require("spec.kit.certificates")
 local child = require("spec.kit.child")
 local kit = require("spec.kit")
-local run = require("spec.compat.ssl_scenarios")
 
 local LUA <const> = os.getenv("LUA") or "lua5.4"
 
@@ -24,6 +23,8 @@ if not has_luasec then
   kit.pending("LuaSec is not installed")("arsenal.ssl")
   return
 end
+
+local run <const> = require("spec.compat.ssl_scenarios") -- which loads a module of LuaSec
 
 describe("arsenal.ssl", function()
   local socket, ssl
