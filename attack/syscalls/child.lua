@@ -46,7 +46,8 @@ end
 -- The first run makes what stays for the process's life (threads, libraries), except for `clone3`, which is one
 -- of the calls that fail.
 local name, warm = arg[1], arg[2] == "warm"
-arsenal.signal("TERM"):close() -- libuv's loop is made when it is first needed
+-- What a loop makes when it is first needed: what wakes it, and libuv's loop.
+arsenal.run(function() arsenal.signal("TERM"):close() end)
 if warm then assert(pcall(arsenal.run, programs[name])) end
 local before = count_descriptors()
 io.open("/begin")
