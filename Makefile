@@ -284,7 +284,7 @@ endif
 .PHONY: cross
 cross:
 	@tools/setup build test cross
-	@+$(MAKE) --no-print-directory -f cross/Makefile
+	@+$(MAKE) --no-print-directory -j2 --output-sync=target -f cross/Makefile
 
 # --- Attacking ---
 
