@@ -5,6 +5,8 @@
 
 #include "system/signal_handler.h"
 
+#include <stddef.h>
+
 bool signal_handler_install(SignalHandler *handler) {
     struct sigaction *previous = &handler->previous;
     struct sigaction action = {
