@@ -156,9 +156,10 @@ end
 -- The port may be another program's by chance, or the connection's own: the port that a connection gets may be the one
 -- that it asks for. So it is tried more than once.
 local function check_nobody_listens(context, family, host, port)
-  local stream, code, _
+  local code
   for _ = 1, 20 do
-    stream, _, code = arsenal[family].connect(host, port)
+    local stream, _, why = arsenal[family].connect(host, port)
+    code = why
     if not stream then break end
     stream:close()
     arsenal.sleep(0.05)
