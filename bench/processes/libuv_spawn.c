@@ -1,8 +1,9 @@
 /* Starts and reaps `true` so many times, one after the other, in plain C on libuv: libuv_spawn COUNT. Prints the CPU
 ** time of this process and of the children, in seconds. */
+#include "../cpu_time.h"
+
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <uv.h>
 
 static long left;
@@ -32,13 +33,6 @@ static void start(void) {
                                     .stdio = nothing,
                                     .stdio_count = 3};
     if (process == NULL || uv_spawn(uv_default_loop(), process, &options) != 0) abort();
-}
-
-static double cpu_time(int whose) {
-    struct rusage usage;
-    getrusage(whose, &usage);
-    return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
-           (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
 }
 
 int main(int argc, char **argv) {

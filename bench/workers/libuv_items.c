@@ -2,10 +2,11 @@
 ** loop. Between them is a queue behind a mutex, of as many items as arsenal's channel in items.lua; uv_async_send
 ** tells the other loop that an item has come, or that there is room again. Prints the CPU time of both threads, and
 ** the time, in seconds. */
+#include "../cpu_time.h"
+
 #include <stdlib.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <uv.h>
 
 enum { CAPACITY = 64, SIZE = 64 };
@@ -86,13 +87,6 @@ static void run_sender(void *loop) {
     uv_run(loop, UV_RUN_DEFAULT);
 }
 
-static double cpu_time(void) {
-    struct rusage usage;
-    getrusage(RUSAGE_SELF, &usage);
-    return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
-           (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
-}
-
 int main(int argc, char **argv) {
     uv_loop_t senders;
     uv_thread_t sender;
@@ -100,11 +94,11 @@ int main(int argc, char **argv) {
     if (uv_mutex_init(&lock) != 0 || uv_loop_init(&senders) != 0) return 1;
     if (uv_async_init(&senders, &room_came, send_items) != 0) return 1;
     if (uv_async_init(uv_default_loop(), &item_came, receive_items) != 0) return 1;
-    double cpu = cpu_time();
+    double cpu = cpu_time(RUSAGE_SELF);
     uint64_t started = uv_hrtime();
     if (uv_thread_create(&sender, run_sender, &senders) != 0) return 1;
     uv_run(uv_default_loop(), UV_RUN_DEFAULT);
     uv_thread_join(&sender);
-    printf("%.6f %.6f\n", cpu_time() - cpu, (double)(uv_hrtime() - started) / 1e9);
+    printf("%.6f %.6f\n", cpu_time(RUSAGE_SELF) - cpu, (double)(uv_hrtime() - started) / 1e9);
     return 0;
 }

@@ -25,6 +25,30 @@ function scenarios.mistake(fn, ...)
   return ok, ok and "" or (tostring(message):match("(%b())[^()]*$") or message)
 end
 
+-- One connection sends more than its peer's side takes, and neither waits: `busy` is the word for that. Says how much
+-- was sent, whether all of it arrived, and whether it took more than one call. Closes both.
+function scenarios.send_much(say, sender, receiver, busy)
+  local data, last, calls = ("0123456789"):rep(1 << 20), 0, 0
+  sender:settimeout(0)
+  receiver:settimeout(0)
+  local got = {}
+  while last < #data do
+    local sent, problem, partial = sender:send(data, last + 1)
+    last = sent or partial
+    if not sent and problem ~= busy then say(problem) end
+    calls = calls + 1
+    repeat
+      local piece, ended, rest = receiver:receive(1 << 16)
+      got[#got + 1] = piece or rest
+    until ended
+  end
+  sender:close()
+  receiver:settimeout(10)
+  got[#got + 1] = receiver:receive("*a")
+  say(last, table.concat(got) == data, calls > 1)
+  receiver:close()
+end
+
 -- Returns a list, and a function that adds a scenario to it: fn(say, ...), where say(...) adds a line that tells the
 -- values with their types, and the rest is what `run` was given.
 function scenarios.new()

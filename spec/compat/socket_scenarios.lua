@@ -69,25 +69,7 @@ end)
 
 add("a sender that is stuck continues", function(say, _, pair)
   local ours, theirs = pair()
-  local data, last, calls = ("0123456789"):rep(1 << 20), 0, 0
-  ours:settimeout(0)
-  theirs:settimeout(0)
-  local got = {}
-  while last < #data do
-    local sent, err, partial = ours:send(data, last + 1)
-    last = sent or partial
-    if not sent and err ~= "timeout" then say(err) end
-    calls = calls + 1
-    repeat
-      local piece, problem, rest = theirs:receive(1 << 20)
-      got[#got + 1] = piece or rest
-    until problem
-  end
-  ours:close()
-  theirs:settimeout(5)
-  got[#got + 1] = theirs:receive("*a")
-  say(last, table.concat(got) == data, calls > 1)
-  theirs:close()
+  scenarios.send_much(say, ours, theirs, "timeout")
 end)
 
 -- From here to "limits": what LuaSocket's own testclnt.lua and testsrvr.lua go through.

@@ -378,25 +378,7 @@ end)
 
 add("a sender that is stuck continues", function(say, on)
   local client, server = on:pair()
-  local data, last, calls = ("0123456789"):rep(1 << 20), 0, 0
-  server:settimeout(0)
-  client:settimeout(0)
-  local got = {}
-  while last < #data do
-    local sent, word, partial = server:send(data, last + 1)
-    last = sent or partial
-    if not sent and word ~= "wantwrite" then say(word) end
-    calls = calls + 1
-    repeat
-      local piece, problem, rest = client:receive(1 << 16)
-      got[#got + 1] = piece or rest
-    until problem
-  end
-  server:close()
-  client:settimeout(10)
-  got[#got + 1] = client:receive("*a")
-  say(last, table.concat(got) == data, calls > 1)
-  client:close()
+  scenarios.send_much(say, server, client, "wantwrite")
 end)
 
 add("select", function(say, on)

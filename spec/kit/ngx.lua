@@ -1,6 +1,7 @@
 -- Loads drivers for OpenResty from Debian's packages, and starts their servers.
 
 local arsenal = require("arsenal")
+local assert = require("luassert")
 local child = require("spec.kit.child")
 local compat = require("arsenal.compat")
 local keepalive = require("arsenal.ngx.keepalive")
@@ -29,6 +30,16 @@ function ngx.inside(body)
     local _ <close> = kit.on_close(function() arsenal.shield(keepalive.close) end)
     body()
   end)
+end
+
+-- Calls fn(socket, peer) with a connected cosocket and the stream at its other end.
+function ngx.with_socket(fn, options)
+  local listener <close> = kit.listen()
+  local socket = require("arsenal.ngx").socket.tcp()
+  assert.equal(1, socket:connect("127.0.0.1", kit.port_of(listener), options))
+  local peer <close> = assert(listener:accept())
+  fn(socket, peer)
+  socket:close()
 end
 
 -- Starts a redis-server that stores nothing, on `port`.

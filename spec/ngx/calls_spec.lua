@@ -6,17 +6,7 @@ local keepalive = require("arsenal.ngx.keepalive")
 local kit = require("spec.kit")
 local ngx = require("arsenal.ngx")
 
-local inside <const> = drivers.inside
-
--- Calls fn(socket, peer) with a connected cosocket and the stream at its other end.
-local function with_socket(fn, options)
-  local listener <close> = kit.listen()
-  local socket = ngx.socket.tcp()
-  assert.equal(1, socket:connect("127.0.0.1", kit.port_of(listener), options))
-  local peer <close> = assert(listener:accept())
-  fn(socket, peer)
-  socket:close()
-end
+local inside <const>, with_socket <const> = drivers.inside, drivers.with_socket
 
 -- Lets a task send on the socket until it waits.
 local function stuck_sender(socket)

@@ -9,17 +9,7 @@ local ngx = require("arsenal.ngx")
 local settings = require("arsenal.ngx.settings")
 local tls_kit = require("spec.kit.tls")
 
-local inside <const> = drivers.inside
-
--- Calls fn(socket, peer) with a connected cosocket and the stream at its other end.
-local function with_socket(fn, options)
-  local listener <close> = kit.listen()
-  local socket = ngx.socket.tcp()
-  assert.equal(1, socket:connect("127.0.0.1", kit.port_of(listener), options))
-  local peer <close> = assert(listener:accept())
-  fn(socket, peer)
-  socket:close()
-end
+local inside <const>, with_socket <const> = drivers.inside, drivers.with_socket
 
 local function results(...)
   return { n = select("#", ...), ... }

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "net/datagram.h"
 #include "net/inet_args.h"
+#include "system/datagram_options.h"
 #include "system/socket.h"
 
 #include <limits.h>
@@ -33,7 +34,7 @@ static int udp_set_flags(lua_State *L, int fd, int family) {
         status =
             socket_set(fd, SOCKET_IPV6ONLY, args_boolean_option(L, OPTIONS, "ipv6only", false));
     if (status == 0 && args_boolean_option(L, OPTIONS, "broadcast", false))
-        status = socket_set_datagram(fd, family, DATAGRAM_BROADCAST, 1);
+        status = datagram_options_set(fd, family, DATAGRAM_BROADCAST, 1);
     return status;
 }
 
@@ -150,7 +151,7 @@ static int udp_apply_option(const DatagramSocket *udp, const UdpOption *option, 
     if (!handle_is_ours(&udp->socket.handle)) return ARSENAL_CLOSED;
     if (option->kind == OPTION_INTERFACE && value == 0) return UV_ENODEV;
     if (!option->datagram) return socket_set(fd, (SocketOption)option->which, value);
-    return socket_set_datagram(fd, udp->family, (DatagramOption)option->which, value);
+    return datagram_options_set(fd, udp->family, (DatagramOption)option->which, value);
 }
 
 /* socket:set_option(name, value): see the reference for names and values. */

@@ -90,15 +90,8 @@ int socket_prepare(int fd); /* makes it non-blocking and closed on exec, as sock
 ptrdiff_t socket_send(int fd, const char *data, size_t size, const Address *to);
 uint64_t socket_dropped(int fd); /* datagrams that found no room in the kernel's queue, so far */
 
-typedef enum DatagramOption {
-    DATAGRAM_BROADCAST,
-    DATAGRAM_TTL,
-    DATAGRAM_MULTICAST_TTL,
-    DATAGRAM_MULTICAST_LOOP,
-    DATAGRAM_MULTICAST_INTERFACE, /* the index of a network interface */
-} DatagramOption;
-
-int socket_set_datagram(int fd, int family, DatagramOption option, int value);
+/* Where datagrams for groups of IPv4 leave: by the interface with that index. Returns 0 or a status. */
+int socket_set_multicast_interface(int fd, unsigned interface_index);
 
 /* Joins or leaves a multicast group by the network interface with that index; 0: the system chooses. */
 int socket_set_member(int fd, const Address *group, unsigned interface_index, bool member);

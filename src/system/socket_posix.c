@@ -369,44 +369,9 @@ uint64_t socket_dropped(int fd) {
 
 #endif
 
-static int socket_set_v4(int fd, DatagramOption option, int value) {
-    struct ip_mreqn request = {.imr_ifindex = value};
-    switch (option) {
-    case DATAGRAM_BROADCAST:
-        return socket_set_integer(fd, SOL_SOCKET, SO_BROADCAST, value);
-    case DATAGRAM_TTL:
-        return socket_set_integer(fd, IPPROTO_IP, IP_TTL, value);
-    case DATAGRAM_MULTICAST_TTL:
-        return socket_set_integer(fd, IPPROTO_IP, IP_MULTICAST_TTL, value);
-    case DATAGRAM_MULTICAST_LOOP:
-        return socket_set_integer(fd, IPPROTO_IP, IP_MULTICAST_LOOP, value);
-    case DATAGRAM_MULTICAST_INTERFACE:
-        return socket_status(setsockopt(fd, IPPROTO_IP, IP_MULTICAST_IF, &request, sizeof request));
-    }
-    return UV_EINVAL;
-}
-
-static int socket_set_v6(int fd, DatagramOption option, int value) {
-    switch (option) {
-    case DATAGRAM_BROADCAST:
-        return socket_set_integer(fd, SOL_SOCKET, SO_BROADCAST, value);
-    case DATAGRAM_TTL:
-        return socket_set_integer(fd, IPPROTO_IPV6, IPV6_UNICAST_HOPS, value);
-    case DATAGRAM_MULTICAST_TTL:
-        return socket_set_integer(fd, IPPROTO_IPV6, IPV6_MULTICAST_HOPS, value);
-    case DATAGRAM_MULTICAST_LOOP:
-        return socket_set_integer(fd, IPPROTO_IPV6, IPV6_MULTICAST_LOOP, value);
-    case DATAGRAM_MULTICAST_INTERFACE:
-        return socket_set_integer(fd, IPPROTO_IPV6, IPV6_MULTICAST_IF, value);
-    }
-    return UV_EINVAL;
-}
-
-/* An IPv6 socket may serve IPv4 too, where the system lets it. */
-int socket_set_datagram(int fd, int family, DatagramOption option, int value) {
-    if (family == AF_INET) return socket_set_v4(fd, option, value);
-    socket_set_v4(fd, option, value);
-    return socket_set_v6(fd, option, value);
+int socket_set_multicast_interface(int fd, unsigned interface_index) {
+    struct ip_mreqn request = {.imr_ifindex = (int)interface_index};
+    return socket_set_raw(fd, IPPROTO_IP, IP_MULTICAST_IF, &request, sizeof request);
 }
 
 /* By default Linux gives a socket also the datagrams of groups that other sockets have joined. */

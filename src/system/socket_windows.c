@@ -315,42 +315,8 @@ uint64_t socket_dropped(int fd) {
     return 0;
 }
 
-static int socket_set_v4(int fd, DatagramOption option, int value) {
-    switch (option) {
-    case DATAGRAM_BROADCAST:
-        return socket_set_integer(fd, SOL_SOCKET, SO_BROADCAST, value);
-    case DATAGRAM_TTL:
-        return socket_set_integer(fd, IPPROTO_IP, IP_TTL, value);
-    case DATAGRAM_MULTICAST_TTL:
-        return socket_set_integer(fd, IPPROTO_IP, IP_MULTICAST_TTL, value);
-    case DATAGRAM_MULTICAST_LOOP:
-        return socket_set_integer(fd, IPPROTO_IP, IP_MULTICAST_LOOP, value);
-    case DATAGRAM_MULTICAST_INTERFACE:
-        return socket_set_integer(fd, IPPROTO_IP, IP_MULTICAST_IF, (int)htonl((u_long)value));
-    }
-    return UV_EINVAL;
-}
-
-static int socket_set_v6(int fd, DatagramOption option, int value) {
-    switch (option) {
-    case DATAGRAM_BROADCAST:
-        return socket_set_integer(fd, SOL_SOCKET, SO_BROADCAST, value);
-    case DATAGRAM_TTL:
-        return socket_set_integer(fd, IPPROTO_IPV6, IPV6_UNICAST_HOPS, value);
-    case DATAGRAM_MULTICAST_TTL:
-        return socket_set_integer(fd, IPPROTO_IPV6, IPV6_MULTICAST_HOPS, value);
-    case DATAGRAM_MULTICAST_LOOP:
-        return socket_set_integer(fd, IPPROTO_IPV6, IPV6_MULTICAST_LOOP, value);
-    case DATAGRAM_MULTICAST_INTERFACE:
-        return socket_set_integer(fd, IPPROTO_IPV6, IPV6_MULTICAST_IF, value);
-    }
-    return UV_EINVAL;
-}
-
-int socket_set_datagram(int fd, int family, DatagramOption option, int value) {
-    if (family == AF_INET) return socket_set_v4(fd, option, value);
-    socket_set_v4(fd, option, value);
-    return socket_set_v6(fd, option, value);
+int socket_set_multicast_interface(int fd, unsigned interface_index) {
+    return socket_set_integer(fd, IPPROTO_IP, IP_MULTICAST_IF, (int)htonl(interface_index));
 }
 
 /* An interface is given to IPv4 by its index as an address of 0.0.0.0/8. */
