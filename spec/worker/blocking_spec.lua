@@ -63,6 +63,7 @@ describe("arsenal.blocking", function()
 
   it("refuses what cannot cross", kit.inside(function()
     kit.mistake("bad argument #1", arsenal.blocking, print)
+    kit.mistake("function or name of a module expected, got number", arsenal.blocking, 5)
     kit.mistake("bad argument #2", arsenal.blocking, function() end, io.stdout)
     kit.with_pair(function(client)
       local receiver = kit.waiting(client.recv, client)

@@ -355,6 +355,8 @@ describe("workers", function()
     kit.mistake("bad argument #1", arsenal.workers, 1.5, sleep_long)
     kit.mistake("bad argument #1", arsenal.workers, {})
     kit.mistake("bad argument #2", arsenal.workers, 2, {})
+    kit.mistake("function or name of a module expected, got no value", arsenal.worker)
+    kit.mistake("function or name of a module expected, got boolean", arsenal.worker, true)
     kit.mistake("bad argument #3", arsenal.workers, 2, sleep_long, io.stdout)
   end))
 

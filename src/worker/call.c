@@ -17,7 +17,7 @@ void call_free(Call *call) {
 
 void call_check_entry(lua_State *L, int index) {
     if (lua_type(L, index) == LUA_TSTRING) return;
-    luaL_checktype(L, index, LUA_TFUNCTION);
+    if (!lua_isfunction(L, index)) luaL_typeerror(L, index, "function or name of a module");
     luaL_argcheck(L, !lua_iscfunction(L, index), index, "a function of Lua expected, got one of C");
 }
 
