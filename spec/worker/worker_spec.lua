@@ -25,6 +25,20 @@ local function started(fn, ...)
 end
 
 describe("a worker", function()
+  it("with a package.path of its own leaves no memory behind", kit.inside(function()
+    local function load_all(path)
+      package.path = package.path .. path
+      return require("arsenal").now()
+    end
+    local function start_some(first)
+      for i = first, first + 40 do arsenal.worker(load_all, (";/nowhere/%d/?.lua"):format(i)):join() end
+    end
+    start_some(1)
+    local before = kit.resident_memory()
+    start_some(100)
+    assert(kit.slow or kit.resident_memory() - before < 2 << 20)
+  end))
+
   it("returns the results of its entry", kit.inside(function()
     local worker = arsenal.worker(function(a, b) return a + b, "and more" end, 1, 2)
     assert.equal("ready", worker:status())

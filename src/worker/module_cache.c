@@ -10,7 +10,10 @@
 #include <string.h>
 #include <uv.h>
 
-enum { OF_LUA = 2 }; /* the place in package.searchers of what finds Lua files */
+enum {
+    OF_LUA = 2, /* the place in package.searchers of what finds Lua files */
+    MOST = 256, /* modules that are kept: workers may all have a package.path of their own */
+};
 
 typedef struct CachedModule {
     struct CachedModule *next;
@@ -20,8 +23,9 @@ typedef struct CachedModule {
 } CachedModule;
 
 static uv_once_t once = UV_ONCE_INIT;
-static uv_mutex_t lock; /* guards `modules`; those in the list do not change */
+static uv_mutex_t lock; /* guards the list; what is in it does not change */
 static CachedModule *modules;
+static unsigned count;
 static bool has_lock;
 
 static void module_cache_set_up(void) {
@@ -37,12 +41,17 @@ static const CachedModule *module_cache_find(const char *name, const char *path)
     return module;
 }
 
-/* Two threads may add the same module; then either is found. */
-static void module_cache_add(CachedModule *module) {
+/* Two threads may add the same module; then either is found. The list takes it over, or has enough: false. */
+static bool module_cache_add(CachedModule *module) {
     uv_mutex_lock(&lock);
-    module->next = modules;
-    modules = module;
+    bool has_room = count < MOST;
+    if (has_room) {
+        module->next = modules;
+        modules = module;
+        count++;
+    }
     uv_mutex_unlock(&lock);
+    return has_room;
 }
 
 /* --- compiling --- */
@@ -89,7 +98,7 @@ static void module_cache_keep(lua_State *L, const char *name, const char *path) 
         module->size = 0;
         lua_dump(L, module_cache_write, module, false);
         module_cache_name(module, name, path, file);
-        module_cache_add(module);
+        if (!module_cache_add(module)) free(module);
     }
     lua_pop(L, 1);
 }
@@ -122,9 +131,9 @@ static int module_cache_search(lua_State *L) {
     lua_pushvalue(L, lua_upvalueindex(1));
     lua_pushvalue(L, 1);
     lua_call(L, 1, LUA_MULTRET);
-    int count = lua_gettop(L) - 2; /* 2 if there is such a file: what module_cache_push pushes */
-    if (is_cached && count == 2) module_cache_keep(L, name, path);
-    return count;
+    int results = lua_gettop(L) - 2; /* 2 if there is such a file: what module_cache_push pushes */
+    if (is_cached && results == 2) module_cache_keep(L, name, path);
+    return results;
 }
 
 /* The table of the package library is on top. */
