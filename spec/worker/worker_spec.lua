@@ -25,7 +25,10 @@ local function started(fn, ...)
 end
 
 describe("a worker", function()
-  it("with a package.path of its own leaves no memory behind", kit.inside(function()
+  local limited = not kit.slow and not package.cpath:find("build-asan", 1, true)
+  local needs_memory = limited and it or kit.pending("the memory of sanitizers and valgrind cannot be limited")
+
+  needs_memory("with a package.path of its own leaves no memory behind", kit.inside(function()
     local function load_all(path)
       package.path = package.path .. path
       return require("arsenal").now()
@@ -36,7 +39,7 @@ describe("a worker", function()
     start_some(1)
     local before = kit.resident_memory()
     start_some(100)
-    assert(kit.slow or kit.resident_memory() - before < 2 << 20)
+    assert(kit.resident_memory() - before < 2 << 20)
   end))
 
   it("returns the results of its entry", kit.inside(function()
@@ -171,8 +174,6 @@ describe("a worker", function()
     assert.is_true(arsenal.worker(function() return require("spec_of_worker") > 0 end):join())
   end))
 
-  local limited = not kit.slow and not package.cpath:find("build-asan", 1, true)
-  local needs_memory = limited and it or kit.pending("the memory of sanitizers and valgrind cannot be limited")
   needs_memory("ends with a lack of memory of its own", function()
     local result = child.run_lua([[
       local worker = arsenal.worker(function()
