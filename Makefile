@@ -223,7 +223,7 @@ VALGRIND_SPECS := $(patsubst %,spec/%_spec.lua,kernel/coroutine kernel/scope ker
 	net/serve net/unix stream/copy stream/stream sync/channel sync/lock sync/select task/group tls/start_tls)
 
 test-valgrind:
-	$(call on_a_fresh_machine,build test valgrind,specs UNDER='$(VALGRIND)' ARSENAL_SLOW=1 \
+	$(call on_a_fresh_machine,build test valgrind,specs UNDER='$(VALGRIND)' ARSENAL_SLOW=1 ARSENAL_IO_URING=0 \
 		SPEC='$(or $(SPEC),$(VALGRIND_SPECS))')
 
 ## test-one-byte      run the specs of what reads and writes, with each read and write cut to one byte
@@ -232,7 +232,7 @@ ONE_BYTE_SPECS := $(patsubst %,spec/%_spec.lua,event/loop kernel/scope kernel/ta
 	net/dns net/listener net/serve net/unix os/fd_wait stream/outbox stream/stream)
 
 test-one-byte: build/one_byte.so
-	$(call on_a_fresh_machine,build test,specs UNDER='LD_PRELOAD=$(CURDIR)/$<' ARSENAL_ONE_BYTE=1 \
+	$(call on_a_fresh_machine,build test,specs UNDER='LD_PRELOAD=$(CURDIR)/$<' ARSENAL_ONE_BYTE=1 ARSENAL_IO_URING=0 \
 		SPEC='$(or $(SPEC),$(ONE_BYTE_SPECS))')
 
 build/one_byte.so: spec/kit/tools/one_byte.c

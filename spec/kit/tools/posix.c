@@ -7,6 +7,13 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#ifdef __linux__
+#include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
+#include <sys/prctl.h>
+#endif
 
 /* fork(): 0 in the child, and its process id in the parent. */
 static int posix_fork(lua_State *L) {
@@ -86,6 +93,32 @@ static int posix_receive_credentials(lua_State *L) {
     return 1;
 }
 
+#ifdef __linux__
+/*
+** filter_io_uring(kills): from now on the kernel refuses this process a ring, with
+** EPERM, or ends it for asking. Returns whether it does.
+*/
+static int posix_filter_io_uring(lua_State *L) {
+    enum { SETUP = 425 }; /* of io_uring_setup, on all architectures */
+    unsigned answer = lua_toboolean(L, 1) ? SECCOMP_RET_KILL_PROCESS : SECCOMP_RET_ERRNO | EPERM;
+    struct sock_filter rules[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SETUP, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, answer),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog filter = {sizeof rules / sizeof *rules, rules};
+    lua_pushboolean(L, prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+                           prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0);
+    return 1;
+}
+#else
+static int posix_filter_io_uring(lua_State *L) {
+    lua_pushboolean(L, 0);
+    return 1;
+}
+#endif
+
 int luaopen_posix(lua_State *L) {
     static const luaL_Reg functions[] = {{"fork", posix_fork},
                                          {"wait", posix_wait},
@@ -96,6 +129,7 @@ int luaopen_posix(lua_State *L) {
                                          {"send_urgent", posix_send_urgent},
                                          {"send_descriptor", posix_send_descriptor},
                                          {"receive_credentials", posix_receive_credentials},
+                                         {"filter_io_uring", posix_filter_io_uring},
                                          {NULL, NULL}};
     luaL_newlib(L, functions);
     return 1;
