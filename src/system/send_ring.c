@@ -7,11 +7,13 @@
 
 #include "system/send_ring.h"
 
-#ifdef __linux__
+#if defined(__linux__) && __has_include(<linux/io_uring.h>)
 #include <linux/io_uring.h>
+#include <sys/syscall.h>
 #endif
 
-#ifdef IORING_FEAT_FAST_POLL /* Linux 5.7: older ones cannot send at once */
+/* Headers of Linux 5.7, whose kernel sends at once, and a C library that knows the calls. */
+#if defined(IORING_FEAT_FAST_POLL) && defined(SYS_io_uring_setup)
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -19,7 +21,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 #include <uv.h>
 
@@ -27,14 +28,17 @@ struct SendRing {
     int fd;
     unsigned sq_tail, cq_head; /* copies of the counts that only this process changes */
     unsigned sq_mask, cq_mask;
-    unsigned *kernel_sq_head, *kernel_sq_tail, *kernel_cq_head, *kernel_cq_tail;
+    unsigned *kernel_sq_tail, *kernel_cq_head, *kernel_cq_tail;
     struct io_uring_sqe *entries;
     struct io_uring_cqe *completions;
     void *queues; /* the memory of both queues, without the entries */
     size_t queues_size, entries_size;
 };
 
-/* A ring for one thread costs less, since Linux 6.1. In another one it refuses, as one that has failed. */
+/*
+** Since Linux 6.1 a ring for one thread costs less. If its loop goes on in another
+** thread the kernel refuses, and the ring has failed.
+*/
 #ifdef IORING_SETUP_DEFER_TASKRUN
 enum { RING_FLAGS = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN };
 #else
@@ -53,16 +57,21 @@ static int ring_enter(const SendRing *ring, unsigned submitted, unsigned awaited
 
 /* --- whether to ask --- */
 
-/* A filter may end the process at a call that it does not know. Without /proc there might be one. */
+/*
+** A filter may end the process at a call that it does not know; so would prctl, where it is
+** refused. Without /proc there might be a filter.
+*/
 static bool ring_is_filtered(void) {
+    static const char label[] = "Seccomp:\t";
+    const size_t length = sizeof label - 1;
     char line[256];
-    int mode = -1;
-    FILE *status = fopen("/proc/thread-self/status", "re");
-    if (status == NULL) return true;
-    while (mode < 0 && fgets(line, sizeof line, status) != NULL)
-        if (sscanf(line, "Seccomp: %d", &mode) != 1) mode = -1;
-    fclose(status);
-    return mode > 0;
+    bool is_filtered = false;
+    FILE *file = fopen("/proc/thread-self/status", "re");
+    if (file == NULL) return true;
+    while (fgets(line, sizeof line, file) != NULL)
+        if (strncmp(line, label, length) == 0) is_filtered = line[length] != '0';
+    fclose(file);
+    return is_filtered;
 }
 
 static bool ring_may_ask(void) {
@@ -89,7 +98,6 @@ static void ring_find_queues(SendRing *ring, const struct io_uring_params *param
         order[i] = i;
     ring->sq_mask = params->sq_entries - 1;
     ring->cq_mask = params->cq_entries - 1;
-    ring->kernel_sq_head = (unsigned *)(queues + params->sq_off.head);
     ring->kernel_sq_tail = (unsigned *)(queues + params->sq_off.tail);
     ring->kernel_cq_head = (unsigned *)(queues + params->cq_off.head);
     ring->kernel_cq_tail = (unsigned *)(queues + params->cq_off.tail);
@@ -155,22 +163,32 @@ static unsigned ring_submit(const SendRing *ring, unsigned count) {
     unsigned submitted = 0;
     __atomic_store_n(ring->kernel_sq_tail, ring->sq_tail, __ATOMIC_RELEASE);
     while (submitted < count) {
-        int taken = ring_enter(ring, count - submitted, 0);
-        if (taken <= 0 && errno != EINTR) break;
-        if (taken > 0) submitted += (unsigned)taken;
+        int taken;
+        RETRY_ON_EINTR(taken = ring_enter(ring, count - submitted, 0));
+        if (taken <= 0) break;
+        submitted += (unsigned)taken;
     }
     return submitted;
+}
+
+/*
+** Waits for so many sends that the kernel has put off, against their flags. If that
+** fails the kernel has the bytes for ever, and their owner is about to free them.
+*/
+static void ring_await(SendRing *ring, SendRequest *requests, unsigned missing) {
+    while (missing > 0) {
+        int status;
+        RETRY_ON_EINTR(status = ring_enter(ring, 0, missing));
+        if (status < 0) abort();
+        missing -= ring_reap(ring, requests);
+    }
 }
 
 unsigned send_ring_run(SendRing *ring, SendRequest *requests, unsigned count) {
     for (unsigned i = 0; i < count; i++)
         ring_put(ring, IORING_OP_SEND, &requests[i], i);
     unsigned submitted = ring_submit(ring, count);
-    unsigned done = ring_reap(ring, requests);
-    while (done < submitted) { /* only if the kernel has put off one, against the flags */
-        if (ring_enter(ring, 0, submitted - done) < 0 && errno != EINTR) abort();
-        done += ring_reap(ring, requests);
-    }
+    ring_await(ring, requests, submitted - ring_reap(ring, requests));
     return submitted;
 }
 

@@ -11,15 +11,16 @@
 typedef struct SendRing SendRing;
 
 /*
-** Returns a ring for SEND_BATCH_MOST requests, or NULL if the kernel, or the
-** environment variable ARSENAL_IO_URING=0, refuses one. A process under a seccomp
-** filter does not ask, because that might end it; ARSENAL_IO_URING=1 asks anyway.
+** Returns a ring for SEND_BATCH_MOST requests. NULL: the kernel refuses one or has
+** no descriptor or memory for it, or the environment has ARSENAL_IO_URING=0. A process
+** under a seccomp filter does not ask, because that might end it, unless the
+** environment has ARSENAL_IO_URING=1. A forked child must not use its parent's ring.
 */
 SendRing *send_ring_new(void);
 
 /*
 ** Makes the sends with one system call, and sets their results. Returns how many
-** were made: if not all, the ring is of no use any more.
+** were made, counted from the first: if not all, the ring is of no use any more.
 */
 unsigned send_ring_run(SendRing *ring, SendRequest *requests, unsigned count);
 
