@@ -2,6 +2,7 @@
 ** A Lua module for the specs: a few calls of the system that Lua lacks.
 */
 #include <lauxlib.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -13,6 +14,7 @@
 #include <linux/seccomp.h>
 #include <stddef.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #endif
 
 /* fork(): 0 in the child, and its process id in the parent. */
@@ -93,17 +95,43 @@ static int posix_receive_credentials(lua_State *L) {
     return 1;
 }
 
+static void *posix_call_in_thread(void *L) {
+    lua_call(L, 0, 0);
+    return NULL;
+}
+
+/* in_thread(fn): calls fn, which must not fail, in another thread, and waits for its end. */
+static int posix_in_thread(lua_State *L) {
+    pthread_t thread;
+    lua_settop(L, 1);
+    lua_pushboolean(L, 1);
+    lua_insert(L, 1);
+    if (pthread_create(&thread, NULL, posix_call_in_thread, L) != 0) return 0;
+    pthread_join(thread, NULL);
+    return 1;
+}
+
 #ifdef __linux__
+enum { IO_URING_SETUP = 425 }; /* the call's number, on all architectures that the specs run on */
+
+/* grants_ring(): whether the kernel gives this process a ring. */
+static int posix_grants_ring(lua_State *L) {
+    char parameters[120] = {0}; /* struct io_uring_params, which old headers lack */
+    int ring = (int)syscall(IO_URING_SETUP, 1, parameters);
+    if (ring >= 0) close(ring);
+    lua_pushboolean(L, ring >= 0);
+    return 1;
+}
+
 /*
 ** filter_io_uring(kills): from now on the kernel refuses this process a ring, with
 ** EPERM, or ends it for asking. Returns whether it does.
 */
 static int posix_filter_io_uring(lua_State *L) {
-    enum { SETUP = 425 }; /* of io_uring_setup, on all architectures */
     unsigned answer = lua_toboolean(L, 1) ? SECCOMP_RET_KILL_PROCESS : SECCOMP_RET_ERRNO | EPERM;
     struct sock_filter rules[] = {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SETUP, 0, 1),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, IO_URING_SETUP, 0, 1),
         BPF_STMT(BPF_RET | BPF_K, answer),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
     };
@@ -113,6 +141,11 @@ static int posix_filter_io_uring(lua_State *L) {
     return 1;
 }
 #else
+static int posix_grants_ring(lua_State *L) {
+    lua_pushboolean(L, 0);
+    return 1;
+}
+
 static int posix_filter_io_uring(lua_State *L) {
     lua_pushboolean(L, 0);
     return 1;
@@ -129,6 +162,8 @@ int luaopen_posix(lua_State *L) {
                                          {"send_urgent", posix_send_urgent},
                                          {"send_descriptor", posix_send_descriptor},
                                          {"receive_credentials", posix_receive_credentials},
+                                         {"in_thread", posix_in_thread},
+                                         {"grants_ring", posix_grants_ring},
                                          {"filter_io_uring", posix_filter_io_uring},
                                          {NULL, NULL}};
     luaL_newlib(L, functions);
