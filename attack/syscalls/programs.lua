@@ -135,6 +135,31 @@ function programs.serve()
   expect(served >= 3 and failed <= 1, ("%d clients served, %d failed"):format(served, failed))
 end
 
+-- Messages that go to the kernel together.
+function programs.together()
+  local listener <close> = check(arsenal.tcp.listen("127.0.0.1", 0))
+  local port, ends = port_of(listener), {}
+  for i = 1, 4 do
+    local near = check(arsenal.tcp.connect("127.0.0.1", port))
+    ends[i] = { near = near, far = check(listener:accept()) }
+  end
+  for round = 1, 4 do
+    arsenal.group(function(group)
+      for i, pair in ipairs(ends) do
+        group:go(function() check(pair.near:send(round .. ":" .. i)) end)
+      end
+    end)
+    for i, pair in ipairs(ends) do
+      local text = round .. ":" .. i
+      expect(check(pair.far:recv_exactly(#text)) == text, "other bytes than were sent")
+    end
+  end
+  for _, pair in ipairs(ends) do
+    pair.near:close()
+    pair.far:close()
+  end
+end
+
 function programs.descriptors()
   local path = os.tmpname()
   os.remove(path)

@@ -10,7 +10,7 @@ local DEEPEST <const> = FULL and 8 or 2
 local LIMIT <const> = 10 -- seconds, then a program hangs
 local PROCESSES <const> = 2
 
-local PROGRAMS <const> = { "tcp", "unix", "udp", "copy", "serve", "descriptors", "names", "signals", "tls" }
+local PROGRAMS <const> = { "tcp", "unix", "udp", "copy", "serve", "together", "descriptors", "names", "signals", "tls" }
 
 -- The errnos that come first are those of a sample. No call gets an errno that would be a lie about readiness
 -- (EAGAIN where there is something), or about what has happened (EINPROGRESS, ENOTCONN, EINTR of connect).
@@ -25,6 +25,10 @@ local ERRNOS <const> = {
   recvmsg = "ENOMEM ECONNRESET EINTR ECONNREFUSED EBADF",
   sendto = "EPIPE ENOBUFS EINTR ECONNRESET ENOMEM EPERM EHOSTUNREACH EMSGSIZE EBADF",
   sendmsg = "EPIPE ENOBUFS EINTR ECONNRESET ENOMEM EPERM EHOSTUNREACH EMSGSIZE EBADF",
+  io_uring_setup = "EMFILE ENOMEM EPERM ENOSYS EINVAL",
+  io_uring_enter = "EAGAIN EINTR EBUSY EEXIST EPERM EBADF ENOMEM",
+  mmap = "ENOMEM",
+  madvise = "ENOMEM",
   writev = "EPIPE ENOBUFS EINTR ECONNRESET ENOMEM EBADF",
   splice = "EINVAL ENOMEM ECONNRESET EPIPE EINTR EBADF",
   pipe2 = "EMFILE ENFILE",
