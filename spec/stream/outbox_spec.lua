@@ -357,3 +357,15 @@ describe("a message in the outbox", function()
     end)
   end
 end)
+
+-- Where this is set, messages that are sent together need no ring: see spec/system/send_ring_spec.lua.
+if os.getenv("ARSENAL_IO_URING") ~= "0" then
+  describe("the outbox without a ring", function()
+    it("keeps the same promises", function()
+      local lua = os.getenv("LUA") or "lua5.4"
+      local result = child.run("env ARSENAL_IO_URING=0 "
+        .. child.command(lua, "tools/busted.lua", "--ignore-lua", "spec/stream/outbox_spec.lua"))
+      assert.equal(0, result.status, result.out .. result.err)
+    end)
+  end)
+end

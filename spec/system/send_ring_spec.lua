@@ -93,13 +93,6 @@ describe("messages that are sent together", function()
 
   it("need no ring", function() assert.equal("0", words(SENDS, "0")) end)
 
-  it("keep the promises of the outbox without one", function()
-    local command = child.command(os.getenv("LUA") or "lua5.4", "tools/busted.lua", "--ignore-lua",
-      "spec/stream/outbox_spec.lua")
-    local result = child.run("env ARSENAL_IO_URING=0 " .. command)
-    assert.equal(0, result.status, result.out .. result.err)
-  end)
-
   it("need none where a filter refuses it", function()
     works_without(filtered("refuses"))
     works_without(filtered("refuses", "1"))
