@@ -61,7 +61,26 @@ end)
 
 describe("arsenal.dump", function()
   it("returns the text without a file", inside(function()
-    assert.matches("^arsenal: 1 tasks\ntask: [^\n]*, running.*\n$", arsenal.dump())
+    assert.matches("^arsenal: 1 tasks\n  ready 0, [^\n]*\ntask: [^\n]*, running.*\n$", arsenal.dump())
+  end))
+
+  it("has the numbers of stats, and leaves its lag alone", inside(function()
+    local started = arsenal.now()
+    repeat until arsenal.now() - started > 0.02
+    arsenal.yield()
+    kit.with_pair(function()
+      local sleeping = arsenal.go(arsenal.sleep, 100)
+      local ready = arsenal.go(arsenal.sleep, 100)
+      kit.until_waiting(sleeping)
+      ready:cancel()
+      local text = arsenal.dump()
+      local counts = arsenal.stats()
+      has(text, ("\n  ready %d, waiting %d, timers %d, turns %d; open: "):format(counts.ready, counts.waiting,
+        counts.timers, counts.turns))
+      assert.matches("; open: [^\n]*tcp stream 2", text)
+      assert(counts.lag >= 0.02)
+      sleeping:cancel()
+    end)
   end))
 
   it("writes with the method write or send, and returns what that returns", inside(function()

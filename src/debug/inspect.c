@@ -19,13 +19,13 @@ static void inspect_set_count(lua_State *L, const char *name, lua_Integer count)
 }
 
 /*
-** stats(): a table: `tasks` not ended, of which `ready`, `waiting` and
-** `background`; running `workers`; open `handles` by kind; `timers` set; `turns` made; `lag`, the longest time in
-** seconds since the last call that tasks kept the loop from polling.
+** counts(): a table: `tasks` not ended, of which `ready`, `waiting` and
+** `background`; running `workers`; open `handles` by kind; `timers` set; `turns` made.
+** nil once the loop is closed.
 */
-static int inspect_stats(lua_State *L) {
+static int inspect_counts(lua_State *L) {
     Loop *loop = loop_of(L);
-    loop_check_open(L, loop, "arsenal.stats");
+    if (loop->closed) return 0;
     lua_createtable(L, 0, 10);
     inspect_set_count(L, "tasks", loop->tasks);
     inspect_set_count(L, "background", background_of(loop)->tasks);
@@ -35,10 +35,21 @@ static int inspect_stats(lua_State *L) {
     inspect_set_count(L, "workers", worker_count(loop));
     inspect_set_count(L, "timers", loop->timers.count);
     inspect_set_count(L, "turns", (lua_Integer)loop->turns);
-    lua_pushnumber(L, (lua_Number)turn_take_lag(loop) / 1e9);
-    lua_setfield(L, -2, "lag");
     handle_push_counts(L, loop);
     lua_setfield(L, -2, "handles");
+    return 1;
+}
+
+/*
+** stats(): the counts, and `lag`, the longest time in seconds since the last call
+** that tasks kept the loop from polling.
+*/
+static int inspect_stats(lua_State *L) {
+    Loop *loop = loop_of(L);
+    loop_check_open(L, loop, "arsenal.stats");
+    inspect_counts(L);
+    lua_pushnumber(L, (lua_Number)turn_take_lag(loop) / 1e9);
+    lua_setfield(L, -2, "lag");
     return 1;
 }
 
@@ -118,6 +129,7 @@ static int inspect_wait(lua_State *L) {
 }
 
 static const luaL_Reg inspect_functions[] = {
+    {"counts", inspect_counts},
     {"stats", inspect_stats},
     {"tasks", inspect_tasks},
     {"task_likeness", inspect_likeness},

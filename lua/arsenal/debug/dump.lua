@@ -72,12 +72,24 @@ local function describe_worker(name, question, deadline)
   return ("worker %s: %s"):format(name, text and text:gsub("\n", "\n  ") or "starting or ending")
 end
 
+-- What stats tells of this Lua state, in a line; nil once its loop is closed.
+local function describe_counts()
+  local counts, open = core.counts(), {}
+  if not counts then return nil end
+  for kind, count in pairs(counts.handles) do
+    if count > 0 then open[#open + 1] = ("%s %d"):format(kind, count) end
+  end
+  table.sort(open)
+  return ("  ready %d, waiting %d, timers %d, turns %d; open: %s"):format(counts.ready, counts.waiting, counts.timers,
+    counts.turns, open[1] and table.concat(open, ", ") or "nothing")
+end
+
 -- The text of a dump: the tasks of this Lua state, and those of its workers, which have that time for their answers.
 function dump.describe(time)
   local deadline = core.now() + time
   local workers = core.worker_ask_all(time / 2)
   local tasks = core.tasks()
-  local lines = { ("%d tasks"):format(#tasks) }
+  local lines = { ("%d tasks"):format(#tasks), describe_counts() }
   for _, group in ipairs(grouped(tasks)) do lines[#lines + 1] = describe(group) end
   for _, worker in ipairs(workers) do lines[#lines + 1] = describe_worker(worker[1], worker[2], deadline) end
   return table.concat(lines, "\n")
@@ -110,8 +122,8 @@ local function method_of(value)
 end
 
 ---Describes every task that has not ended: its name, where it was started, what it waits for, and its traceback. Tasks
----that differ only in what they wait for are described once. The tasks of workers are described, too; a worker that
----computes for long is shown as computing.
+---that differ only in what they wait for are described once. A line before them has the numbers of `stats`, without
+---`lag`. The same follows of each worker; one that computes for long is shown as computing.
 ---@param file? { write: function }|{ send: function } what to write the text to, with its method `write` or `send`
 ---@return any ... the text; or what the method has returned
 function dump.dump(file)
