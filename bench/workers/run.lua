@@ -46,9 +46,18 @@ local tables <const> = {
     title = "start a worker and join it",
     columns = { { "CPU, µs", 1e6 } },
     { "plain C: a thread with a Lua state and its libraries", program(STARTS, "build/bench/bare_start", STARTS) },
+    { "plain C: the same by a kept thread, for a program that waits in epoll",
+      program(STARTS, "build/bench/kept_start", STARTS) },
     { "**arsenal**, an empty worker", lua_program(STARTS, "bench/workers/start.lua", STARTS) },
     { "**arsenal**, one that loads all of arsenal",
       lua_program(STARTS / 10, "bench/workers/start.lua", STARTS / 10, "all") },
+  },
+  {
+    title = "a message to an echo server and back",
+    columns = { { "median, µs", 1e6 }, { "99th percentile, µs", 1e6 } },
+    { "nothing else to do", lua_program(1, "bench/workers/latency.lua", "idle", 1000) },
+    { "four tasks query SQLite by `arsenal.blocking`", lua_program(1, "bench/workers/latency.lua", "blocking", 1000) },
+    { "four tasks query SQLite, and wait for it", lua_program(1, "bench/workers/latency.lua", "direct", 60) },
   },
   {
     title = "the same computation in each worker",

@@ -275,3 +275,33 @@ describe("a time limit that has ended early", function()
     assert.matches("deadlock", err)
   end)
 end)
+
+describe("a task that computes for long between yields", function()
+  local SLICES <const>, SLICE <const> = 16, 0.02 -- a slice is longer than the loop goes on without a poll
+
+  -- Computes until `task` has ended, but not for ever. Returns the number of slices.
+  local function compute_beside(task)
+    for count = 1, SLICES do
+      local began = arsenal.now()
+      repeat until arsenal.now() - began > SLICE
+      arsenal.yield()
+      if task:status() == "done" then return count end
+    end
+    return SLICES
+  end
+
+  it("leaves timers the next turn", inside(function()
+    local sleeping = kit.waiting(arsenal.sleep, 0.001)
+    assert(compute_beside(sleeping) < 4)
+    sleeping:join()
+  end))
+
+  it("leaves arriving data the next turn", inside(function()
+    kit.with_pair(function(near, far)
+      local receiving = kit.waiting(far.recv_exactly, far, 4)
+      near:send("data")
+      assert(compute_beside(receiving) < 4)
+      assert.equal("data", receiving:join())
+    end)
+  end))
+end)

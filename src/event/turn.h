@@ -33,6 +33,11 @@ static inline bool turn_poll_is_due(const Loop *loop) {
     return loop->ready == 0 || loop->unpolled >= POLL_TASKS;
 }
 
+/* The next turn polls, although tasks are ready. */
+static inline void turn_poll_next(Loop *loop) {
+    loop->unpolled += POLL_TASKS;
+}
+
 /* The longest time, in ns, that tasks kept the loop from polling since the last call of this. */
 uint64_t turn_take_lag(Loop *loop);
 

@@ -15,7 +15,7 @@ static unsigned stream_io_events(ptrdiff_t wants) {
 /* The transport has worked for long: the task's share is used up, and the loop polls before it goes on. */
 static void stream_io_use_up_share(Loop *loop) {
     loop->budget = 0;
-    loop->unpolled += POLL_TASKS;
+    turn_poll_next(loop);
 }
 
 static ptrdiff_t stream_io_answer(Stream *stream, ptrdiff_t answer) {
