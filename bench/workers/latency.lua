@@ -1,8 +1,8 @@
--- How long a message of 64 bytes takes to an echo server and back while queries are made: latency.lua MODE COUNT. The client
--- is a worker, which sends COUNT messages and rests for a millisecond after each. Prints the median, the 99th percentile and the longest
--- time, in seconds, and the number of queries. MODE tells who makes the queries, which LuaSQL's blocking driver for
--- SQLite answers from a database in memory: nobody ("idle"), arsenal.blocking for four tasks ("blocking"), or the four
--- tasks themselves ("direct").
+-- How long a message of 64 bytes takes to an echo server and back while queries are made: latency.lua MODE COUNT. The
+-- client is a worker, which sends COUNT messages and rests for a millisecond after each. Prints the median, the 99th
+-- percentile and the longest time, in seconds, and the number of queries. MODE tells who makes the queries, which
+-- LuaSQL's blocking driver for SQLite answers from a database in memory: nobody ("idle"), arsenal.blocking for four
+-- tasks ("blocking"), or the four tasks themselves ("direct").
 package.path = "bench/?.lua;" .. package.path
 local arsenal = require("arsenal")
 

@@ -129,14 +129,10 @@ static int inspect_wait(lua_State *L) {
 }
 
 static const luaL_Reg inspect_functions[] = {
-    {"counts", inspect_counts},
-    {"stats", inspect_stats},
-    {"tasks", inspect_tasks},
-    {"task_likeness", inspect_likeness},
-    {"task_start", inspect_start},
-    {"task_traceback", inspect_traceback},
-    {"task_wait", inspect_wait},
-    {NULL, NULL},
+    {"counts", inspect_counts},    {"stats", inspect_stats},
+    {"tasks", inspect_tasks},      {"task_likeness", inspect_likeness},
+    {"task_start", inspect_start}, {"task_traceback", inspect_traceback},
+    {"task_wait", inspect_wait},   {NULL, NULL},
 };
 
 void inspect_open(lua_State *L) {
