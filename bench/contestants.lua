@@ -1,6 +1,8 @@
 -- Who takes part. In a command, {buffer} stands for a buffer's size that suits the messages, and {backend} for the
 -- port of the server behind a relay. The first of each kind is what the others of that kind are compared with.
 -- `variant` marks other ways to use arsenal, `tasks` who has a coroutine, task or promise for each connection.
+local launch = require("launch")
+
 local lua = os.getenv("LUA") or "lua5.4"
 
 local function arsenal(way)
@@ -12,6 +14,8 @@ local function luv(way)
 end
 
 local python = "/usr/bin/python3"
+
+local eco = os.getenv("ECO") or "eco" -- lua-eco's interpreter
 
 return {
   { name = "libuv", title = "plain C on libuv", command = "build/bench/libuv" },
@@ -27,6 +31,8 @@ return {
   { name = "luv-coroutines", title = "luv, coroutines", command = luv("coroutines"), tasks = true },
   { name = "luv-try", title = "luv, coroutines, `try_write`", command = luv("try_write"), tasks = true },
   { name = "cqueues", title = "cqueues", command = lua .. " bench/servers/cqueues.lua", tasks = true },
+  { name = "eco", title = "lua-eco", command = eco .. " bench/servers/eco.lua {buffer}", tasks = true,
+    connections = (launch.descriptors - 100) // 2 }, -- each takes two descriptors
   { name = "copas", title = "Copas (Lua 5.1)", command = "lua5.1 bench/servers/copas.lua", tasks = true,
     connections = 1000 }, -- select() ends there
   { name = "go", title = "Go", command = "build/bench/go {buffer}", tasks = true },
