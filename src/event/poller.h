@@ -31,8 +31,8 @@ typedef struct Poller {
     Loop *loop;
     int fd; /* -1 once it is closed */
     uint8_t ready;
-    uint8_t watched_first; /* the events that are watched from the first wait on, in any case */
-    uint8_t watched;       /* by epoll */
+    uint8_t watched; /* by epoll */
+    bool repeats;    /* a wait ends also if it was ready before, and no call has exhausted it */
     WaitQueue waiters;
 #ifdef POLLER_IS_EPOLL
     uint32_t slot; /* while it is watched: see poller_epoll.c */
@@ -69,6 +69,7 @@ void poller_happened(Poller *poller, unsigned events); /* an implementation repo
 /* Waits for events, at most `timeout` nanoseconds; FOREVER: as long as it takes. */
 void poll_wait(Loop *loop, uint64_t timeout);
 int poll_backend_fd(const Loop *loop);
+uint64_t poll_count(const Loop *loop); /* polls so far */
 
 /* Needed before a handle of libuv's is made: from here on polls are for those, too. Returns 0 or a status. */
 int poll_need_uv(Loop *loop);

@@ -1,7 +1,7 @@
 /*
 ** Owns readiness on Linux: an edge-triggered epoll of our own, with libuv's
-** nested in it once there are handles of libuv's. A stream is registered once, at its first wait, so that a wait
-** costs no system call.
+** nested in it once there are handles of libuv's. A stream is registered at its first wait for reading, and once more at
+** its first wait for writing, so that other waits cost no system call.
 */
 #include "event/poller.h"
 
@@ -35,6 +35,7 @@ typedef struct Poll {
     LoopPart part;
     int epoll;
     bool has_uv; /* libuv's descriptor is watched */
+    uint64_t count; /* polls so far */
     struct Inbox *inbox;
     PollSlot *slots;
     uint32_t slot_count, slot_capacity; /* slots used so far, and slots that there is memory for */
@@ -111,6 +112,7 @@ int poll_init(Loop *loop) {
     poll->slot_capacity = poll->free_slot = 0;
     poll->slot_count = FIRST_SLOT;
     poll->has_uv = false;
+    poll->count = 0;
     int status = poll_grow_slots(poll) ? poll_open_epoll(poll) : UV_ENOMEM;
     if (status != 0) {
         free(poll->slots);
@@ -136,6 +138,10 @@ int poll_need_uv(Loop *loop) {
 
 int poll_backend_fd(const Loop *loop) {
     return loop->poll->epoll;
+}
+
+uint64_t poll_count(const Loop *loop) {
+    return loop->poll->count;
 }
 
 struct Inbox **poll_inbox(const Loop *loop) {
@@ -170,9 +176,10 @@ static int poller_watch(Poller *poller, unsigned events) {
     Poll *poll = poller->loop->poll;
     bool is_new = poller->watched == 0;
     if (is_new && !poll_take_slot(poll, poller)) return UV_ENOMEM;
-    events |= poller->watched | poller->watched_first;
-    struct epoll_event event = {.events = EPOLLPRI | EPOLLRDHUP | EPOLLET,
+    events |= poller->watched | POLL_READ;
+    struct epoll_event event = {.events = EPOLLPRI | EPOLLRDHUP,
                                 .data.u64 = poll_tag(poll, poller->slot)};
+    if (!poller->repeats) event.events |= EPOLLET;
     if (events & POLL_READ) event.events |= EPOLLIN;
     if (events & POLL_WRITE) event.events |= EPOLLOUT;
     int operation = is_new ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
@@ -211,6 +218,7 @@ static void poller_wake(Poller *poller, uint32_t happened) {
     if (happened & (EPOLLOUT | EPOLLHUP | EPOLLERR)) events |= POLL_WRITE;
     if (happened & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) events |= POLL_HANGUP;
     if (happened & EPOLLPRI) events |= POLL_URGENT;
+    if (poller->repeats && wait_queue_first(&poller->waiters) == NULL) poller_forget(poller);
     poller_happened(poller, events);
 }
 
@@ -222,6 +230,7 @@ static int poll_milliseconds(uint64_t timeout) {
 
 void poll_wait(Loop *loop, uint64_t timeout) {
     Poll *poll = loop->poll;
+    poll->count++;
     /*
     ** Changes to libuv's handles reach the kernel only when libuv runs. The run may use
     ** up the wake-up of a signal. So the poll does not wait, and the caller looks.

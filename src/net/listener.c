@@ -62,16 +62,52 @@ Listener *listener_new(lua_State *L, int family, int stream_family) {
         socket_handle_new(L, &listener_types[family], sizeof *listener, LISTENER_VALUES);
     listener->stream_family = stream_family;
     listener->pause.fired = listener_pause_passed;
+    listener->batch.most = 1;
     return listener;
 }
 
 void listener_adopt(Listener *listener, int fd) {
     socket_handle_adopt(&listener->socket, fd);
+    listener->socket.poller.repeats = true;
 }
 
 void listener_wake(Listener *listener) {
     wait_queue_wake(&listener->pausing, 0);
     wait_queue_wake_events(&listener->socket.poller.waiters, POLL_READ);
+}
+
+/* --- how many connections are accepted in a turn --- */
+
+/*
+** An attempt in vain is expensive, because the system makes the socket first. And
+** the number of connections in the queue is not known. So a turn takes only
+** `most`; if any are left, the next poll ends at once. `most` is doubled when that
+** has happened a few times in a row, and halved after an attempt in vain.
+*/
+enum { BATCH_MOST = 64, BATCH_PATIENCE = 4 };
+
+static void batch_begin(AcceptBatch *batch, const Loop *loop) {
+    uint64_t poll = poll_count(loop);
+    bool has_left = batch->accepted >= batch->most && poll == batch->poll + 1;
+    batch->left = has_left ? batch->left + 1 : 0;
+    if (batch->left == BATCH_PATIENCE && batch->most < BATCH_MOST) {
+        batch->most *= 2;
+        batch->left = 0;
+    }
+    batch->turn = loop->turns;
+    batch->poll = poll;
+    batch->accepted = 0;
+}
+
+/* Whether another attempt is worth its price in this turn. */
+static bool batch_has_room(AcceptBatch *batch, const Loop *loop) {
+    if (batch->turn != loop->turns || batch->poll == 0) batch_begin(batch, loop);
+    return batch->accepted < batch->most;
+}
+
+static void batch_was_in_vain(AcceptBatch *batch) {
+    if (batch->most > 1) batch->most /= 2;
+    batch->accepted = batch->left = 0;
 }
 
 /* --- one connection --- */
@@ -112,11 +148,15 @@ static int accept_take_one(lua_State *L, Listener *listener) {
     Address peer = {0};
     Stream *stream = stream_new(L, listener->stream_family);
     int fd = socket_accept(listener->socket.poller.fd, &peer);
-    if (fd == UV_EAGAIN) poller_exhausted(&listener->socket.poller, POLL_READ);
+    if (fd == UV_EAGAIN) {
+        poller_exhausted(&listener->socket.poller, POLL_READ);
+        batch_was_in_vain(&listener->batch);
+    }
     if (fd < 0) {
         stream_spare(L);
         return fd;
     }
+    listener->batch.accepted++;
     if (listener->filter == NULL) listener->accepted++;
     stream_adopt(stream, fd, &peer);
     return 0;
@@ -124,7 +164,9 @@ static int accept_take_one(lua_State *L, Listener *listener) {
 
 /* [-0, +1 or 0] takes the next connection. Returns 0, UV_EAGAIN to wait, or why that is of no use. */
 static int accept_take(lua_State *L, Listener *listener) {
-    if (timer_is_set(&listener->pause) || !(listener->socket.poller.ready & POLL_READ))
+    const Loop *loop = listener->socket.handle.loop;
+    if (timer_is_set(&listener->pause) || !(listener->socket.poller.ready & POLL_READ) ||
+        !batch_has_room(&listener->batch, loop))
         return UV_EAGAIN;
     int status = accept_take_one(L, listener);
     if (status == 0) return 0;

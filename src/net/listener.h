@@ -40,10 +40,19 @@ enum {
     LISTENER_VALUES = LISTENER_CLOSING_VALUE
 };
 
+/* How many connections are accepted in one turn: see listener.c. */
+typedef struct AcceptBatch {
+    uint64_t turn, poll; /* of the last attempt */
+    unsigned accepted;   /* in that turn */
+    unsigned most;       /* to be accepted in a turn */
+    unsigned left;       /* turns in a row that have left connections for the next poll */
+} AcceptBatch;
+
 typedef struct Listener {
     SocketHandle socket;
     WaitQueue pausing; /* tasks that would accept during a pause, or while the filter is full */
     Timer pause;       /* set during a pause: accepting has failed for want of resources */
+    AcceptBatch batch;
     int stream_family;
     UnixSocketFile *file; /* that it has made, or NULL */
     uint64_t accepted;
