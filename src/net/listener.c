@@ -143,10 +143,17 @@ static int accept_begin_pause(Listener *listener) {
     return is_set ? 0 : UV_ENOMEM;
 }
 
+/* [-0, +1] */
+static Stream *accept_make_stream(lua_State *L, Listener *listener) {
+    if (!listener->has_spare) return stream_new(L, listener->stream_family);
+    listener->has_spare = false;
+    return stream_new_or_spare(L, listener->stream_family);
+}
+
 /* [-0, +1] The object is made first, so that a lack of memory loses no connection; nil on a status. */
 static int accept_take_one(lua_State *L, Listener *listener) {
     Address peer = {0};
-    Stream *stream = stream_new(L, listener->stream_family);
+    Stream *stream = accept_make_stream(L, listener);
     int fd = socket_accept(listener->socket.poller.fd, &peer);
     if (fd == UV_EAGAIN) {
         poller_exhausted(&listener->socket.poller, POLL_READ);
@@ -154,6 +161,7 @@ static int accept_take_one(lua_State *L, Listener *listener) {
     }
     if (fd < 0) {
         stream_spare(L);
+        listener->has_spare = true;
         return fd;
     }
     listener->batch.accepted++;

@@ -53,6 +53,7 @@ typedef struct Listener {
     WaitQueue pausing; /* tasks that would accept during a pause, or while the filter is full */
     Timer pause;       /* set during a pause: accepting has failed for want of resources */
     AcceptBatch batch;
+    bool has_spare; /* an attempt in vain has left an object */
     int stream_family;
     UnixSocketFile *file; /* that it has made, or NULL */
     uint64_t accepted;
