@@ -69,7 +69,6 @@ void poller_happened(Poller *poller, unsigned events); /* an implementation repo
 /* Waits for events, at most `timeout` nanoseconds; FOREVER: as long as it takes. */
 void poll_wait(Loop *loop, uint64_t timeout);
 int poll_backend_fd(const Loop *loop);
-uint64_t poll_count(const Loop *loop); /* polls so far */
 
 /* Needed before a handle of libuv's is made: from here on polls are for those, too. Returns 0 or a status. */
 int poll_need_uv(Loop *loop);

@@ -35,7 +35,6 @@ typedef struct Poll {
     LoopPart part;
     int epoll;
     bool has_uv; /* libuv's descriptor is watched */
-    uint64_t count; /* polls so far */
     struct Inbox *inbox;
     PollSlot *slots;
     uint32_t slot_count, slot_capacity; /* slots used so far, and slots that there is memory for */
@@ -112,7 +111,6 @@ int poll_init(Loop *loop) {
     poll->slot_capacity = poll->free_slot = 0;
     poll->slot_count = FIRST_SLOT;
     poll->has_uv = false;
-    poll->count = 0;
     int status = poll_grow_slots(poll) ? poll_open_epoll(poll) : UV_ENOMEM;
     if (status != 0) {
         free(poll->slots);
@@ -138,10 +136,6 @@ int poll_need_uv(Loop *loop) {
 
 int poll_backend_fd(const Loop *loop) {
     return loop->poll->epoll;
-}
-
-uint64_t poll_count(const Loop *loop) {
-    return loop->poll->count;
 }
 
 struct Inbox **poll_inbox(const Loop *loop) {
@@ -230,7 +224,6 @@ static int poll_milliseconds(uint64_t timeout) {
 
 void poll_wait(Loop *loop, uint64_t timeout) {
     Poll *poll = loop->poll;
-    poll->count++;
     /*
     ** Changes to libuv's handles reach the kernel only when libuv runs. The run may use
     ** up the wake-up of a signal. So the poll does not wait, and the caller looks.

@@ -12,7 +12,6 @@
 typedef struct Poll {
     uv_timer_t alarm; /* ends a poll when the loop's next timer is due; first, as in a Watch */
     struct Inbox *inbox;
-    uint64_t count; /* polls so far */
 } Poll;
 
 typedef struct Watch {
@@ -28,7 +27,6 @@ int poll_init(Loop *loop) {
     loop->poll = malloc(sizeof *loop->poll);
     if (loop->poll == NULL) return UV_ENOMEM;
     loop->poll->inbox = NULL;
-    loop->poll->count = 0;
     return uv_timer_init(&loop->uv, &loop->poll->alarm);
 }
 
@@ -39,10 +37,6 @@ int poll_need_uv(Loop *loop) {
 
 int poll_backend_fd(const Loop *loop) {
     return uv_backend_fd(&loop->uv);
-}
-
-uint64_t poll_count(const Loop *loop) {
-    return loop->poll->count;
 }
 
 struct Inbox **poll_inbox(const Loop *loop) {
@@ -137,7 +131,6 @@ static void poll_alarm_rang(uv_timer_t *alarm) {
 
 void poll_wait(Loop *loop, uint64_t timeout) {
     uv_timer_t *alarm = &loop->poll->alarm;
-    loop->poll->count++;
     if (timeout == 0) {
         uv_run(&loop->uv, UV_RUN_NOWAIT);
         return;

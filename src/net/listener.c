@@ -62,7 +62,7 @@ Listener *listener_new(lua_State *L, int family, int stream_family) {
         socket_handle_new(L, &listener_types[family], sizeof *listener, LISTENER_VALUES);
     listener->stream_family = stream_family;
     listener->pause.fired = listener_pause_passed;
-    listener->batch.most = 1;
+    listener->tried_turn = UINT64_MAX;
     return listener;
 }
 
@@ -79,35 +79,28 @@ void listener_wake(Listener *listener) {
 /* --- how many connections are accepted in a turn --- */
 
 /*
-** An attempt in vain is expensive, because the system makes the socket first. And
-** the number of connections in the queue is not known. So a turn takes only
-** `most`; if any are left, the next poll ends at once. `most` is doubled when that
-** has happened a few times in a row, and halved after an attempt in vain.
+** An attempt in vain is as expensive as ten other calls, because the system makes
+** the socket first. And nothing says how many connections are in the queue. So a
+** turn takes one of them; if more are there, the next poll ends at once. If the last
+** attempt in vain was long enough ago, the turn takes all, up to such an attempt.
 */
-enum { BATCH_MOST = 64, BATCH_PATIENCE = 4 };
+static const uint64_t NEXT_IN_VAIN = UINT64_C(500000); /* nanoseconds from one to the next */
 
-static void batch_begin(AcceptBatch *batch, const Loop *loop) {
-    uint64_t poll = poll_count(loop);
-    bool has_left = batch->accepted >= batch->most && poll == batch->poll + 1;
-    batch->left = has_left ? batch->left + 1 : 0;
-    if (batch->left == BATCH_PATIENCE && batch->most < BATCH_MOST) {
-        batch->most *= 2;
-        batch->left = 0;
+static bool accept_should_try(Listener *listener) {
+    const Loop *loop = listener->socket.handle.loop;
+    if (listener->tried_turn != loop->turns) {
+        listener->tried_turn = loop->turns;
+        listener->tries_on = false;
+        return true;
     }
-    batch->turn = loop->turns;
-    batch->poll = poll;
-    batch->accepted = 0;
+    if (!listener->tries_on)
+        listener->tries_on = clock_now(loop) - listener->in_vain >= NEXT_IN_VAIN;
+    return listener->tries_on;
 }
 
-/* Whether another attempt is worth its price in this turn. */
-static bool batch_has_room(AcceptBatch *batch, const Loop *loop) {
-    if (batch->turn != loop->turns || batch->poll == 0) batch_begin(batch, loop);
-    return batch->accepted < batch->most;
-}
-
-static void batch_was_in_vain(AcceptBatch *batch) {
-    if (batch->most > 1) batch->most /= 2;
-    batch->accepted = batch->left = 0;
+static void accept_was_in_vain(Listener *listener) {
+    poller_exhausted(&listener->socket.poller, POLL_READ);
+    listener->in_vain = clock_now(listener->socket.handle.loop);
 }
 
 /* --- one connection --- */
@@ -155,16 +148,12 @@ static int accept_take_one(lua_State *L, Listener *listener) {
     Address peer = {0};
     Stream *stream = accept_make_stream(L, listener);
     int fd = socket_accept(listener->socket.poller.fd, &peer);
-    if (fd == UV_EAGAIN) {
-        poller_exhausted(&listener->socket.poller, POLL_READ);
-        batch_was_in_vain(&listener->batch);
-    }
+    if (fd == UV_EAGAIN) accept_was_in_vain(listener);
     if (fd < 0) {
         stream_spare(L);
         listener->has_spare = true;
         return fd;
     }
-    listener->batch.accepted++;
     if (listener->filter == NULL) listener->accepted++;
     stream_adopt(stream, fd, &peer);
     return 0;
@@ -172,10 +161,9 @@ static int accept_take_one(lua_State *L, Listener *listener) {
 
 /* [-0, +1 or 0] takes the next connection. Returns 0, UV_EAGAIN to wait, or why that is of no use. */
 static int accept_take(lua_State *L, Listener *listener) {
-    const Loop *loop = listener->socket.handle.loop;
-    if (timer_is_set(&listener->pause) || !(listener->socket.poller.ready & POLL_READ) ||
-        !batch_has_room(&listener->batch, loop))
-        return UV_EAGAIN;
+    bool may_try =
+        !timer_is_set(&listener->pause) && (listener->socket.poller.ready & POLL_READ) != 0;
+    if (!may_try || !accept_should_try(listener)) return UV_EAGAIN;
     int status = accept_take_one(L, listener);
     if (status == 0) return 0;
     lua_pop(L, 1);

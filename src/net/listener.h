@@ -40,21 +40,15 @@ enum {
     LISTENER_VALUES = LISTENER_CLOSING_VALUE
 };
 
-/* How many connections are accepted in one turn: see listener.c. */
-typedef struct AcceptBatch {
-    uint64_t turn, poll; /* of the last attempt */
-    unsigned accepted;   /* in that turn */
-    unsigned most;       /* to be accepted in a turn */
-    unsigned left;       /* turns in a row that have left connections for the next poll */
-} AcceptBatch;
-
 typedef struct Listener {
     SocketHandle socket;
     WaitQueue pausing; /* tasks that would accept during a pause, or while the filter is full */
     Timer pause;       /* set during a pause: accepting has failed for want of resources */
-    AcceptBatch batch;
-    bool has_spare; /* an attempt in vain has left an object */
     int stream_family;
+    bool has_spare;      /* an attempt in vain has left an object */
+    bool tries_on;       /* after the first attempt of a turn it tries until one is in vain */
+    uint64_t tried_turn; /* in which it has tried last */
+    uint64_t in_vain;    /* when it has tried in vain last */
     UnixSocketFile *file; /* that it has made, or NULL */
     uint64_t accepted;
     uint64_t refused;     /* because of a shortage, so far */
