@@ -171,10 +171,9 @@ static int poller_watch(Poller *poller, unsigned events) {
     bool is_new = poller->watched == 0;
     if (is_new && !poll_take_slot(poll, poller)) return UV_ENOMEM;
     events |= poller->watched | POLL_READ;
-    struct epoll_event event = {.events = EPOLLPRI | EPOLLRDHUP,
+    struct epoll_event event = {.events = EPOLLIN | EPOLLPRI | EPOLLRDHUP,
                                 .data.u64 = poll_tag(poll, poller->slot)};
     if (!poller->repeats) event.events |= EPOLLET;
-    if (events & POLL_READ) event.events |= EPOLLIN;
     if (events & POLL_WRITE) event.events |= EPOLLOUT;
     int operation = is_new ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
     if (epoll_ctl(poll->epoll, operation, poller->fd, &event) != 0) {
