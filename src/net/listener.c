@@ -98,6 +98,12 @@ static bool accept_should_try(Listener *listener) {
     return listener->tries_on;
 }
 
+/* For a caller that gives up if an attempt fails: this turn takes all. */
+static void accept_try_on(Listener *listener) {
+    listener->tried_turn = listener->socket.handle.loop->turns;
+    listener->tries_on = true;
+}
+
 static void accept_was_in_vain(Listener *listener) {
     poller_exhausted(&listener->socket.poller, POLL_READ);
     listener->in_vain = clock_now(listener->socket.handle.loop);
@@ -234,6 +240,7 @@ static int accept_step(lua_State *L) {
     Listener *listener = lua_touserdata(L, SELF);
     Task *task = listener->socket.handle.loop->running;
     if (!listener->socket.handle.open) return accept_fail(L, listener, ARSENAL_CLOSED);
+    if (task->scopes.innermost->doomed) accept_try_on(listener);
     for (;;) {
         if (task_spent(task->loop)) return task_pause(L, task, &accept_wait, listener);
         int status = accept_take_next(L, listener);
@@ -254,6 +261,7 @@ static int accept_method(lua_State *L) {
 static int accept_attempt(lua_State *L) {
     Listener *listener = listener_check(L, SELF);
     if (!listener->socket.handle.open) return accept_fail(L, listener, ARSENAL_CLOSED);
+    accept_try_on(listener);
     int status;
     do {
         status = accept_take_next(L, listener);
