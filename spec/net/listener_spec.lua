@@ -120,6 +120,59 @@ describe("a TCP listener", function()
   end))
 end)
 
+describe("a connection that no task takes", function()
+  it("is there for a call that only tries", inside(function()
+    local ways = {
+      function(listener) return arsenal.timeout(0, listener.accept, listener) end,
+      function(listener) return select(2, arsenal.select({ listener }, 0)) end,
+    }
+    for _, try in ipairs(ways) do
+      local listener <close> = kit.listen()
+      local before <close> = kit.connect_to(listener)
+      assert(listener:accept()):close()
+      local first <close>, second = kit.connect_to(listener), kit.connect_to(listener)
+      kit.fails("TIMEOUT", arsenal.timeout(0, function()
+        while true do listener:accept():close() end
+      end))
+      local third <close>, fourth = kit.connect_to(listener), kit.connect_to(listener)
+      assert(listener:accept()):close()
+      assert(try(listener)):close()
+      kit.fails("TIMEOUT", arsenal.timeout(0, listener.accept, listener))
+      assert.is_nil(before:recv() or first:recv() or second:recv() or third:recv() or fourth:recv())
+      second:close()
+      fourth:close()
+    end
+  end))
+
+  it("lets the loop wait, and is there for the next accept", function()
+    local listener <close> = kit.listen()
+    local go_on, accepted = arsenal.event(), 0
+    local taker = arsenal.go(function()
+      for _ = 1, 3 do
+        listener:accept():close()
+        accepted = accepted + 1
+        go_on:wait()
+      end
+    end)
+    local sleeper = arsenal.go(arsenal.sleep, 1000) -- so that the loop is not stuck
+    arsenal.run_once(0)
+    local first <close> = kit.connect_to(listener)
+    repeat arsenal.run_once(10) until accepted == 1
+    assert.is_nil(first:recv())
+    local second <close>, third = kit.connect_to(listener), kit.connect_to(listener)
+    for _ = 1, 5 do arsenal.run_once(0) end
+    kit.takes(0.02, arsenal.run_once, 0.02)
+    assert.equal(1, accepted)
+    go_on:set()
+    assert.is_nil(second:recv())
+    assert.is_nil(third:recv())
+    third:close()
+    sleeper:cancel()
+    taker:cancel()
+    repeat arsenal.run_once(0) until arsenal.stats().tasks == 0
+  end)
+end)
+
 describe("accept errors that pass", function()
   local it <const> = child.it_with("strace")
 

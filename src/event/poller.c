@@ -6,10 +6,7 @@
 #include "base/error.h"
 
 void poller_init(Poller *poller, Loop *loop, int fd) {
-    *poller = (Poller){.loop = loop,
-                       .fd = fd,
-                       .ready = POLL_READ | POLL_WRITE,
-                       .watched_first = POLL_READ | POLL_WRITE};
+    *poller = (Poller){.loop = loop, .fd = fd, .ready = POLL_READ | POLL_WRITE};
 }
 
 void poller_happened(Poller *poller, unsigned events) {

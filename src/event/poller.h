@@ -31,8 +31,8 @@ typedef struct Poller {
     Loop *loop;
     int fd; /* -1 once it is closed */
     uint8_t ready;
-    uint8_t watched_first; /* the events that are watched from the first wait on, in any case */
-    uint8_t watched;       /* by epoll */
+    uint8_t watched; /* by epoll */
+    bool repeats;    /* a wait ends also if it was ready before, and no call has exhausted it */
     WaitQueue waiters;
 #ifdef POLLER_IS_EPOLL
     uint32_t slot; /* while it is watched: see poller_epoll.c */

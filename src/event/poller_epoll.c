@@ -1,7 +1,7 @@
 /*
 ** Owns readiness on Linux: an edge-triggered epoll of our own, with libuv's
-** nested in it once there are handles of libuv's. A stream is registered once, at its first wait, so that a wait
-** costs no system call.
+** nested in it once there are handles of libuv's. A stream is registered at its first wait for reading, and once more at
+** its first wait for writing, so that other waits cost no system call.
 */
 #include "event/poller.h"
 
@@ -170,10 +170,10 @@ static int poller_watch(Poller *poller, unsigned events) {
     Poll *poll = poller->loop->poll;
     bool is_new = poller->watched == 0;
     if (is_new && !poll_take_slot(poll, poller)) return UV_ENOMEM;
-    events |= poller->watched | poller->watched_first;
-    struct epoll_event event = {.events = EPOLLPRI | EPOLLRDHUP | EPOLLET,
+    events |= poller->watched | POLL_READ;
+    struct epoll_event event = {.events = EPOLLIN | EPOLLPRI | EPOLLRDHUP,
                                 .data.u64 = poll_tag(poll, poller->slot)};
-    if (events & POLL_READ) event.events |= EPOLLIN;
+    if (!poller->repeats) event.events |= EPOLLET;
     if (events & POLL_WRITE) event.events |= EPOLLOUT;
     int operation = is_new ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
     if (epoll_ctl(poll->epoll, operation, poller->fd, &event) != 0) {
@@ -211,6 +211,7 @@ static void poller_wake(Poller *poller, uint32_t happened) {
     if (happened & (EPOLLOUT | EPOLLHUP | EPOLLERR)) events |= POLL_WRITE;
     if (happened & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) events |= POLL_HANGUP;
     if (happened & EPOLLPRI) events |= POLL_URGENT;
+    if (poller->repeats && wait_queue_first(&poller->waiters) == NULL) poller_forget(poller);
     poller_happened(poller, events);
 }
 

@@ -66,8 +66,6 @@ DatagramSocket *datagram_new(lua_State *L, const DatagramKind *kind, int family)
 
 void datagram_adopt(DatagramSocket *udp, int fd) {
     socket_handle_adopt(&udp->socket, fd);
-    udp->socket.poller.watched_first =
-        POLL_READ; /* not POLL_WRITE: each datagram sent is an event */
 }
 
 /* --- what the four calls have in common --- */

@@ -62,16 +62,51 @@ Listener *listener_new(lua_State *L, int family, int stream_family) {
         socket_handle_new(L, &listener_types[family], sizeof *listener, LISTENER_VALUES);
     listener->stream_family = stream_family;
     listener->pause.fired = listener_pause_passed;
+    listener->tried_turn = UINT64_MAX;
     return listener;
 }
 
 void listener_adopt(Listener *listener, int fd) {
     socket_handle_adopt(&listener->socket, fd);
+    listener->socket.poller.repeats = true;
 }
 
 void listener_wake(Listener *listener) {
     wait_queue_wake(&listener->pausing, 0);
     wait_queue_wake_events(&listener->socket.poller.waiters, POLL_READ);
+}
+
+/* --- how many connections are accepted in a turn --- */
+
+/*
+** An attempt in vain is as expensive as ten other calls, because the system makes
+** the socket first. And nothing says how many connections are in the queue. So a
+** turn takes one of them; if more are there, the next poll ends at once. If the last
+** attempt in vain was long enough ago, the turn takes all, up to such an attempt.
+*/
+static const uint64_t NEXT_IN_VAIN = UINT64_C(500000); /* nanoseconds from one to the next */
+
+static bool accept_should_try(Listener *listener) {
+    const Loop *loop = listener->socket.handle.loop;
+    if (listener->tried_turn != loop->turns) {
+        listener->tried_turn = loop->turns;
+        listener->tries_on = false;
+        return true;
+    }
+    if (!listener->tries_on)
+        listener->tries_on = clock_now(loop) - listener->in_vain >= NEXT_IN_VAIN;
+    return listener->tries_on;
+}
+
+/* For a caller that gives up if an attempt fails: this turn takes all. */
+static void accept_try_on(Listener *listener) {
+    listener->tried_turn = listener->socket.handle.loop->turns;
+    listener->tries_on = true;
+}
+
+static void accept_was_in_vain(Listener *listener) {
+    poller_exhausted(&listener->socket.poller, POLL_READ);
+    listener->in_vain = clock_now(listener->socket.handle.loop);
 }
 
 /* --- one connection --- */
@@ -107,14 +142,22 @@ static int accept_begin_pause(Listener *listener) {
     return is_set ? 0 : UV_ENOMEM;
 }
 
+/* [-0, +1] */
+static Stream *accept_make_stream(lua_State *L, Listener *listener) {
+    if (!listener->has_spare) return stream_new(L, listener->stream_family);
+    listener->has_spare = false;
+    return stream_new_or_spare(L, listener->stream_family);
+}
+
 /* [-0, +1] The object is made first, so that a lack of memory loses no connection; nil on a status. */
 static int accept_take_one(lua_State *L, Listener *listener) {
     Address peer = {0};
-    Stream *stream = stream_new(L, listener->stream_family);
+    Stream *stream = accept_make_stream(L, listener);
     int fd = socket_accept(listener->socket.poller.fd, &peer);
-    if (fd == UV_EAGAIN) poller_exhausted(&listener->socket.poller, POLL_READ);
+    if (fd == UV_EAGAIN) accept_was_in_vain(listener);
     if (fd < 0) {
         stream_spare(L);
+        listener->has_spare = true;
         return fd;
     }
     if (listener->filter == NULL) listener->accepted++;
@@ -124,8 +167,9 @@ static int accept_take_one(lua_State *L, Listener *listener) {
 
 /* [-0, +1 or 0] takes the next connection. Returns 0, UV_EAGAIN to wait, or why that is of no use. */
 static int accept_take(lua_State *L, Listener *listener) {
-    if (timer_is_set(&listener->pause) || !(listener->socket.poller.ready & POLL_READ))
-        return UV_EAGAIN;
+    bool may_try =
+        !timer_is_set(&listener->pause) && (listener->socket.poller.ready & POLL_READ) != 0;
+    if (!may_try || !accept_should_try(listener)) return UV_EAGAIN;
     int status = accept_take_one(L, listener);
     if (status == 0) return 0;
     lua_pop(L, 1);
@@ -196,6 +240,7 @@ static int accept_step(lua_State *L) {
     Listener *listener = lua_touserdata(L, SELF);
     Task *task = listener->socket.handle.loop->running;
     if (!listener->socket.handle.open) return accept_fail(L, listener, ARSENAL_CLOSED);
+    if (task->scopes.innermost->doomed) accept_try_on(listener);
     for (;;) {
         if (task_spent(task->loop)) return task_pause(L, task, &accept_wait, listener);
         int status = accept_take_next(L, listener);
@@ -216,6 +261,7 @@ static int accept_method(lua_State *L) {
 static int accept_attempt(lua_State *L) {
     Listener *listener = listener_check(L, SELF);
     if (!listener->socket.handle.open) return accept_fail(L, listener, ARSENAL_CLOSED);
+    accept_try_on(listener);
     int status;
     do {
         status = accept_take_next(L, listener);

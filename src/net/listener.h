@@ -45,6 +45,10 @@ typedef struct Listener {
     WaitQueue pausing; /* tasks that would accept during a pause, or while the filter is full */
     Timer pause;       /* set during a pause: accepting has failed for want of resources */
     int stream_family;
+    bool has_spare;       /* an attempt in vain has left an object */
+    bool tries_on;        /* after the first attempt of a turn it tries until one is in vain */
+    uint64_t tried_turn;  /* in which it has tried last */
+    uint64_t in_vain;     /* when it has tried in vain last */
     UnixSocketFile *file; /* that it has made, or NULL */
     uint64_t accepted;
     uint64_t refused;     /* because of a shortage, so far */

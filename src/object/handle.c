@@ -39,8 +39,7 @@ static void handle_count(const Handle *handle, int change) {
     handle_counts(handle->loop)->open[handle->type->kind] += (unsigned)change;
 }
 
-/* Returns the object at `index`, of whatever type, or NULL if there is none. */
-static Handle *handle_test(lua_State *L, int index) {
+Handle *handle_test(lua_State *L, int index) {
     if (lua_type(L, index) != LUA_TUSERDATA || !lua_getmetatable(L, index)) return NULL;
     bool is_handle = lua_rawgetp(L, -1, &mark_key) == LUA_TBOOLEAN;
     lua_pop(L, 2);
@@ -51,6 +50,12 @@ static Handle *handle_check_any(lua_State *L) {
     Handle *handle = handle_test(L, 1);
     if (handle == NULL) luaL_typeerror(L, 1, "arsenal object");
     return handle;
+}
+
+/* The same for a function whose upvalue is the type that the object most likely has. */
+static Handle *handle_check_likely(lua_State *L) {
+    Handle *handle = handle_test_type(L, 1, lua_touserdata(L, lua_upvalueindex(1)), 1);
+    return handle != NULL ? handle : handle_check_any(L);
 }
 
 /*
@@ -82,8 +87,15 @@ static void handle_bury(lua_State *L, const Loop *loop) {
     lua_pop(L, 1);
 }
 
+/* Whether it was closed so long ago that every task has run that the close has woken. */
+static bool handle_is_settled(const Handle *handle) {
+    bool was_closed = !handle->open && handle->closed_turn != 0 && handle->type->kind != 0;
+    return was_closed && (uint32_t)handle->loop->turns - handle->closed_turn > 1;
+}
+
 static int handle_finalize(lua_State *L) {
-    Handle *handle = handle_check_any(L);
+    Handle *handle = handle_check_likely(L);
+    if (handle_is_settled(handle)) return 0;
     handle_close(handle);
     if (!handle->loop->closed && handle->loop->ready > 0) handle_bury(L, handle->loop);
     return 0;
@@ -97,7 +109,6 @@ static int handle_tostring(lua_State *L) {
 void handle_define(lua_State *L, const HandleType *type) {
     static const luaL_Reg common[] = {
         {"__close", handle_close_method},
-        {"__gc", handle_finalize},
         {"__tostring", handle_tostring},
         {NULL, NULL},
     };
@@ -106,6 +117,9 @@ void handle_define(lua_State *L, const HandleType *type) {
     public_name_functions(L, type->class);
     lua_newtable(L);
     luaL_setfuncs(L, common, 0);
+    lua_pushlightuserdata(L, (void *)type);
+    lua_pushcclosure(L, handle_finalize, 1);
+    lua_setfield(L, -2, "__gc");
     lua_pushstring(L, type->name);
     lua_setfield(L, -2, "__name");
     lua_pushvalue(L, -2);
@@ -144,7 +158,9 @@ void handle_opened(Handle *handle) {
 }
 
 void handle_leave(Handle *handle) {
+    uint32_t turn = (uint32_t)handle->loop->turns;
     handle->open = false;
+    handle->closed_turn = turn != 0 ? turn : 1;
     handle_count(handle, -1);
 }
 

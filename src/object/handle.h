@@ -45,6 +45,7 @@ struct Handle {
     const HandleType *type;
     Loop *loop;
     bool open;
+    uint32_t closed_turn; /* in which it was closed; 0: it was not */
 };
 
 /* Whether its descriptor may be changed: it is open, and this process is no fork of the one that it belongs to. */
@@ -65,6 +66,9 @@ void handle_attach_source(lua_State *L, const HandleType *type, const Selectable
 void *handle_new(lua_State *L, const HandleType *type, size_t size, int values);
 void handle_opened(Handle *handle);
 void handle_close(Handle *handle); /* does nothing if it is not open */
+
+/* Returns the object at `index`, of whatever type, or NULL if there is none. */
+Handle *handle_test(lua_State *L, int index);
 
 void handle_leave(Handle *handle); /* an open one is closed, but what it held is the caller's */
 

@@ -93,7 +93,7 @@ const HandleType stream_types[STREAM_FAMILIES] = {
 /* --- opening --- */
 
 static const char
-    spare_keys[STREAM_FAMILIES]; /* registry: a closed object that stream_new returns next */
+    spare_keys[STREAM_FAMILIES]; /* registry: an object that has had no descriptor yet */
 
 void stream_spare(lua_State *L) {
     Stream *stream = lua_touserdata(L, -1);
@@ -107,13 +107,17 @@ void *stream_new_sized(lua_State *L, int family, size_t size, const Transport *t
     return stream;
 }
 
-Stream *stream_new(lua_State *L, int family) {
-    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &spare_keys[family]) != LUA_TNIL) {
-        lua_pushnil(L);
-        lua_rawsetp(L, LUA_REGISTRYINDEX, &spare_keys[family]);
-        return lua_touserdata(L, -1);
+Stream *stream_new_or_spare(lua_State *L, int family) {
+    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &spare_keys[family]) == LUA_TNIL) {
+        lua_pop(L, 1);
+        return stream_new(L, family);
     }
-    lua_pop(L, 1);
+    lua_pushnil(L);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &spare_keys[family]);
+    return lua_touserdata(L, -1);
+}
+
+Stream *stream_new(lua_State *L, int family) {
     return stream_new_sized(L, family, sizeof(Stream),
                             family == STREAM_UNIX ? &transport_unix : &transport_plain);
 }

@@ -53,8 +53,9 @@ void stream_adopt(Stream *stream, int fd, const Address *remote);
 /* The same for a family whose objects have `size` bytes, 0 behind the Stream, and another transport. */
 void *stream_new_sized(lua_State *L, int family, size_t size, const Transport *transport);
 
-/* [-0, +0] no descriptor was found for the object on top: the next stream_new returns it. */
+/* [-0, +0] no descriptor was found for the object on top: the next stream_new_or_spare returns it. */
 void stream_spare(lua_State *L);
+Stream *stream_new_or_spare(lua_State *L, int family); /* [-0, +1] */
 
 static inline Stream *stream_check(lua_State *L, int index) {
     return handle_check(L, index, stream_types, STREAM_FAMILIES);

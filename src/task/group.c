@@ -15,8 +15,10 @@
 #include "kernel/task.h"
 #include "kernel/task_result.h"
 #include "kernel/traceback.h"
+#include "object/handle.h"
 
 typedef struct Group {
+    const void *mark; /* what shows that a userdata is a group */
     TaskOwner owner, background_owner;
     Scope scope;
     Scope drain; /* the shield in which the last tasks are waited for */
@@ -36,7 +38,10 @@ static const char group_name[] = "arsenal.group";
 static const char pins_key; /* registry: groups by address, while they have tasks */
 
 static Group *group_check(lua_State *L, int index) {
-    return luaL_checkudata(L, index, group_name);
+    Group *group = lua_touserdata(L, index);
+    if (group == NULL || lua_rawlen(L, index) != sizeof *group || group->mark != &pins_key)
+        luaL_typeerror(L, index, group_name);
+    return group;
 }
 
 /* How many tasks have to end before the group does. */
@@ -77,6 +82,11 @@ static void group_report_failure(lua_State *L, Group *group, int object, int att
 
 /* No error may leave this: the end of the task would not be counted. */
 static void group_close_attachment(lua_State *L, int attachment) {
+    Handle *handle = handle_test(L, attachment);
+    if (handle != NULL) {
+        handle_close(handle);
+        return;
+    }
     if (luaL_getmetafield(L, attachment, "__close") == LUA_TNIL) return;
     lua_pushvalue(L, attachment);
     if (lua_pcall(L, 1, 0, 0) == LUA_OK) return;
@@ -155,7 +165,8 @@ static int group_wait(lua_State *L) {
 /* [-0, +1] a group that calls the function at `failed` for each failure. */
 static Group *group_make(lua_State *L, int failed) {
     Group *group = lua_newuserdatauv(L, sizeof *group, 1);
-    *group = (Group){.loop = loop_of(L),
+    *group = (Group){.mark = &pins_key,
+                     .loop = loop_of(L),
                      .owner = {group_task_ended},
                      .background_owner = {group_background_ended}};
     luaL_setmetatable(L, group_name);
