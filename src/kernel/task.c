@@ -62,8 +62,8 @@ static void task_reset(Task *task) {
     task->kind = NULL;
     task->object = NULL;
     task->owner = NULL;
-    task->deadline = FOREVER;
-    task->started = task->timed = task->observed = task->background = false;
+    task_clear_timeout(task);
+    task->started = task->observed = task->background = false;
 }
 
 Task *task_spawn(lua_State *L, Loop *loop, Scope *parent, int n, int attachment) {

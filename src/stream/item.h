@@ -26,7 +26,7 @@ typedef enum ItemEnd {
 /*
 ** Finds the item at the front of the bytes: returns its length, and how many bytes
 ** to drop for it in *taken, or one of the constants above. The first *searched bytes
-** have been searched by the calls before; it is updated.
+** have been searched before; it is updated.
 */
 typedef ptrdiff_t ItemFind(lua_State *L, const char *data, size_t size, size_t *searched,
                            size_t *taken);

@@ -25,7 +25,6 @@ static int recv_deliver(lua_State *L, Stream *stream, const char *data, size_t l
                         size_t taken) {
     lua_pushlstring(L, data, length);
     buffer_drop(&stream->input, taken);
-    stream->searched = 0;
     return 1;
 }
 
@@ -46,6 +45,12 @@ static int recv_at_end(lua_State *L, Stream *stream, const Item *item) {
 
 /* --- taking the item from what is there: 0 results if it is not complete --- */
 
+/* The progress of a call is how many bytes it has searched for the end of its item. */
+static ptrdiff_t recv_find(lua_State *L, const Stream *stream, const Item *item, const char *data,
+                           size_t size, size_t *taken) {
+    return item->find(L, data, size, &stream->socket.handle.loop->running->progress, taken);
+}
+
 static int recv_take_input(lua_State *L, Stream *stream, const Item *item) {
     size_t size = buffer_length(&stream->input), taken = 0;
     const char *data = buffer_data(&stream->input);
@@ -53,7 +58,7 @@ static int recv_take_input(lua_State *L, Stream *stream, const Item *item) {
         taken = item_least(size, item_most(L, item));
         return recv_deliver(L, stream, data, taken, taken);
     }
-    ptrdiff_t length = item->find(L, data, size, &stream->searched, &taken);
+    ptrdiff_t length = recv_find(L, stream, item, data, size, &taken);
     if (length >= 0)
         return recv_deliver(L, stream, data, (size_t)length, item->only_looks ? 0 : taken);
     return length == ITEM_TOO_LONG ? recv_fail(L, stream, item, ARSENAL_TOOLONG) : 0;
@@ -77,7 +82,6 @@ static int recv_deliver_scratch(lua_State *L, Stream *stream, const char *data, 
     stream->read_end = UV_ENOMEM;
     lua_pushlstring(L, data, length);
     stream->read_end = read_end;
-    stream->searched = 0;
     return 1;
 }
 
@@ -93,7 +97,7 @@ static int recv_find_in_scratch(lua_State *L, Stream *stream, const Item *item, 
         return recv_take(L, stream, item);
     }
     size_t taken = 0;
-    ptrdiff_t length = item->find(L, data, size, &stream->searched, &taken);
+    ptrdiff_t length = recv_find(L, stream, item, data, size, &taken);
     if (length >= 0 && taken == size && !item->only_looks)
         return recv_deliver_scratch(L, stream, data, (size_t)length);
     recv_keep(L, stream, data, size);
@@ -247,7 +251,6 @@ int recv_alone(lua_State *L, Stream *stream, const Item *item) {
         stream_refuse_receiver(L, stream, item->verb);
         return recv_failed(L, item);
     }
-    stream->searched = 0;
     return recv_item(L, stream, item);
 }
 
