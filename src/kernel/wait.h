@@ -70,6 +70,7 @@ struct Task {
     TaskObject *shown; /* its object, or NULL */
     Claim *claim;      /* see claim.h; NULL: it has not needed one */
     uint32_t slot;     /* the number of its memory */
+    int line;          /* where it was started; 0 or less: unknown */
 };
 
 /*
