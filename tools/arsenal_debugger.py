@@ -26,7 +26,6 @@ STATES = ("ready", "running", "waiting", "done", "failed", "cancelled")
 CONDITIONS = ("TIMEOUT", "CLOSED", "EOF", "TOOLONG", "BUSY", "TLS", "CERT", "CANCELLED")
 FIRST_CONDITION = -20000
 
-FOREVER = 2**64 - 1
 SHOWN_ADDRESSES = 8  # of the tasks in one line
 LONGEST_NAME = 64  # of a type of handles
 
@@ -375,8 +374,7 @@ class Task:
             return ""
 
     def deadline(self):
-        deadline = self.read("deadline")
-        return None if deadline == FOREVER else "deadline " + self.loop.distance(deadline)
+        return "deadline " + self.loop.distance(self.read("deadline")) if self.read("has_deadline") else None
 
     def timeouts(self):
         """The time limits that the task is in, the innermost first."""

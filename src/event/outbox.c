@@ -39,14 +39,20 @@ static void outbox_close(LoopPart *part, Loop *loop) {
     free(outbox);
 }
 
-bool outbox_takes(Loop *loop) {
+/* Returns the outbox if messages are to go through it, and NULL if they are not or if there is no memory for it. */
+static Outbox *outbox_for_letter(Loop *loop) {
     Outbox *outbox = loop_part(loop, &outbox_key);
-    if (outbox == NULL) return loop->ready > 0;
+    if (outbox == NULL) {
+        if (loop->ready == 0) return NULL;
+        outbox = loop_need_part(loop, &outbox_key, sizeof *outbox, outbox_close);
+        if (outbox != NULL) outbox->loop = loop;
+        return outbox;
+    }
     if (outbox->rest > 0) {
         outbox->rest--;
-        return false;
+        return NULL;
     }
-    return loop->ready > 0 || outbox->batch.count > 0;
+    return loop->ready > 0 || outbox->batch.count > 0 ? outbox : NULL;
 }
 
 /* --- letters --- */
@@ -61,10 +67,9 @@ static void outbox_begin(Outbox *outbox) {
 
 bool outbox_post(Task *task, int fd, const char *data, size_t size, LetterSent *sent) {
     Loop *loop = task->loop;
-    Outbox *outbox = loop_need_part(loop, &outbox_key, sizeof *outbox, outbox_close);
+    Outbox *outbox = outbox_for_letter(loop);
     if (outbox == NULL) return false;
     SendBatch *batch = &outbox->batch;
-    outbox->loop = loop;
     if (batch->count == SEND_BATCH_MOST || outbox->bytes + size > OUTBOX_BYTES) outbox_flush(loop);
     if (batch->count == 0) outbox_begin(outbox);
     outbox->letters[batch->count].task = task;

@@ -23,13 +23,11 @@ enum {
 */
 typedef void LetterSent(Task *task, size_t size, ptrdiff_t result);
 
-/* Whether messages are to go through the outbox now: others are there or may come. */
-bool outbox_takes(Loop *loop);
-
 /*
-** Adds a letter. The task calls task_wait next; its wait's `forget` calls
+** Adds a letter, if messages are to go through the outbox now: others are there or
+** may come. The task calls task_wait next; its wait's `forget` calls
 ** outbox_take_back. The bytes stay where they are for as long as the task's
-** coroutines do. False: no memory for the outbox, so the caller sends itself.
+** coroutines do. False: the caller sends the message itself.
 */
 bool outbox_post(Task *task, int fd, const char *data, size_t size, LetterSent *sent);
 

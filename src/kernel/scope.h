@@ -26,17 +26,17 @@ typedef struct ScopeType {
 } ScopeType;
 
 typedef struct Scope {
+    bool doomed;    /* waits in it raise: it, or an ancestor with no shield between, is cancelled */
+    bool cancelled; /* it was cancelled itself */
+    bool has_reason; /* cancellation.h keeps the reason */
+    unsigned
+        raises; /* cancellations raised in it: counted in the scope of scope_outermost_doomed */
     struct Scope *parent;
     List children;
     ListNode sibling;
     ScopeStack *stack; /* where it is; NULL: on none, like the scopes of a suspended generator */
     const void *coroutine; /* the one that has entered it */
     const ScopeType *type;
-    bool cancelled; /* it was cancelled itself */
-    bool doomed;    /* waits in it raise: it, or an ancestor with no shield between, is cancelled */
-    bool has_reason; /* cancellation.h keeps the reason */
-    unsigned
-        raises; /* cancellations raised in it: counted in the scope of scope_outermost_doomed */
 } Scope;
 
 /* Puts `scope` below `parent`, and makes it the innermost one of the stack. */

@@ -21,7 +21,7 @@ static const ScopeType task_scope_type = {false, NULL};
 static int task_body_done(lua_State *L, int status, lua_KContext context) {
     Task *task = (Task *)context;
     if (traceback_is_success(status)) {
-        task_end(L, task, TASK_DONE, lua_gettop(L) - BODY_HANDLER, BODY_ATTACHMENT);
+        task_end(L, task, TASK_DONE, lua_gettop(L) - BODY_STARTER, BODY_ATTACHMENT);
     } else if (cancellation_is(L, -1) && task->root.doomed) {
         task_end(L, task, TASK_CANCELLED, 0, BODY_ATTACHMENT);
     } else {
@@ -37,6 +37,8 @@ static int task_run_body(lua_State *L) {
         task_end(L, task, TASK_CANCELLED, 0, BODY_ATTACHMENT);
         return 0;
     }
+    lua_pushcfunction(L, traceback_handler);
+    lua_replace(L, BODY_HANDLER);
     int n = lua_gettop(L) - BODY_FUNCTION;
     int status = lua_pcallk(L, n, LUA_MULTRET, BODY_HANDLER, (lua_KContext)task, task_body_done);
     return task_body_done(L, status, (lua_KContext)task);
@@ -44,16 +46,14 @@ static int task_run_body(lua_State *L) {
 
 /* --- starting --- */
 
-/* Records where the running function was called to start a task: its caller and the line. */
-static void task_push_starter(lua_State *L, lua_State *to) {
-    lua_Debug caller;
-    if (lua_getstack(L, 1, &caller) && lua_getinfo(L, "fl", &caller)) {
-        lua_xmove(L, to, 1);
-        lua_pushinteger(to, caller.currentline);
-    } else {
-        lua_pushnil(to);
-        lua_pushnil(to);
-    }
+/* Records where the running function was called to start the task: its caller and the line. */
+static void task_push_starter(lua_State *L, Task *task) {
+    lua_Debug caller = {.currentline = 0};
+    if (lua_getstack(L, 1, &caller) && lua_getinfo(L, "fl", &caller))
+        lua_xmove(L, task->L, 1);
+    else
+        lua_pushnil(task->L);
+    task->line = caller.currentline;
 }
 
 /* The rest of the memory needs no change after the end of the task that had it before. */
@@ -62,8 +62,8 @@ static void task_reset(Task *task) {
     task->kind = NULL;
     task->object = NULL;
     task->owner = NULL;
-    task->deadline = FOREVER;
-    task->started = task->timed = task->observed = task->background = false;
+    task_clear_timeout(task);
+    task->started = task->observed = task->background = false;
 }
 
 Task *task_spawn(lua_State *L, Loop *loop, Scope *parent, int n, int attachment) {
@@ -78,8 +78,7 @@ Task *task_spawn(lua_State *L, Loop *loop, Scope *parent, int n, int attachment)
     } else {
         lua_pushnil(co);
     }
-    task_push_starter(L, co);
-    lua_pushcfunction(co, traceback_handler);
+    task_push_starter(L, task);
     lua_xmove(L, co, n + 1);
     scope_enter(&task->root, parent, &task->scopes, &task_scope_type, co);
     loop->tasks++;

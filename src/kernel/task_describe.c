@@ -7,13 +7,9 @@
 #include "kernel/task_body.h"
 #include "kernel/task_object.h"
 
-/*
-** Pushes the function that started the task and the line there onto the task's
-** own coroutine; false if they are not there any more.
-*/
+/* Pushes the function that started the task onto the task's own coroutine; false if it is not there any more. */
 static bool describe_find_starter(Task *task) {
-    return lua_checkstack(task->L, 2) && task_body_push(task, BODY_STARTER) &&
-           task_body_push(task, BODY_LINE);
+    return lua_checkstack(task->L, 1) && task_body_push(task, BODY_STARTER);
 }
 
 void task_push_start(lua_State *L, Task *task) {
@@ -22,13 +18,11 @@ void task_push_start(lua_State *L, Task *task) {
         lua_pushnil(L);
         return;
     }
-    int line = (int)lua_tointeger(task->L, -1);
-    lua_pop(task->L, 1);
     if (task->L != L) lua_xmove(task->L, L, 1);
     if (!lua_isfunction(L, -1)) return;
     lua_getinfo(L, ">S", &starter);
-    if (line > 0)
-        lua_pushfstring(L, "%s:%d", starter.short_src, line);
+    if (task->line > 0)
+        lua_pushfstring(L, "%s:%d", starter.short_src, task->line);
     else
         lua_pushstring(L, starter.short_src);
 }

@@ -6,7 +6,6 @@
 
 #include "base/error.h"
 #include "kernel/cancellation.h"
-#include "kernel/clock.h"
 #include "kernel/order.h"
 
 /* --- waking --- */
@@ -105,27 +104,16 @@ static void wait_interrupt(ScopeStack *scopes) {
 
 static void wait_deadline_passed(Timer *timer) {
     Task *task = container_of(timer, Task, timer);
-    if (task->state != TASK_WAITING || task->deadline == FOREVER) return;
+    if (task->state != TASK_WAITING || !task->has_deadline) return;
     if (task->deadline > timer->deadline)
         timer_heap_set(&task->loop->timers, timer, task->deadline); /* its place was just freed */
     else
         waiter_wake(&task->waiter, ARSENAL_TIMEOUT);
 }
 
-void task_set_timeout(Task *task, uint64_t duration) {
-    if (task->timed) return;
-    task->timed = true;
-    task->deadline = clock_deadline(task->loop, duration);
-}
-
-void task_clear_timeout(Task *task) {
-    task->timed = false;
-    task->deadline = FOREVER;
-}
-
 /* A timer that is set too early is left as it is: when it fires, it is set again. */
 static bool wait_set_timer(Task *task) {
-    if (task->deadline == FOREVER) return true;
+    if (!task->has_deadline) return true;
     if (timer_is_set(&task->timer) && task->timer.deadline <= task->deadline) return true;
     return timer_heap_set(&task->loop->timers, &task->timer, task->deadline);
 }

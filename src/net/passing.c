@@ -319,7 +319,6 @@ static int passing_recv_kept(lua_State *L, Stream *stream) {
     size_t size = buffer_length(&stream->input);
     passing_recv_deliver(L, stream, buffer_data(&stream->input), size);
     buffer_drop(&stream->input, size);
-    stream->searched = 0;
     return 2;
 }
 

@@ -18,7 +18,6 @@ static int input_take(lua_State *L) {
     size_t size = stream->receiver == NULL ? buffer_length(&stream->input) : 0;
     lua_pushlstring(L, size > 0 ? buffer_data(&stream->input) : "", size);
     if (size > 0) buffer_drop(&stream->input, size);
-    stream->searched = 0;
     return 1;
 }
 

@@ -8,12 +8,6 @@
 #include <lauxlib.h>
 #include <string.h>
 
-ptrdiff_t item_find_some(lua_State *L, const char *data, size_t size, size_t *searched,
-                         size_t *taken) {
-    (void)searched, (void)data;
-    return (ptrdiff_t)(*taken = item_least(size, args_size(L, ITEM_SIZE)));
-}
-
 ptrdiff_t item_find_exact(lua_State *L, const char *data, size_t size, size_t *searched,
                           size_t *taken) {
     (void)searched, (void)data;

@@ -17,7 +17,7 @@ enum { ITEM_SELF = 1, ITEM_SIZE, ITEM_LIMIT = 2, ITEM_KEEP, ITEM_DELIMITER };
 enum { ITEM_NOT_YET = -1, ITEM_TOO_LONG = -2 };
 
 typedef enum ItemEnd {
-    ITEM_ENDS_ANYWHERE,  /* where the bytes end that have come so far, or before */
+    ITEM_ENDS_ANYWHERE,  /* where the bytes end that have come so far, or before: see item_most */
     ITEM_ENDS_AT_SIZE,   /* after ITEM_SIZE bytes */
     ITEM_ENDS_AT_MARK,   /* at a delimiter */
     ITEM_ENDS_AT_THE_END /* of the stream */
@@ -26,7 +26,7 @@ typedef enum ItemEnd {
 /*
 ** Finds the item at the front of the bytes: returns its length, and how many bytes
 ** to drop for it in *taken, or one of the constants above. The first *searched bytes
-** have been searched by the calls before; it is updated.
+** have been searched before; it is updated.
 */
 typedef ptrdiff_t ItemFind(lua_State *L, const char *data, size_t size, size_t *searched,
                            size_t *taken);
@@ -34,15 +34,15 @@ typedef ptrdiff_t ItemFind(lua_State *L, const char *data, size_t size, size_t *
 /* One kind of item, and the call that receives it. */
 typedef struct Item {
     WaitKind wait;
-    ItemFind *find;
+    ItemFind *find; /* NULL if the item ends anywhere */
     const char *verb;
     ItemEnd end;
+    unsigned most;    /* bytes of one that ends anywhere; 0: ITEM_SIZE says it */
     bool only_looks;  /* the bytes stay in the stream */
     bool raises;      /* a failure is raised, as an error object */
     bool never_waits; /* returns nothing instead */
 } Item;
 
-ItemFind item_find_some;
 ItemFind item_find_exact;
 ItemFind item_find_delimited;
 ItemFind item_find_line;
@@ -50,6 +50,11 @@ ItemFind item_find_all;
 
 static inline size_t item_least(size_t a, size_t b) {
     return a < b ? a : b;
+}
+
+/* The size that an item which ends anywhere has at most. */
+static inline size_t item_most(lua_State *L, const Item *item) {
+    return item->most > 0 ? item->most : args_size(L, ITEM_SIZE);
 }
 
 #endif

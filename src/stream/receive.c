@@ -25,7 +25,6 @@ static int recv_deliver(lua_State *L, Stream *stream, const char *data, size_t l
                         size_t taken) {
     lua_pushlstring(L, data, length);
     buffer_drop(&stream->input, taken);
-    stream->searched = 0;
     return 1;
 }
 
@@ -46,14 +45,27 @@ static int recv_at_end(lua_State *L, Stream *stream, const Item *item) {
 
 /* --- taking the item from what is there: 0 results if it is not complete --- */
 
-static int recv_take(lua_State *L, Stream *stream, const Item *item) {
+/* The progress of a call is how many bytes it has searched for the end of its item. */
+static ptrdiff_t recv_find(lua_State *L, const Stream *stream, const Item *item, const char *data,
+                           size_t size, size_t *taken) {
+    return item->find(L, data, size, &stream->socket.handle.loop->running->progress, taken);
+}
+
+static int recv_take_input(lua_State *L, Stream *stream, const Item *item) {
     size_t size = buffer_length(&stream->input), taken = 0;
-    if (size == 0) return 0;
     const char *data = buffer_data(&stream->input);
-    ptrdiff_t length = item->find(L, data, size, &stream->searched, &taken);
+    if (item->end == ITEM_ENDS_ANYWHERE) {
+        taken = item_least(size, item_most(L, item));
+        return recv_deliver(L, stream, data, taken, taken);
+    }
+    ptrdiff_t length = recv_find(L, stream, item, data, size, &taken);
     if (length >= 0)
         return recv_deliver(L, stream, data, (size_t)length, item->only_looks ? 0 : taken);
     return length == ITEM_TOO_LONG ? recv_fail(L, stream, item, ARSENAL_TOOLONG) : 0;
+}
+
+static inline int recv_take(lua_State *L, Stream *stream, const Item *item) {
+    return buffer_length(&stream->input) > 0 ? recv_take_input(L, stream, item) : 0;
 }
 
 static void recv_keep(lua_State *L, Stream *stream, const char *data, size_t size) {
@@ -70,23 +82,22 @@ static int recv_deliver_scratch(lua_State *L, Stream *stream, const char *data, 
     stream->read_end = UV_ENOMEM;
     lua_pushlstring(L, data, length);
     stream->read_end = read_end;
-    stream->searched = 0;
     return 1;
 }
 
 /*
-** Takes the item from `size` bytes in the scratch buffer, which follow the
-** stream's input. An item that is all there is needs no copy in the input. Making
-** its string may run finalizers, which may use the scratch buffer.
+** Takes an item that has a certain end from `size` bytes in the scratch buffer,
+** which follow the stream's input. An item that is all there is needs no copy in
+** the input. Making its string may run finalizers, which may use the scratch buffer.
 */
-static int recv_take_from_scratch(lua_State *L, Stream *stream, const Item *item, size_t size) {
+static int recv_find_in_scratch(lua_State *L, Stream *stream, const Item *item, size_t size) {
     const char *data = stream->socket.handle.loop->scratch;
     if (buffer_length(&stream->input) > 0) {
         recv_keep(L, stream, data, size);
         return recv_take(L, stream, item);
     }
     size_t taken = 0;
-    ptrdiff_t length = item->find(L, data, size, &stream->searched, &taken);
+    ptrdiff_t length = recv_find(L, stream, item, data, size, &taken);
     if (length >= 0 && taken == size && !item->only_looks)
         return recv_deliver_scratch(L, stream, data, (size_t)length);
     recv_keep(L, stream, data, size);
@@ -94,6 +105,13 @@ static int recv_take_from_scratch(lua_State *L, Stream *stream, const Item *item
     if (length < 0) return 0;
     data = buffer_data(&stream->input);
     return recv_deliver(L, stream, data, (size_t)length, item->only_looks ? 0 : taken);
+}
+
+/* An item that ends anywhere is all that was read: there is no input before it, and it may have so many bytes. */
+static inline int recv_take_from_scratch(lua_State *L, Stream *stream, const Item *item,
+                                         size_t size) {
+    if (item->end != ITEM_ENDS_ANYWHERE) return recv_find_in_scratch(L, stream, item, size);
+    return recv_deliver_scratch(L, stream, stream->socket.handle.loop->scratch, size);
 }
 
 /* --- reading --- */
@@ -113,21 +131,15 @@ static size_t recv_direct_size(lua_State *L, const Stream *stream, const Item *i
 
 static size_t recv_scratch_size(lua_State *L, const Item *item) {
     if (item->end != ITEM_ENDS_ANYWHERE) return READ_SIZE;
-    return item_least(args_size(L, ITEM_SIZE), SCRATCH_SIZE);
+    return item_least(item_most(L, item), SCRATCH_SIZE);
 }
 
-/* Reads once, and takes the item if it is complete then: *results. Returns as stream_read does. */
-static ptrdiff_t recv_read(lua_State *L, Stream *stream, const Item *item, int *results) {
-    size_t direct = recv_direct_size(L, stream, item);
-    if (direct > 0) {
-        ptrdiff_t count = stream_read_input(stream, direct);
-        if (count > 0) *results = recv_take(L, stream, item);
-        return count;
-    }
-    char *scratch = stream->socket.handle.loop->scratch;
-    ptrdiff_t count = stream_read(stream, scratch, recv_scratch_size(L, item));
-    if (count > 0) *results = recv_take_from_scratch(L, stream, item, (size_t)count);
-    return count;
+/* Reads once, as stream_read does: `direct` bytes into the input, or to the scratch buffer if that is 0. */
+static ptrdiff_t recv_read(lua_State *L, Stream *stream, const Item *item, size_t direct) {
+    ptrdiff_t answer = stream_may_read(stream);
+    if (answer != 1) return answer;
+    if (direct > 0) return stream_read_input(stream, direct);
+    return stream_read(stream, stream->socket.handle.loop->scratch, recv_scratch_size(L, item));
 }
 
 /* --- waiting --- */
@@ -147,17 +159,19 @@ static int recv_pause(lua_State *L, Stream *stream, const Item *item) {
     return task_pause(L, task, &item->wait, stream);
 }
 
-static int recv_item(lua_State *L, const Item *item) {
-    Stream *stream = lua_touserdata(L, ITEM_SELF);
-    const Loop *loop = stream->socket.handle.loop;
+static int recv_item(lua_State *L, Stream *stream, const Item *item) {
+    Loop *loop = stream->socket.handle.loop;
     if (!stream->socket.handle.open) return recv_fail(L, stream, item, ARSENAL_CLOSED);
-    if (!item->never_waits && task_spent(stream->socket.handle.loop))
-        return recv_pause(L, stream, item);
+    if (!item->never_waits && task_spent(loop)) return recv_pause(L, stream, item);
     int results = recv_take(L, stream, item);
     while (results == 0) {
-        ptrdiff_t count = recv_read(L, stream, item, &results);
+        size_t direct = recv_direct_size(L, stream, item);
+        ptrdiff_t count = recv_read(L, stream, item, direct);
         if (transport_wants(count)) return recv_wait_for(L, stream, item, count);
         if (count == 0) return recv_at_end(L, stream, item);
+        if (count > 0)
+            results = direct > 0 ? recv_take(L, stream, item)
+                                 : recv_take_from_scratch(L, stream, item, (size_t)count);
         bool is_spent = count == TRANSPORT_AGAIN || (results == 0 && loop->budget < 0);
         if (is_spent && !item->never_waits) return recv_pause(L, stream, item);
     }
@@ -171,7 +185,7 @@ int recv_resume(lua_State *L) {
     const Item *item = container_of(task->kind, Item, wait);
     stream->receiver = NULL;
     if (task->status != 0) return recv_fail(L, stream, item, task->status);
-    return recv_item(L, item);
+    return recv_item(L, stream, item);
 }
 
 void recv_forget(Task *task) {
@@ -186,18 +200,19 @@ void recv_describe(lua_State *L, Task *task) {
     { recv_resume, recv_forget, recv_describe }
 
 static const Item some_item = {.wait = RECV_WAIT,
-                               .find = item_find_some,
                                .verb = "recv",
-                               .end = ITEM_ENDS_ANYWHERE};
+                               .end = ITEM_ENDS_ANYWHERE,
+                               .most = ITEM_DEFAULT};
+static const Item sized_item = {.wait = RECV_WAIT, .verb = "recv", .end = ITEM_ENDS_ANYWHERE};
 static const Item chunk_item = {.wait = RECV_WAIT,
-                                .find = item_find_some,
                                 .verb = "recv",
                                 .end = ITEM_ENDS_ANYWHERE,
+                                .most = SCRATCH_SIZE,
                                 .raises = true};
 static const Item attempt_item = {.wait = RECV_WAIT,
-                                  .find = item_find_some,
                                   .verb = "recv",
                                   .end = ITEM_ENDS_ANYWHERE,
+                                  .most = ITEM_DEFAULT,
                                   .never_waits = true};
 static const Item exact_item = {.wait = RECV_WAIT,
                                 .find = item_find_exact,
@@ -236,8 +251,7 @@ int recv_alone(lua_State *L, Stream *stream, const Item *item) {
         stream_refuse_receiver(L, stream, item->verb);
         return recv_failed(L, item);
     }
-    stream->searched = 0;
-    return recv_item(L, item);
+    return recv_item(L, stream, item);
 }
 
 static int recv_begin(lua_State *L, Stream *stream, const Item *item) {
@@ -245,28 +259,17 @@ static int recv_begin(lua_State *L, Stream *stream, const Item *item) {
     return task == NULL ? run_outside(L) : recv_alone(L, stream, item);
 }
 
-/* [self, (max)] -> [self, max] */
-static void recv_default_size(lua_State *L, int index, lua_Integer size) {
-    lua_settop(L, index);
-    if (!lua_isnil(L, index)) return;
-    lua_pushinteger(L, size);
-    lua_replace(L, index);
-}
-
 /* stream:recv([max]) some bytes, at most `max`, as soon as there are any; nil at the end of the stream. */
 static int recv_method(lua_State *L) {
     Stream *stream = stream_check(L, ITEM_SELF);
-    args_optional_integer(L, ITEM_SIZE, 1, LUA_MAXINTEGER, ITEM_DEFAULT);
-    recv_default_size(L, ITEM_SIZE, ITEM_DEFAULT);
-    return recv_begin(L, stream, &some_item);
+    if (lua_isnoneornil(L, ITEM_SIZE)) return recv_begin(L, stream, &some_item);
+    args_integer(L, ITEM_SIZE, 1, LUA_MAXINTEGER);
+    return recv_begin(L, stream, &sized_item);
 }
 
 /* The iterator of stream:chunks(). Its control variable, the last chunk, is not used. */
 static int recv_next_chunk(lua_State *L) {
-    Stream *stream = stream_check(L, ITEM_SELF);
-    lua_settop(L, ITEM_SELF);
-    lua_pushinteger(L, SCRATCH_SIZE);
-    return recv_begin(L, stream, &chunk_item);
+    return recv_begin(L, stream_check(L, ITEM_SELF), &chunk_item);
 }
 
 /* for data in stream:chunks() do ... end: ends at the end of the stream; a failure is raised, as an error object. */
@@ -361,8 +364,9 @@ static int recv_until_method(lua_State *L) {
 /* stream:recv_all([max]) everything up to the end of the stream; "TOOLONG" beyond `max` bytes (64 MiB). */
 static int recv_all_method(lua_State *L) {
     Stream *stream = stream_check(L, ITEM_SELF);
-    args_optional_integer(L, ITEM_LIMIT, 0, LUA_MAXINTEGER, ITEM_DEFAULT_ALL);
-    recv_default_size(L, ITEM_LIMIT, ITEM_DEFAULT_ALL);
+    lua_Integer limit = args_optional_integer(L, ITEM_LIMIT, 0, LUA_MAXINTEGER, ITEM_DEFAULT_ALL);
+    lua_settop(L, ITEM_SELF);
+    lua_pushinteger(L, limit);
     return recv_begin(L, stream, &all_item);
 }
 
@@ -396,10 +400,7 @@ static int recv_is_quiet(lua_State *L) {
 /* --- select: a stream stands for recv() --- */
 
 static int recv_attempt(lua_State *L) {
-    Stream *stream = stream_check(L, ITEM_SELF);
-    lua_settop(L, ITEM_SELF);
-    lua_pushinteger(L, ITEM_DEFAULT);
-    return recv_alone(L, stream, &attempt_item);
+    return recv_alone(L, stream_check(L, ITEM_SELF), &attempt_item);
 }
 
 static int recv_watch(void *object, Waiter *waiter) {

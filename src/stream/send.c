@@ -77,32 +77,36 @@ static void send_letter_forget(Task *task) {
     send_forget(task);
 }
 
-/* Takes the letter for sent, or the rest of it for not yet sent; a whole one ends its turn. */
+/* All of the letter was sent, and its turn is over; or the wait has failed. */
 static int send_letter_resume(lua_State *L) {
     const Stream *stream = lua_touserdata(L, SEND_SELF);
     const Task *task = stream->socket.handle.loop->running;
-    if (task->status == 0 && task->progress == lua_rawlen(L, SEND_FIRST)) {
-        lua_pushinteger(L, (lua_Integer)task->progress);
-        return 1;
-    }
-    return send_resume(L);
+    if (task->status != 0) return send_resume(L);
+    lua_pushinteger(L, (lua_Integer)task->progress);
+    return 1;
 }
 
 static const WaitKind letter_wait = {send_letter_resume, send_letter_forget, send_describe};
 
+/* If bytes are left, the task goes on like any other that was waiting to send them. */
 static void send_letter_sent(Task *task, size_t size, ptrdiff_t result) {
     Stream *stream = task->object;
     ptrdiff_t written =
         stream_written(stream, size, result == UV_EAGAIN ? TRANSPORT_WANTS_WRITE : result);
     if (written > 0) task->progress = (size_t)written;
+    if (written != (ptrdiff_t)size) task->kind = &send_wait;
     waiter_wake(&task->waiter, written >= 0 || transport_wants(written) ? 0 : (int)written);
     if (written == (ptrdiff_t)size) send_queue_pass_turn(&stream->senders);
 }
 
-static bool send_suits_outbox(lua_State *L, const Stream *stream, const Task *task, size_t size) {
-    return size <= OUTBOX_LARGEST && task->progress == 0 && lua_gettop(L) == SEND_FIRST &&
-           transport_is_socket(stream->transport) && (stream->socket.poller.ready & POLL_WRITE) &&
-           !task->scopes.innermost->doomed && outbox_takes(task->loop);
+/* Makes a letter of a message that is one short string, if the outbox takes it: task_wait comes next. */
+static bool send_post(lua_State *L, const Stream *stream, Task *task) {
+    size_t size;
+    if (!transport_is_socket(stream->transport) || !(stream->socket.poller.ready & POLL_WRITE))
+        return false;
+    const char *data = lua_tolstring(L, SEND_FIRST, &size);
+    return size > 0 && size <= OUTBOX_LARGEST && !task->scopes.innermost->doomed &&
+           outbox_post(task, stream->socket.poller.fd, data, size, send_letter_sent);
 }
 
 /* Writes until all of the message is gone. The task has its turn. */
@@ -112,9 +116,6 @@ static int send_rest(lua_State *L, Stream *stream, Task *task) {
     unsigned count;
     while ((count = send_gather(L, task->progress, parts, &size)) > 0) {
         if (task_spent(stream->socket.handle.loop)) return task_pause(L, task, &send_wait, stream);
-        if (send_suits_outbox(L, stream, task, size) &&
-            outbox_post(task, stream->socket.poller.fd, parts->base, size, send_letter_sent))
-            return task_wait(L, task, &letter_wait, stream);
         ptrdiff_t written = stream_write(stream, parts, count, size);
         if (transport_wants(written)) return send_wait_for(L, stream, task, written);
         if (written == TRANSPORT_AGAIN) return task_pause(L, task, &send_wait, stream);
@@ -127,9 +128,13 @@ static int send_rest(lua_State *L, Stream *stream, Task *task) {
 
 /* The task has its turn, and nothing of its message is sent yet or a part of it. */
 static int send_on_turn(lua_State *L, Stream *stream, Task *task) {
-    if (stream->sending == STREAM_SENDS) return send_rest(L, stream, task);
-    send_queue_pass_turn(&stream->senders);
-    return stream_refuse_sender(L, stream);
+    if (stream->sending != STREAM_SENDS) {
+        send_queue_pass_turn(&stream->senders);
+        return stream_refuse_sender(L, stream);
+    }
+    bool is_new = task->progress == 0 && lua_gettop(L) == SEND_FIRST;
+    if (is_new && send_post(L, stream, task)) return task_wait(L, task, &letter_wait, stream);
+    return send_rest(L, stream, task);
 }
 
 /* The task was woken: it has its turn, the descriptor is writable, the stream was closed, or time is up. */
@@ -236,14 +241,8 @@ static int send_joined(lua_State *L, Stream *stream, Task *task, char *joined, s
     return send_rest(L, stream, task);
 }
 
-/*
-** stream:send(...) strings and numbers, or one table of them, as one message:
-** returns its size once the kernel has taken all of it. A failure's fourth
-** value is the number of bytes that went out; if there are any, the sending
-** direction has ended.
-*/
-static int send_method(lua_State *L) {
-    Stream *stream = stream_check(L, SEND_SELF);
+/* [self, parts...] or [self, {parts}] */
+static int send_parts(lua_State *L, Stream *stream) {
     char joined[MESSAGE_SMALL];
     size_t size = send_join(L, joined);
     if (size == 0) send_check_message(L);
@@ -252,6 +251,20 @@ static int send_method(lua_State *L) {
     if (size > 0 && stream_may_send(stream)) return send_joined(L, stream, task, joined, size);
     if (lua_istable(L, SEND_FIRST)) send_unpack_table(L);
     return send_begin(L, stream, task);
+}
+
+/*
+** stream:send(...) strings and numbers, or one table of them, as one message:
+** returns its size once the kernel has taken all of it. A failure's fourth
+** value is the number of bytes that went out; if there are any, the sending
+** direction has ended.
+*/
+static int send_method(lua_State *L) {
+    Stream *stream = stream_check(L, SEND_SELF);
+    if (lua_gettop(L) != SEND_FIRST || lua_type(L, SEND_FIRST) != LUA_TSTRING)
+        return send_parts(L, stream);
+    Task *task = task_enter(L, stream->socket.handle.loop);
+    return task == NULL ? run_outside(L) : send_begin(L, stream, task);
 }
 
 /*

@@ -23,25 +23,27 @@ enum {
     STREAM_NEVER_SENDS, /* it has no sending direction */
 };
 
-/* Thousands of these may be idle: each byte counts, and therefore the order of the fields. */
+/*
+** Thousands of these may be idle: each byte counts, and therefore the order of the
+** fields. What a message touches comes first, so that it is in few lines of the cache.
+*/
 typedef struct Stream {
     SocketHandle socket;
     const Transport *transport;
-    void *state;    /* the transport's */
-    Address remote; /* of no inet family: the kernel is asked */
-    int read_end;   /* 0, 1 at the end of the stream, or the status why no more can be read */
-    int lost; /* the status of a lost connection, which the kernel has given to a send; or 0 */
-
+    void *state;       /* the transport's */
     Buffer input;      /* read, and not yet received */
-    size_t searched;   /* bytes of it that do not contain the end of the item being received */
     Task *receiver;    /* the task that waits to receive, or NULL */
     SendQueue senders; /* the task that sends, and those that wait for their turn */
-    uint32_t torn_at;  /* STREAM_TORN: the bytes of the message that went out, at most 4 GiB */
+    uint64_t received, sent;
+    int read_end;      /* 0, 1 at the end of the stream, or the status why no more can be read */
     uint8_t sending;   /* STREAM_SENDS, ... */
     bool is_shared;    /* other processes have it as well: a close leaves them its unread bytes */
     bool is_given;     /* its descriptor is somebody else's by now */
     bool is_resumable; /* a message whose time is up does not end the sending direction */
-    uint64_t received, sent;
+
+    int lost; /* the status of a lost connection, which the kernel has given to a send; or 0 */
+    uint32_t torn_at; /* STREAM_TORN: the bytes of the message that went out, at most 4 GiB */
+    Address remote;   /* of no inet family: the kernel is asked */
 } Stream;
 
 extern const HandleType stream_types[STREAM_FAMILIES];

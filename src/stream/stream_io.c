@@ -67,15 +67,9 @@ static bool stream_io_is_empty(const Stream *stream) {
                                        : transport->is_empty(stream->state);
 }
 
-/* Returns 1 if a read is worth trying; otherwise what it would return. */
-static ptrdiff_t stream_io_may_read(const Stream *stream) {
-    if (stream->read_end != 0) return 0;
-    return stream->socket.poller.ready & POLL_READ ? 1 : TRANSPORT_WANTS_READ;
-}
-
 ptrdiff_t stream_read(Stream *stream, char *data, size_t size) {
     Poller *poller = &stream->socket.poller;
-    ptrdiff_t count = stream_io_may_read(stream);
+    ptrdiff_t count = stream_may_read(stream);
     if (count != 1) return count;
     count = stream->transport->read(stream->state, poller->fd, data, size);
     if (count <= 0) return stream_io_read_none(stream, count);
@@ -84,7 +78,7 @@ ptrdiff_t stream_read(Stream *stream, char *data, size_t size) {
 }
 
 ptrdiff_t stream_read_input(Stream *stream, size_t size) {
-    ptrdiff_t count = stream_io_may_read(stream);
+    ptrdiff_t count = stream_may_read(stream);
     if (count != 1) return count;
     char *room = buffer_reserve(&stream->input, size);
     if (room == NULL) {
@@ -101,7 +95,7 @@ ptrdiff_t stream_read_input(Stream *stream, size_t size) {
 ** the end: it stops at urgent data, which only a read passes.
 */
 ptrdiff_t stream_read_splice(Stream *stream, Splice *splice, size_t size) {
-    ptrdiff_t count = stream_io_may_read(stream);
+    ptrdiff_t count = stream_may_read(stream);
     if (count != 1) return count;
     count = splice_fill(splice, stream->socket.poller.fd, size);
     if (count == UV_EAGAIN) count = TRANSPORT_WANTS_READ;
@@ -111,7 +105,7 @@ ptrdiff_t stream_read_splice(Stream *stream, Splice *splice, size_t size) {
 
 /* One that brings descriptors ends behind their message. So a short one does not show that nothing is left. */
 ptrdiff_t stream_read_passing(Stream *stream, char *data, size_t size, PassedFds *passed) {
-    ptrdiff_t count = stream_io_may_read(stream);
+    ptrdiff_t count = stream_may_read(stream);
     if (count != 1) return count;
     count = fd_passing_receive(stream->socket.poller.fd, data, size, passed);
     if (count == UV_EAGAIN) count = TRANSPORT_WANTS_READ;

@@ -11,6 +11,12 @@
 #include "system/fd_passing.h"
 #include "system/splice.h"
 
+/* Returns 1 if a read is worth trying; otherwise what it would return. */
+static inline ptrdiff_t stream_may_read(const Stream *stream) {
+    if (stream->read_end != 0) return 0;
+    return stream->socket.poller.ready & POLL_READ ? 1 : TRANSPORT_WANTS_READ;
+}
+
 /*
 ** Reads once, at most `size` bytes: into `data`, to the end of stream->input, or
 ** into a splice. Returns the count of bytes, TRANSPORT_WANTS_..., TRANSPORT_AGAIN,

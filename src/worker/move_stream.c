@@ -24,7 +24,6 @@ typedef struct StreamCargo {
     Address remote;
     int read_end, lost;
     Buffer input;
-    size_t searched;
     uint32_t torn_at;
     uint8_t sending;
     bool is_shared;
@@ -67,7 +66,6 @@ static void move_stream_depart(void *object, void *cargo) {
     moved->read_end = stream->read_end;
     moved->lost = stream->lost;
     moved->input = stream->input;
-    moved->searched = stream->searched;
     moved->torn_at = stream->torn_at;
     moved->sending = stream->sending;
     moved->is_shared = stream->is_shared;
@@ -105,7 +103,6 @@ static void move_stream_arrive(lua_State *L, int index, void *cargo) {
     stream->read_end = moved->read_end;
     stream->lost = moved->lost;
     stream->input = moved->input;
-    stream->searched = moved->searched;
     stream->torn_at = moved->torn_at;
     stream->sending = moved->sending;
     stream->is_shared = moved->is_shared;
