@@ -163,6 +163,8 @@ describe("ngx.timer", function()
       print("over", ngx.worker.exiting(), ngx.timer.running_count(), ngx.timer.pending_count())
     ]])
     assert.equal("", result.err)
-    assert.equal("first\ttrue\t1\nfirst has ended\nsecond\tfalse\tvalue\ttrue\nthird\tfalse\nover\tfalse\t0\t0\n", result.out)
+    assert.equal(table.concat({
+      "first\ttrue\t1", "first has ended", "second\tfalse\tvalue\ttrue", "third\tfalse", "over\tfalse\t0\t0", "",
+    }, "\n"), result.out)
   end))
 end)

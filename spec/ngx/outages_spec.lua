@@ -176,7 +176,8 @@ local function serve_websocket(i, limit)
   text, kind, word = server:recv_frame()
   if not text then return nil, word end
   assert.same({ "hello", "text" }, { text, kind })
-  local data, sent = kit.random_bytes(300, i), nil
+  local data = kit.random_bytes(300, i)
+  local sent
   sent, word = server:send_binary(data)
   if not sent then return nil, word end
   text, kind, word = server:recv_frame()

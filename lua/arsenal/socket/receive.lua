@@ -92,7 +92,8 @@ local function read_pattern(pattern)
   return by_letter[letter] or invalid_pattern()
 end
 
-local function read_maxsize(maxsize, prefix, pattern)
+-- Returns the third argument of `receive` as an integer. `pattern` is a number, if it is one.
+function receive.read_maxsize(maxsize, prefix, pattern)
   maxsize = classes.number(maxsize, 3, "receive")
   local function refuse(what) classes.refuse(3, "receive", what) end
   if maxsize < 1 or maxsize ~= maxsize then refuse("maxsize must be a positive number") end
@@ -106,7 +107,7 @@ end
 function receive.read_arguments(pattern, prefix, maxsize)
   local taken = pattern == nil and line or read_pattern(pattern)
   prefix = prefix == nil and "" or classes.string(prefix, 2, "receive")
-  if maxsize ~= nil then maxsize = read_maxsize(maxsize, prefix, taken) end
+  if maxsize ~= nil then maxsize = receive.read_maxsize(maxsize, prefix, taken) end
   if type(taken) == "number" then
     return function(stream, before) return exactly(stream, before, taken) end, prefix
   elseif maxsize then
