@@ -53,6 +53,8 @@ end
 
 function Client:__close()
   self.stream:close()
+  self.is_closed = true
+  self.pong:set()
   for _, channel in pairs(self.subscriptions) do channel:close() end
 end
 
@@ -80,7 +82,9 @@ end
 function Client:flush()
   self.pong:clear()
   arsenal.check(self.stream:send("PING\r\n"))
-  return arsenal.timeout(PATIENCE, self.pong.wait, self.pong)
+  local done, message, code = arsenal.timeout(PATIENCE, self.pong.wait, self.pong)
+  if self.is_closed then return nil, "nats-server has closed the connection", "CLOSED" end
+  return done, message, code
 end
 
 -- Publishes a message with an address for the answer, and waits for that.
@@ -97,7 +101,8 @@ end
 -- What it shows ---------------------------------------------------------------------------------
 
 local function double(client, name, counts)
-  for message in client:subscribe("double", "workers"):values() do
+  local requests = arsenal.check(client:subscribe("double", "workers"))
+  for message in requests:values() do
     counts[name] = (counts[name] or 0) + 1
     client:publish(message.reply, tostring(2 * message.data))
   end
@@ -105,13 +110,13 @@ end
 
 local function main(host, port)
   local client <close> = arsenal.check(connect(host, port))
-  local news = client:subscribe("news.*")
+  local news = arsenal.check(client:subscribe("news.*"))
   local counts = {}
   for _, name in ipairs { "one", "two" } do arsenal.background(double, client, name, counts) end
   arsenal.yield() -- the workers subscribe
-  assert(client:flush())
+  arsenal.check(client:flush())
 
-  client:publish("news.weather", "rain")
+  arsenal.check(client:publish("news.weather", "rain"))
   local message = arsenal.check(news:recv())
   print(message.subject .. ": " .. message.data)
 

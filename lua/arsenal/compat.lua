@@ -46,7 +46,8 @@ end
 local function find_loader(name)
   local reasons = {}
   for _, searcher in ipairs(package.searchers) do
-    local loader, data = searcher(name)
+    local ok, loader, data = pcall(searcher, name)
+    if not ok then error(loader, 0) end -- a file that cannot be compiled
     if type(loader) == "function" then return loader, data end
     if type(loader) == "string" then reasons[#reasons + 1] = loader end
   end

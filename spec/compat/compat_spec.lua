@@ -2,6 +2,7 @@
 
 local arsenal = require("arsenal")
 local kit = require("spec.kit")
+local temporary = require("spec.kit.temporary")
 
 local function has(module) return pcall(require, module) end
 
@@ -19,6 +20,51 @@ describe("arsenal.compat", function()
     kit.mistake("module 'nosuch' not found", arsenal.compat.require, "nosuch")
     kit.mistake("expected, got latin", arsenal.compat.require, "socket", "latin")
   end)
+
+  -- Runs fn(path) while modules of these names and texts can be required.
+  local function with_modules(texts, fn)
+    local directory <close> = temporary.directory()
+    local path <const> = package.path
+    local _ <close> = kit.on_close(function()
+      package.path = path
+      for name in pairs(texts) do package.loaded[name] = nil end
+    end)
+    package.path = directory.path .. "/?.lua;" .. path
+    for name, text in pairs(texts) do
+      arsenal.check(arsenal.fs.write(("%s/%s.lua"):format(directory.path, name), text))
+    end
+    return fn(directory.path)
+  end
+
+  it_with_luasocket("keeps dialects apart, and a module that was loaded before", kit.inside(function()
+    local text <const> = 'spec_global = 1 return { socket = require("socket"), ngx = ngx, name = ... }'
+    with_modules({ spec_faces = text }, function()
+      local before = require("spec_faces")
+      _G.spec_global = nil
+      local for_socket, for_ngx = arsenal.compat.require("spec_faces"), arsenal.compat.require("spec_faces", "ngx")
+      assert.equal(before, require("spec_faces"))
+      assert.same({ require("socket"), nil }, { before.socket, before.ngx })
+      assert.same({ require("arsenal.socket"), nil }, { for_socket.socket, for_socket.ngx })
+      assert.equal(require("arsenal.ngx"), for_ngx.ngx)
+      assert.equal(require("socket"), for_ngx.socket)
+      assert.equal("spec_faces", for_ngx.name)
+      assert.same({ nil, nil }, { rawget(_G, "spec_global"), rawget(_G, "ngx") })
+    end)
+  end))
+
+  it("passes a module's errors on, and loads it anew the next time", kit.inside(function()
+    local texts = { spec_broken = 'error("broken here")', spec_syntax = "x = = 1" }
+    with_modules(texts, function(path)
+      for _ = 1, 2 do
+        local _, message = pcall(arsenal.compat.require, "spec_broken")
+        assert.equal(path .. "/spec_broken.lua:1: broken here", message)
+      end
+      local _, message = pcall(arsenal.compat.require, "spec_syntax")
+      assert.matches("^error loading module 'spec_syntax' from file", message)
+      arsenal.check(arsenal.fs.write(path .. "/spec_broken.lua", "return 'mended'"))
+      assert.equal("mended", arsenal.compat.require("spec_broken"))
+    end)
+  end))
 
   it_with_luasocket("runs socket.http in 200 tasks", kit.inside(function()
     local http = arsenal.compat.require("socket.http")

@@ -265,6 +265,45 @@ add("options", function(say, _, pair)
   theirs:close()
 end)
 
+-- Values of all types, for each place.
+local ODD <const> = { true, false, -1, 0, 1.5, "", "x", "12abc", {} }
+local OPTIONS <const> = { "keepalive", "linger", "recv-buffer-size", "tcp-keepidle", "error", "broadcast", "no\0name" }
+
+add("wrong arguments", function(say, socket)
+  local server = socket.bind("127.0.0.1", 0)
+  local client = connect_to(socket, server)
+  local closed = connect_to(socket, server)
+  closed:close()
+  local closed_udp = socket.udp4()
+  closed_udp:close()
+  for _, object in ipairs { client, socket.tcp(), server, closed, socket.udp4(), closed_udp } do
+    for _, option in ipairs(OPTIONS) do
+      for _, value in ipairs(ODD) do say(option, value, mistake(object.setoption, object, option, value)) end
+      say(option, mistake(object.setoption, object, option))
+      say(option, mistake(object.getoption, object, option))
+    end
+    for _, name in ipairs { "shutdown", "settimeout", "setpeername", "setsockname", "connect", "listen" } do
+      for _, value in ipairs { true, {} } do
+        if object[name] then say(name, value, mistake(object[name], object, value, value)) end
+      end
+    end
+  end
+  for _, first in ipairs(ODD) do
+    for _, second in ipairs { true, "x", {} } do
+      say(first, second, mistake(closed.receive, closed, first, second))
+      say(first, second, mistake(closed.send, closed, first, second))
+      say(first, second, mistake(socket.skip, first, second))
+    end
+  end
+  for count = 0, 4 do say(count, closed:receive(count, "abc")) end
+  for _, port in ipairs { 1, -1, "1.5", "nosuch" } do
+    say(port, socket.udp4():sendto("data", "127.0.0.1", port))
+    say(port, closed_udp:sendto("data", "127.0.0.1", port))
+  end
+  client:close()
+  server:close()
+end)
+
 add("select", function(say, socket, pair)
   local ours, theirs = pair()
   local r, s, err = socket.select({ ours }, nil, 0)

@@ -129,6 +129,44 @@ describe("arsenal.ssl", function()
     end)
   end))
 
+  -- The installed LuaSec ignores the third argument.
+  it("bounds an item as arsenal.socket does", kit.inside(function()
+    local function outcomes(client, server)
+      local seen = {}
+      local function see(...) seen[#seen + 1] = table.pack(...) end
+      server:send("line\n0123456789\ra\rb\nabcd\nabcd")
+      see(client:receive("*l", "", 4))
+      see(client:receive("*l", "ab", 6))
+      see(client:receive(2, "", 2))
+      see(client:receive("*l", "", 3))
+      see(client:receive("*l", "12", 4))
+      see(client:receive("*l", "", 3))
+      see(client:receive("*l", "1", 5))
+      see(client:receive("*l", "", 100))
+      for _, maxsize in ipairs { 0, -1, "x", 0 / 0 } do see((pcall(client.receive, client, "*l", "", maxsize))) end
+      see((pcall(client.receive, client, "*l", "ab", 2)))
+      see((pcall(client.receive, client, 5, "", 4)))
+      server:close()
+      see(client:receive("*a", "1", 3))
+      see(client:receive("*a", "", 2))
+      return seen
+    end
+
+    local listener <close> = assert(socket.bind("127.0.0.1", 0))
+    local plain <close> = assert(socket.connect("127.0.0.1", (select(2, listener:getsockname()))))
+    plain:settimeout(0.05)
+    local expected = outcomes(plain, assert(listener:accept()))
+    with_pair(function(client, server)
+      client:settimeout(0.05)
+      local seen = outcomes(client, server)
+      for i, one in ipairs(seen) do
+        if one[2] == "wantread" then one[2] = "timeout" end
+        assert.same(expected[i], one, i)
+      end
+      assert.equal(#expected, #seen)
+    end)
+  end))
+
   it("lets others run while data comes as fast as it is taken", kit.inside(function()
     with_pair(function(client, server)
       local size <const> = kit.bytes(1 << 22)

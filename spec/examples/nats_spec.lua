@@ -18,6 +18,17 @@ describe("examples/nats.lua", function()
     end)
   end))
 
+  it("fails when the server goes", inside(function()
+    local listener <close>, port = kit.server(function(stream)
+      stream:send("INFO {}\r\n")
+      repeat local line = stream:recv_line() until line == "PING" or not line
+    end)
+    assert(listener)
+    local result = example.start("nats", nil, "127.0.0.1", port):finish()
+    assert.equal(1, result.status)
+    assert.matches("nats%-server has closed the connection", result.err)
+  end))
+
   it("fails when nobody listens", inside(function()
     local result = example.start("nats", nil, "127.0.0.1", kit.dead_port):finish()
     assert.equal(1, result.status)

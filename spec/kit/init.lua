@@ -434,10 +434,27 @@ end
 -- other program can have it in the middle of a spec.
 kit.dead_port = 9
 
--- Calls fn with a port of 127.0.0.1 for a server that is yet to start. An accepted connection holds
--- the port: the system gives it to nobody else, but a server that sets SO_REUSEADDR can listen on it.
+-- A socket that keeps a port of 127.0.0.1 from being given to other UDP sockets; nil if it has been given to one.
+local function hold_udp_port(port)
+  local socket = require("arsenal.socket").udp4()
+  socket:setoption("reuseaddr", true)
+  if socket:setsockname("127.0.0.1", port) and socket:setpeername("127.0.0.1", kit.dead_port) then return socket end
+  socket:close()
+end
+
+-- Calls fn with a port of 127.0.0.1 for a server that is yet to start. An accepted connection holds it for TCP, and a
+-- connected socket for UDP: the system gives it to nobody else, but a server that sets SO_REUSEADDR can use it.
 function kit.with_held_port(fn)
-  kit.with_pair(function(_, server) fn((select(2, server:local_address()))) end)
+  local udp
+  repeat
+    kit.with_pair(function(_, server)
+      local port = select(2, server:local_address())
+      udp = hold_udp_port(port)
+      if not udp then return end
+      local _ <close> = udp
+      fn(port)
+    end)
+  until udp
 end
 
 -- Two listeners on one port: of ::1, and of 127.0.0.1.

@@ -200,4 +200,27 @@ describe("lua-resty-kafka on arsenal.ngx", function()
     assert.truthy(produced[1]:find("message one", 1, true))
     assert.equal(ngx.crc32_long("x"), 0x8cdc1683)
   end))
+
+  -- It sends what is buffered with timers that it makes when the program ends.
+  local PROGRAM <const> = [[
+    package.path = package.path .. ";/usr/share/lua/5.1/?.lua"
+    arsenal.main(function()
+      local brokers = { { host = "127.0.0.1", port = math.tointeger(tonumber(arg[1])) } }
+      local producer = arsenal.compat.require("nginx.kafka.producer", "ngx"):new(brokers, {
+        producer_type = "async", flush_time = 3600000,
+      })
+      for i = 1, 20 do assert(producer:send("topic", "key", "message " .. i .. ".")) end
+    end)
+  ]]
+
+  drivers.it_with("nginx.kafka.producer")("sends the messages of an asynchronous producer that ends", inside(function()
+    local produced = {}
+    local listener <close>, port = kit.server(broker(produced))
+    assert(listener)
+    local program <close> = child.lua(PROGRAM, {}, port)
+    local result = program:finish()
+    assert.same({ 0, "" }, { result.status, result.err })
+    local all = table.concat(produced)
+    for i = 1, 20 do assert.truthy(all:find(("message %d."):format(i), 1, true), i) end
+  end))
 end)

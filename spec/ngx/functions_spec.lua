@@ -142,4 +142,29 @@ describe("ngx.timer", function()
     assert.truthy(result.out:find("at\ttrue\tnil\tprocess exiting\n", 1, true), result.out)
     assert.truthy(result.out:find("every\ttrue\n", 1, true), result.out)
   end))
+
+  -- As nginx 1.22 does.
+  it("calls timers without a delay that are made at the program's end", outside(function()
+    local result = child.run_lua([[
+      local ngx = require("arsenal.ngx")
+      local function second(premature, value)
+        print("second", premature, value, ngx.worker.exiting())
+        ngx.timer.at(0, function(late)
+          ngx.sleep(0.01)
+          print("third", late)
+        end)
+      end
+      arsenal.run(function()
+        ngx.timer.at(3600, function(premature)
+          print("first", premature, ngx.timer.at(0, second, "value"))
+          print("first has ended")
+        end)
+      end)
+      print("over", ngx.worker.exiting(), ngx.timer.running_count(), ngx.timer.pending_count())
+    ]])
+    assert.equal("", result.err)
+    assert.equal(table.concat({
+      "first\ttrue\t1", "first has ended", "second\tfalse\tvalue\ttrue", "third\tfalse", "over\tfalse\t0\t0", "",
+    }, "\n"), result.out)
+  end))
 end)

@@ -1,8 +1,10 @@
 -- arsenal.ngx beside OpenResty's module in Debian's nginx: the scenarios see the same on both.
 
 local arsenal = require("arsenal")
+local certificates = require("spec.kit.certificates")
 local child = require("spec.kit.child")
 local kit = require("spec.kit")
+local peers = require("spec.ngx.peers")
 local temporary = require("spec.kit.temporary")
 
 local MODULES <const> = "/usr/lib/nginx/modules/"
@@ -19,6 +21,10 @@ http {
   access_log off;
   lua_socket_log_errors off;
   lua_shared_dict scenarios 1m;
+  lua_ssl_trusted_certificate %s;
+  lua_ssl_verify_depth 3;
+  lua_ssl_protocols TLSv1.2 TLSv1.3;
+  lua_http10_buffering off;
   init_worker_by_lua_block { io.stdout:write("ready\n") io.stdout:flush() }
   lua_package_path "/usr/share/lua/5.1/?.lua;;";
   client_body_temp_path body;
@@ -30,49 +36,31 @@ http {
     listen unix:%s/http;
     location / {
       content_by_lua_block {
-        local scenarios = dofile("spec/ngx/scenarios.lua")(ngx, tonumber(ngx.var.arg_port), require)
-        dofile("spec/ngx/results.lua")(scenarios, ngx.say)
+        local peers = ngx.req.get_uri_args()
+        local write = dofile("spec/ngx/results.lua")
+        write(dofile("spec/ngx/scenarios.lua")(ngx, tonumber(peers.tcp), require), ngx.say)
+        write(dofile("spec/ngx/peer_scenarios.lua")(ngx, peers, require), ngx.say)
       }
     }
   }
 }
 ]]
 
--- The server of the scenarios: see there.
-local function serve(listener)
-  local streams = {}
-  local orders = {}
-
-  function orders.number(stream, number) streams[number] = stream end
-  function orders.say(_, number, text)
-    streams[number]:send((text:gsub("..", function(byte) return string.char(tonumber(byte, 16)) end)))
-  end
-  orders["end"] = function(_, number) streams[number]:shutdown() end
-  function orders.reset(_, number) streams[number]:reset() end
-
-  return arsenal.go(listener.serve, listener, function(stream)
-    for line in function() return (stream:recv_line()) end do
-      local what, number, text = line:match("^(%a+) (%d+) ?(%x*)$")
-      if what == "echo" then
-        local data = stream:recv_exactly(math.tointeger(number))
-        if data then stream:send(data) end
-      elseif orders[what] then
-        orders[what](stream, number, text)
-        stream:send("done\n")
-      end
-    end
-  end)
+-- The query string with what the scenarios know of their servers.
+local function query_of(known)
+  return require("arsenal.ngx").encode_args(known)
 end
 
 -- What the scenarios see inside nginx.
-local function on_openresty(port)
+local function on_openresty(known)
   local folder <close> = temporary.directory()
   local path = folder.path .. "/nginx.conf"
-  arsenal.check(arsenal.fs.write(path, CONFIGURATION:format(MODULES, MODULES, folder.path)))
+  arsenal.check(arsenal.fs.write(path, CONFIGURATION:format(MODULES, MODULES, certificates.trusted(),
+    folder.path)))
   local server <close> = child.start(child.command("/usr/sbin/nginx", "-p", folder.path, "-c", path))
   server:expect("^ready$")
   local stream <close> = assert(arsenal.unix.connect(folder.path .. "/http"))
-  stream:send(("GET /?port=%d HTTP/1.0\r\n\r\n"):format(port))
+  stream:send(("GET /?%s HTTP/1.0\r\n\r\n"):format(query_of(known)))
   return assert(stream:recv_all()):match("\r\n\r\n(.*)$")
 end
 
@@ -80,18 +68,24 @@ end
 local PROGRAM <const> = [[
 package.path = package.path .. ";/usr/share/lua/5.1/?.lua"
 local compat, ngx = require("arsenal.compat"), require("arsenal.ngx")
-require("arsenal.ngx.settings").log = function() end
+local settings = require("arsenal.ngx.settings")
+settings.log = function() end
+settings.ssl_trusted_certificate = arg[1]
 require("arsenal.ngx.shared").declare("scenarios", "1m")
 arsenal.main(function()
   local function required(name) return compat.require(name, "ngx") end
-  local scenarios = dofile("spec/ngx/scenarios.lua")(ngx, tonumber(arg[1]), required)
-  dofile("spec/ngx/results.lua")(scenarios, print)
+  local peers = ngx.decode_args(arg[2])
+  local write = dofile("spec/ngx/results.lua")
+  write(dofile("spec/ngx/scenarios.lua")(ngx, tonumber(peers.tcp), required), print)
+  write(dofile("spec/ngx/peer_scenarios.lua")(ngx, peers, required), print)
 end)
 ]]
 
-local function on_arsenal(port)
-  local server <close> = child.lua(PROGRAM, {}, port)
-  return server:finish().out
+local function on_arsenal(known)
+  local server <close> = child.lua(PROGRAM, {}, certificates.trusted(), query_of(known))
+  local result = server:finish()
+  assert.equal(0, result.status, result.err)
+  return result.out
 end
 
 local it_with_openresty = arsenal.fs.stat(MODULES .. "ngx_http_lua_module.so") and it
@@ -99,10 +93,10 @@ local it_with_openresty = arsenal.fs.stat(MODULES .. "ngx_http_lua_module.so") a
 
 describe("arsenal.ngx and OpenResty's module", function()
   it_with_openresty("see the same in every scenario", kit.inside(function()
-    local listener <close> = kit.listen()
-    local serving = serve(listener)
-    local port = kit.port_of(listener)
-    local expected, seen = on_openresty(port), on_arsenal(port)
+    local expected, seen
+    peers.with_all(function(known)
+      expected, seen = on_openresty(known), on_arsenal(known)
+    end)
     local lines = {}
     for line in expected:gmatch("[^\n]+") do lines[#lines + 1] = line end
     local i = 0
@@ -112,7 +106,5 @@ describe("arsenal.ngx and OpenResty's module", function()
     end
     assert.equal(#lines, i)
     assert(i > 100, seen)
-    listener:shutdown(0)
-    serving:join()
   end))
 end)

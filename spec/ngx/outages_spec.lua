@@ -8,6 +8,8 @@ local drivers = require("spec.kit.drivers")
 local keepalive = require("arsenal.ngx.keepalive")
 local kit = require("spec.kit")
 local openresty = require("spec.kit.ngx")
+local request = require("arsenal.ngx.request")
+local settings = require("arsenal.ngx.settings")
 
 local POOL_SIZE <const> = 10
 
@@ -148,14 +150,121 @@ local websocket = {
   end,
 }
 
+-- The peer is a client here: it makes each connection that it accepts one of a WebSocket, for which it asks over that
+-- connection.
+local CLIENTS <const> = [[
+  const http = require("http"), net = require("net");
+  const { WebSocket } = require("/usr/share/nodejs/ws");
+  class Accepted extends http.Agent {
+    constructor(socket) { super(); this.socket = socket; }
+    createConnection() { return this.socket; }
+  }
+  const server = net.createServer((accepted) => {
+    const socket = new WebSocket("ws://localhost/", { agent: new Accepted(accepted) });
+    socket.on("open", () => socket.send("hello"));
+    socket.on("message", (data, binary) => socket.send(data, { binary }));
+    socket.on("error", () => accepted.destroy());
+  });
+  server.listen(Number(process.argv[2]), "127.0.0.1", 1000, () => console.log("listening"));
+]]
+
+-- Runs in the handler of a request. Returns true; or nil and a word.
+local function serve_websocket(i, limit)
+  local server, word = openresty.require("nginx.websocket.server"):new { timeout = milliseconds(limit) }
+  if not server then return nil, word end
+  local text, kind
+  text, kind, word = server:recv_frame()
+  if not text then return nil, word end
+  assert.same({ "hello", "text" }, { text, kind })
+  local data = kit.random_bytes(300, i)
+  local sent
+  sent, word = server:send_binary(data)
+  if not sent then return nil, word end
+  text, kind, word = server:recv_frame()
+  if not text then return nil, word end
+  assert.same({ data, "binary" }, { text, kind })
+  sent, word = server:send_close(1000, "enough")
+  if not sent then return nil, word end
+  text, kind, word = server:recv_frame()
+  if not text then return nil, word end
+  assert.same({ "enough", "close" }, { text, kind })
+  return true
+end
+
+local websocket_server = {
+  start = function(port)
+    local peer = child.start(child.command("node", certificates.file("clients.js", CLIENTS), port))
+    peer:expect("listening")
+    return peer
+  end,
+  use = function(port, i, limit)
+    local stream <close>, word = arsenal.tcp.connect("127.0.0.1", port)
+    if not stream then return nil, word end
+    stream:set_timeout(limit)
+    return request.serve(stream, function() return serve_websocket(i, limit) end)
+  end,
+}
+
+-- A stand-in of a Kafka broker that knows one topic with one partition, and accepts what is produced.
+local BROKER <const> = [[
+  local port = math.tointeger(tonumber(arg[1]))
+  local function answer(kind, correlation)
+    if kind == 3 then
+      return (">i4 i4i4s2i4 i4 i2s2 i4 i2i4i4 i4i4 i4i4"):pack(correlation, 1, 0, "127.0.0.1", port, 1, 0, "topic",
+        1, 0, 0, 0, 1, 0, 1, 0)
+    end
+    return (">i4 i4s2 i4 i4i2i8"):pack(correlation, 1, "topic", 1, 0, 0, correlation)
+  end
+  arsenal.main(function()
+    local listener = assert(arsenal.tcp.listen("127.0.0.1", port, { backlog = 1000 }))
+    print("listening")
+    listener:serve(function(stream)
+      while true do
+        local size = stream:recv_exactly(4)
+        if not size then return end
+        local body = assert(stream:recv_exactly((">I4"):unpack(size)))
+        local kind, _, correlation = (">i2i2i4"):unpack(body)
+        assert(stream:send((">s4"):pack(answer(kind, correlation))))
+      end
+    end)
+  end)
+]]
+
+local kafka = {
+  start = function(port)
+    local broker = child.lua(BROKER, {}, port)
+    broker:expect("listening")
+    return broker
+  end,
+  finish = keepalive.close,
+  use = function(port, i, limit)
+    local producer = openresty.require("nginx.kafka.producer"):new({ { host = "127.0.0.1", port = port } }, {
+      socket_timeout = milliseconds(limit), max_retry = 1, keepalive_size = POOL_SIZE,
+    })
+    for call = 1, 3 do
+      local offset, word = producer:send("topic", "key " .. i, ("message %d of %d"):format(call, i))
+      if not offset then return nil, word end
+      assert.equal(call + 2, tonumber(offset)) -- of the next message; the stand-in counts from 2
+    end
+    return true
+  end,
+}
+
+local level <const> = settings.log_level
+
 local has_ws = os.execute("test -d /usr/share/nodejs/ws")
 
 describe("with real servers,", function()
+  setup(function() settings.log_level = 0 end) -- lua-resty-kafka logs each failure
+  teardown(function() settings.log_level = level end)
+
   openresty.it_with("nginx.redis", "redis-server")("lua-resty-redis", drivers.going_through(redis))
   openresty.it_with("nginx.redis.connector", "redis-server")("redis-connector", drivers.going_through(connector))
   openresty.it_with("nginx.memcached", "memcached")("lua-resty-memcached", drivers.going_through(memcached))
   openresty.it_with("nginx.dns.resolver", "dnsmasq")("lua-resty-dns", drivers.going_through(dns))
   local it_with_ws = has_ws and openresty.it_with("nginx.websocket.client", "node")
     or kit.pending("node-ws is not installed")
-  it_with_ws("lua-resty-websocket", drivers.going_through(websocket))
+  it_with_ws("lua-resty-websocket's client", drivers.going_through(websocket))
+  it_with_ws("lua-resty-websocket's server", drivers.going_through(websocket_server))
+  openresty.it_with("nginx.kafka.producer")("lua-resty-kafka", drivers.going_through(kafka))
 end)

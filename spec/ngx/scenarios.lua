@@ -454,6 +454,12 @@ return function(ngx, peer, modules)
     for _, text in ipairs { "", "YQ==", "YWI=", "YWJj", "YQ", "Y", "*&^", "YWJj\n", "YW Jj" } do
       out(ngx.decode_base64(text))
     end
+    for _, value in ipairs { true, false } do out(ngx.md5(value), ngx.md5_bin(value), ngx.sha1_bin(value)) end
+    out(ngx.md5(nil), ngx.md5_bin(nil), ngx.sha1_bin(nil))
+    for _, value in ipairs { true, {} } do
+      out((pcall(ngx.hmac_sha1, value, "x")))
+      out((pcall(ngx.hmac_sha1, "x", value)))
+    end
     mistake(out, ngx.encode_base64, nil)
     mistake(out, ngx.encode_base64, true)
     mistake(out, ngx.decode_base64, 12)

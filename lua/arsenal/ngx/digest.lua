@@ -7,8 +7,14 @@ local payload = require("arsenal.ngx.payload")
 local digest = {}
 
 local function text_of(value)
-  if value == nil then return "" end
-  return type(value) == "number" and tostring(payload.number_text(value)) or value
+  if not value then return "" end
+  return type(value) == "number" and tostring(payload.number_text(value)) or tostring(value)
+end
+
+-- A string, or a number as one.
+local function string_of(value, position, name)
+  if type(value) == "string" or type(value) == "number" then return text_of(value) end
+  error(("bad argument #%d to '%s' (string expected, got %s)"):format(position, name, type(value)), 3)
 end
 
 local function to_hex(data)
@@ -30,7 +36,9 @@ function digest.sha1_bin(data) return openssl.digest("SHA1", text_of(data)) end
 ---@param key string
 ---@param data string
 ---@return string bytes
-function digest.hmac_sha1(key, data) return openssl.hmac("SHA1", text_of(key), text_of(data)) end
+function digest.hmac_sha1(key, data)
+  return openssl.hmac("SHA1", string_of(key, 1, "hmac_sha1"), string_of(data, 2, "hmac_sha1"))
+end
 
 -- Modules ----------------------------------------------------------------------------------------
 
@@ -44,6 +52,9 @@ local function hash_module(name)
   end
 
   function Hash:update(data, size)
+    if type(data) ~= "string" then
+      error(("bad argument #1 to 'update' (string expected, got %s)"):format(type(data)), 2)
+    end
     self.parts[#self.parts + 1] = size and data:sub(1, size) or data
     return true
   end
@@ -64,6 +75,10 @@ local CHUNK <const> = 1024 -- what one call returns at most
 
 -- resty.random.bytes(count [, strong]): always bytes that are good for keys.
 local function random_bytes(count)
+  if type(count) ~= "number" then
+    error(("bad argument #1 to 'bytes' (number expected, got %s)"):format(type(count)), 2)
+  end
+  count = math.floor(count)
   local parts = {}
   while count > 0 do
     local data = openssl.random_bytes(math.min(count, CHUNK))

@@ -52,6 +52,8 @@ local function failed(self, most, message, code, partial, pattern)
   if not stream then return nil, "closed", partial or "" end
   if self._read_ended then return nil, "closed" end
   if code == "TIMEOUT" then return nil, "timeout", pattern and take_before(stream, pattern) or take(stream, most) end
+  -- OpenResty has one word for every way in which a TLS connection ends.
+  if code == "ECONNRESET" and self._session then code = "TRUNCATED" end
   partial = partial or code and code ~= "EOF" and take(stream, most) or ""
   if pattern then partial = partial:sub(1, #partial - overlap(partial, pattern)) end
   self._read_ended = true

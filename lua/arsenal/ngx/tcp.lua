@@ -146,7 +146,7 @@ function Tcp:connect(host, port, options)
   if self._connecting then return nil, "socket busy connecting" end
   finish(self)
   local _ <close> = self._guard
-  self._connecting, self._host = true, target.host
+  self._connecting, self._host, self._is_known = true, target.host, true
   return connected(self, core.within(self._connect_timeout / 1000, open, self, target, pool))
 end
 
@@ -212,28 +212,58 @@ function Tcp:settimeouts(connect, send, read)
   if self[STREAM] then apply_timeouts(self) end
 end
 
-local stream_options = {
-  ["keepalive"] = function(value) return "keepalive", value ~= 0 and value ~= false and 7200 end,
-  ["tcp-nodelay"] = function(value) return "nodelay", value ~= 0 and value ~= false end,
-  ["sndbuf"] = function(value) return "send_buffer", value end,
-  ["rcvbuf"] = function(value) return "recv_buffer", value end,
+local option_names <const> = {
+  ["keepalive"] = "keepalive",
+  ["reuseaddr"] = "reuseaddr",
+  ["tcp-nodelay"] = "tcp-nodelay",
+  ["sndbuf"] = "send-buffer-size",
+  ["rcvbuf"] = "recv-buffer-size",
 }
 
----Sets an option of the socket: "keepalive", "tcp-nodelay", "sndbuf", "rcvbuf". "reuseaddr" is accepted and does
----nothing.
+-- Returns the connection's descriptor and core's name of an option; or nil and a word.
+local function option_of(self, option)
+  if not self._is_known then error("socket is never created nor connected", 3) end
+  if option == nil then return nil, 'missing the "option" argument' end
+  local name = option_names[option]
+  if not name then return nil, "unsupported option " .. tostring(option) end
+  local stream = self[STREAM]
+  if not stream then return nil, "closed" end
+  return stream:fd(), name
+end
+
+-- An option's value as an integer; numbers lose their fraction.
+local function option_value(value)
+  if type(value) == "boolean" then return value and 1 or 0 end
+  local number = tonumber(value)
+  if not number or number ~= number or math.abs(number) > 0x7fffffff then
+    error(("bad argument #2 to 'setoption' (number expected, got %s)"):format(type(value)), 3)
+  end
+  return math.tointeger(number < 0 and math.ceil(number) or math.floor(number))
+end
+
+---Sets an option of the connection: "keepalive", "reuseaddr", "tcp-nodelay", "sndbuf", "rcvbuf".
 ---@param name string
 ---@param value? boolean|integer
 ---@return true? done
 ---@return string? word
 function Tcp:setoption(name, value)
-  if not self[STREAM] then return nil, "closed" end
-  if name == nil then return nil, 'missing the "option" argument' end
+  local fd, option = option_of(self, name)
+  if not fd then return nil, option end
   if value == nil then return nil, 'missing the "value" argument' end
-  if name == "reuseaddr" then return true end
-  local option = stream_options[name]
-  if not option then return nil, "unsupported option " .. tostring(name) end
-  local done, message, code = self[STREAM]:set_option(option(value))
+  local done, message, code = core.set_socket_option(fd, option, option_value(value))
   if done then return true end
+  return nil, words.word(message, code)
+end
+
+---Returns the value of an option that `setoption` sets.
+---@param name string
+---@return integer? value 0 or 1; of the buffers bytes, as the kernel counts them
+---@return string? word
+function Tcp:getoption(name)
+  local fd, option = option_of(self, name)
+  if not fd then return nil, option end
+  local value, message, code = core.socket_option(fd, option)
+  if value then return value end
   return nil, words.word(message, code)
 end
 
@@ -312,6 +342,7 @@ local function new()
     false,
     _guard = nil,
     _connecting = false,
+    _is_known = false, -- whether it has ever been connected
     _read_ended = false,
     _connect_timeout = settings.socket_connect_timeout,
     _send_timeout = settings.socket_send_timeout,
@@ -326,6 +357,7 @@ end
 -- A socket for a stream that is connected already, such as a client's.
 local function from_stream(stream)
   local self = new()
+  self._is_known = true
   adopt(self, stream, 0)
   return self
 end

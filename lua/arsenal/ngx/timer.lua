@@ -9,6 +9,7 @@ local timer = {}
 
 local pending, running = 0, 0
 local ending = 0 -- functions that run because the program ends
+local late = {} -- timers without a delay that these functions have made: no task begins any more
 
 -- A value for a <close> variable that calls fn.
 local function on_close(fn)
@@ -33,6 +34,10 @@ local function call_prematurely(callback, arguments)
   ending = ending + 1
   local _ <close> = on_close(function() ending = ending - 1 end)
   call(callback, true, arguments)
+  while late[1] do
+    local made = table.remove(late, 1)
+    call(made.callback, false, made.arguments)
+  end
 end
 
 -- Waits, or calls the function prematurely. The timer is counted as pending already.
@@ -78,7 +83,18 @@ local function start(body, delay, callback, ...)
   return 1
 end
 
----Calls `callback(premature, ...)` after some seconds; after 0 seconds as soon as the task waits.
+-- Starts a timer without a delay. While the program is ending it is called after the function that has made it.
+local function start_now(callback, arguments)
+  if ending > 0 then
+    late[#late + 1] = { callback = callback, arguments = arguments }
+    return 1
+  end
+  if core.go(call, callback, false, arguments):status() == "cancelled" then return nil, "process exiting" end
+  return 1
+end
+
+---Calls `callback(premature, ...)` after some seconds; after 0 seconds as soon as the task waits. When the program is
+---ending, only timers of 0 seconds can be made, by functions that are called prematurely.
 ---@param seconds number
 ---@param callback async fun(premature: boolean, ...)
 ---@param ... any
@@ -86,9 +102,8 @@ end
 ---@return string? word "process exiting"
 function timer.at(seconds, callback, ...)
   local delay = check(seconds, callback, "at")
-  if delay > 0 or ending > 0 then return start(once, delay, callback, ...) end
-  if core.go(call, callback, false, table.pack(...)):status() == "cancelled" then return nil, "process exiting" end
-  return 1
+  if delay > 0 then return start(once, delay, callback, ...) end
+  return start_now(callback, table.pack(...))
 end
 
 ---Calls `callback(premature, ...)` again and again.

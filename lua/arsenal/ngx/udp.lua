@@ -4,6 +4,7 @@ local core = require("arsenal.core")
 local payload = require("arsenal.ngx.payload")
 local settings = require("arsenal.ngx.settings")
 local udp = require("arsenal.net.udp")
+local unix = require("arsenal.net.unix")
 local words = require("arsenal.ngx.words")
 
 local LARGEST <const> = 65507 -- bytes of a datagram
@@ -34,25 +35,48 @@ function Udp:bind(address)
   return true
 end
 
+-- A Unix socket with a name of its own, so that the other end can answer. Only Linux has such names.
+local function connect_unix(path, self)
+  local name = ("\0arsenal.ngx.%d.%p"):format(core.process_id(), self)
+  local socket, message, code = unix.datagram(name, { peer = path })
+  if code == "EINVAL" then return unix.datagram(nil, { peer = path }) end
+  return socket, message, code
+end
+
+local function port_of(port)
+  local number = math.tointeger(tonumber(port))
+  if not number then
+    error(("bad argument #2 to 'setpeername' (number expected, got %s)"):format(type(port)), 3)
+  end
+  return number
+end
+
 ---Sets the address that `send` sends to, and whose datagrams `receive` returns.
----@param host string a name or a numeric address
----@param port integer
+---@param host string a name, a numeric address, or "unix:" and a path
+---@param port? integer not of a Unix socket
 ---@return 1? done
 ---@return string? word
 ---@async
 function Udp:setpeername(host, port)
   if not core.can_wait() then return core.outside(Udp.setpeername, self, host, port) end
-  host = tostring(host)
-  local number = math.tointeger(tonumber(port))
-  if not number then
-    error(("bad argument #2 to 'setpeername' (number expected, got %s)"):format(type(port)), 2)
+  if type(host) ~= "string" and type(host) ~= "number" then
+    error(("bad argument #1 to 'setpeername' (string expected, got %s)"):format(type(host)), 2)
   end
+  host = tostring(host)
+  local path = host:match("^[uU][nN][iI][xX]:(.*)")
+  local number = path and 0 or port_of(port)
   if number < 0 or number > 65535 then return nil, ("bad port number: %d"):format(number) end
+  if self._receiving then return nil, "socket busy" end
   finish(self)
-  local socket, message, code = udp.connect(host, number, {
-    timeout = self._timeout / 1000,
-    local_address = self._local_address,
-  })
+  local socket, message, code
+  if path then
+    socket, message, code = connect_unix(path, self)
+  else
+    socket, message, code = udp.connect(host, number, {
+      timeout = self._timeout / 1000,
+      local_address = self._local_address,
+    })
+  end
   self._socket = socket
   if socket then return 1 end
   return nil, words.connect_word(host, message, code)
@@ -66,11 +90,22 @@ end
 function Udp:send(data)
   data = payload.flat(data, "send")
   if not self._socket then return nil, "closed" end
+  if self._receiving then return nil, "socket busy" end
   if type(data) == "table" then data = table.concat(data) end
   local _ <close> = self._guard
   local timed_out, sent, message, code = core.within(self._timeout / 1000, self._socket.send, self._socket, data)
   if sent then return 1 end
   return nil, timed_out and "timeout" or words.word(message, code)
+end
+
+-- How many bytes a call may return.
+local function size_of(size)
+  if size == nil then return LARGEST end
+  local number = tonumber(size)
+  if not number then
+    error(("bad argument #1 to 'receive' (number expected, got %s)"):format(type(size)), 3)
+  end
+  return number >= 0 and number < LARGEST and math.floor(number) or LARGEST
 end
 
 ---Receives a datagram.
@@ -79,6 +114,7 @@ end
 ---@return string? word "timeout", "closed", "connection refused"
 ---@async
 function Udp:receive(size)
+  local most = size_of(size)
   local socket = self._socket
   if not socket then return nil, "closed" end
   if self._receiving then return nil, "socket busy" end
@@ -86,23 +122,23 @@ function Udp:receive(size)
   self._receiving = true
   local timed_out, data, message, code = core.within(self._timeout / 1000, socket.recv, socket)
   self._receiving = false
-  if data then return data:sub(1, math.tointeger(size) or LARGEST) end
+  if data then return data:sub(1, most) end
   return nil, timed_out and "timeout" or words.word(message, code)
 end
 
 ---Sets the time limit of `setpeername`, `send` and `receive`.
----@param timeout number milliseconds
+---@param timeout? number milliseconds; what is no positive number stands for the settings' limit
 function Udp:settimeout(timeout)
-  local number = tonumber(timeout) or 0
-  if number ~= number or number < 0 then error("bad argument #1 to 'settimeout' (bad timeout value)", 2) end
-  self._timeout = number > 0 and number or settings.socket_read_timeout
+  local number = tonumber(timeout)
+  self._timeout = number and number > 0 and number or settings.socket_read_timeout
 end
 
----Closes the socket. Tasks that wait on it get "closed".
+---Closes the socket, unless another task receives.
 ---@return 1? done
----@return string? word "closed" if it is closed already
+---@return string? word "closed" if it is closed already, "socket busy"
 function Udp:close()
   if not self._socket then return nil, "closed" end
+  if self._receiving then return nil, "socket busy" end
   finish(self)
   return 1
 end

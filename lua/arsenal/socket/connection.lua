@@ -96,6 +96,7 @@ end
 local function receive_slowly(self, pattern, prefix, maxsize)
   local call
   call, prefix = receive.read_arguments(pattern, prefix, maxsize)
+  if not call then return prefix, nil, nil end
   if not self.stream then
     local stream, word = finish_connect(self)
     if not stream then return nil, word, prefix end
@@ -203,12 +204,14 @@ function connection.define(kind)
 
   -- Making and ending ---------------------------------------------------------------------------
 
-  function methods:bind(...)
-    classes.check(self, Master, "bind")
-    local addresses, word = kind.addresses(self, "bind", ...)
+  local function bind(self, method, ...)
+    classes.check(self, Master, method)
+    local addresses, word = kind.addresses(self, method, ...)
     if not addresses then return nil, word end
     return with_each(self, addresses, function(bare, address) return bare:bind(table.unpack(address)) end)
   end
+
+  function methods:bind(...) return bind(self, "bind", ...) end
 
   function methods:listen(backlog)
     classes.check(self, Master, "listen")
@@ -222,9 +225,9 @@ function connection.define(kind)
     return 1.0
   end
 
-  function methods:connect(...)
-    check_any(self, "connect")
-    local addresses, word = kind.addresses(self, "connect", ...)
+  local function connect(self, method, ...)
+    check_any(self, method)
+    local addresses, word = kind.addresses(self, method, ...)
     if not addresses then
       setmetatable(self, Client)
       return nil, word
@@ -237,6 +240,8 @@ function connection.define(kind)
     become_stream(self)
     return done
   end
+
+  function methods:connect(...) return connect(self, "connect", ...) end
 
   function methods:accept()
     classes.check(self, Server, "accept")
@@ -375,7 +380,8 @@ function connection.define(kind)
     return self.family == "inet" and "inet4" or self.family or "unspec"
   end
 
-  methods.setpeername, methods.setsockname = methods.connect, methods.bind
+  function methods:setpeername(...) return connect(self, "setpeername", ...) end
+  function methods:setsockname(...) return bind(self, "setsockname", ...) end
   if kind.adapt then kind.adapt(methods) end
 
   metatables = classes.make({ kind.name .. "{master}", kind.name .. "{client}", kind.name .. "{server}" }, methods)

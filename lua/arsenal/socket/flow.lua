@@ -1,5 +1,7 @@
 -- socket.try, newtry, protect, skip, sinks and sources: what LuaSocket's own modules are written with.
 
+local classes = require("arsenal.socket.classes")
+
 local flow = {}
 
 -- An error of `try`, which `protect` turns into a failure again.
@@ -30,7 +32,10 @@ end
 
 -- Returns the arguments after the first n.
 function flow.skip(n, ...)
-  return select(n + 1, ...)
+  local count = classes.number(n, 1, "skip")
+  if not math.tointeger(count) then classes.refuse(1, "skip", "number has no integer representation") end
+  if count < 0 then return n, ... end
+  return select(math.tointeger(count) + 1, ...)
 end
 
 -- Sinks and sources, as ltn12 has them ------------------------------------------------------------

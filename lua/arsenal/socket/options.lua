@@ -35,13 +35,17 @@ kinds.number = {
   get = function(fd, name)
     return got(core.socket_option(fd, name))
   end,
+  -- What is no number is 0.
   set = function(fd, name, value)
-    return concluded(core.set_socket_option(fd, name, classes.integer(classes.number(value, 2, "setoption"))))
+    local number = classes.integer(tonumber(value) or 0)
+    return concluded(core.set_socket_option(fd, name, math.max(math.min(number, 0x7fffffff), -0x80000000)))
   end,
 }
 
 local function field(value, name, expected, method)
-  if type(value) ~= "table" then classes.refuse(2, method, "table expected, got " .. type(value)) end
+  if type(value) ~= "table" then
+    classes.refuse(2, method, "table expected, got " .. (value == nil and "no value" or type(value)))
+  end
   if type(value[name]) ~= expected then
     classes.refuse(2, method, ("%s '%s' field expected"):format(expected, name))
   end
@@ -104,17 +108,21 @@ options.unix = {
 }
 
 local function kind_of(known, name, method, direction)
-  local kind = kinds[known[classes.string(name, 1, method)]]
+  name = classes.string(name, 1, method)
+  local kind = kinds[known[name]]
   if kind and kind[direction] then return kind[direction] end
-  classes.refuse(1, method, ("unsupported option `%.35s'"):format(name))
+  classes.refuse(1, method, ("unsupported option `%.35s'"):format(name:match("^[^\0]*")))
 end
 
+-- An object without a socket has the descriptor NONE, which no system call takes.
+local NONE <const> = 0x7fffffff
+
 function options.get(fd, known, name)
-  return kind_of(known, name, "getoption", "get")(fd, name)
+  return kind_of(known, name, "getoption", "get")(fd or NONE, name)
 end
 
 function options.set(fd, known, name, value)
-  return kind_of(known, name, "setoption", "set")(fd, name, value)
+  return kind_of(known, name, "setoption", "set")(fd or NONE, name, value)
 end
 
 return options

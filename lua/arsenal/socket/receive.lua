@@ -44,10 +44,7 @@ end
 -- The prefix counts.
 local function exactly(stream, prefix, count)
   local missing = count - #prefix
-  if missing <= 0 then
-    if #prefix > 0 then return prefix, nil, nil end
-    return nothing(stream)
-  end
+  if missing <= 0 then return nothing(stream) end
   local item, message, code, partial = recv_exactly(stream, missing)
   if item then return prefix .. item, nil, nil end
   return nil, words.of(message, code), prefix .. (partial or message and take_input(stream) or "")
@@ -92,7 +89,8 @@ local function read_pattern(pattern)
   return by_letter[letter] or invalid_pattern()
 end
 
-local function read_maxsize(maxsize, prefix, pattern)
+-- Returns the third argument of `receive` as an integer. `pattern` is a number, if it is one.
+function receive.read_maxsize(maxsize, prefix, pattern)
   maxsize = classes.number(maxsize, 3, "receive")
   local function refuse(what) classes.refuse(3, "receive", what) end
   if maxsize < 1 or maxsize ~= maxsize then refuse("maxsize must be a positive number") end
@@ -102,12 +100,14 @@ local function read_maxsize(maxsize, prefix, pattern)
   return maxsize
 end
 
--- Returns a function that makes the call on a stream, continuing after `prefix`; and the prefix.
+-- Returns a function that makes the call on a stream, continuing after `prefix`; and the prefix. There is no function
+-- if the prefix is all of it.
 function receive.read_arguments(pattern, prefix, maxsize)
-  local taken = pattern == nil and line or read_pattern(pattern)
   prefix = prefix == nil and "" or classes.string(prefix, 2, "receive")
-  if maxsize ~= nil then maxsize = read_maxsize(maxsize, prefix, taken) end
+  local taken = pattern == nil and line or read_pattern(pattern)
+  if maxsize ~= nil then maxsize = receive.read_maxsize(maxsize, prefix, taken) end
   if type(taken) == "number" then
+    if prefix ~= "" and taken <= #prefix then return nil, prefix end
     return function(stream, before) return exactly(stream, before, taken) end, prefix
   elseif maxsize then
     return function(stream, before) return bounded(stream, before, taken, maxsize - #before) end, prefix

@@ -112,8 +112,10 @@ function methods:sendto(data, host, port)
   classes.check(self, Unconnected, "sendto")
   data, host, port =
     classes.string(data, 1, "sendto"), classes.string(host, 2, "sendto"), classes.string(port, 3, "sendto")
+  if not port:find("^%s*[+-]?%d+$") then return nil, words.HOST_UNKNOWN_TO_SYSTEM end
   local list, number = lookup.endpoint(host, port, self.bare and self.family)
-  if not list then return nil, number == words.HOST_UNKNOWN and words.HOST_UNKNOWN_TO_SYSTEM or number end
+  if not list then return nil, words.to_system(number) end
+  if self.is_closed then return nil, "refused" end
   local bare, word = need_bare(self, list[1].family)
   if not bare then return nil, word end
   local size, message, code = waiting(self, "write", bare.send_datagram, bare, data, list[1].address, number)

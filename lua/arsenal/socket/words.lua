@@ -33,8 +33,17 @@ function words.of_lookup(message, code)
   return code == "EINVAL" and HOST_UNKNOWN or words.of(message, code)
 end
 
-words.HOST_UNKNOWN = HOST_UNKNOWN
-words.HOST_UNKNOWN_TO_SYSTEM = "Name or service not known" -- what sendto says
+-- What sendto says of a lookup that has failed: the C library's words.
+words.HOST_UNKNOWN_TO_SYSTEM = "Name or service not known"
+
+local of_system <const> = {
+  [HOST_UNKNOWN] = words.HOST_UNKNOWN_TO_SYSTEM,
+  [by_code.EAI_SERVICE] = "Servname not supported for ai_socktype",
+}
+
+function words.to_system(word)
+  return of_system[word] or word
+end
 
 words.BAD_DESCRIPTOR = core.system_words("EBADF")
 words.NOT_CONNECTED = core.system_words("ENOTCONN")

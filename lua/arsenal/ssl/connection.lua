@@ -5,6 +5,7 @@
 local core = require("arsenal.core")
 local classes = require("arsenal.socket.classes")
 local limits = require("arsenal.socket.limits")
+local receive = require("arsenal.socket.receive")
 local new_input = require("arsenal.ssl.input")
 local session = require("arsenal.ssl.session")
 
@@ -123,10 +124,17 @@ local function without_returns(text)
   return text:find("\r", 1, true) and text:gsub("\r", "") or text
 end
 
-local function receive_line(self, prefix, deadline)
+-- The item is longer than `maxsize`: its beginning is gone from the connection.
+local function oversized(self, prefix, room)
+  return nil, "oversized", prefix .. without_returns(self.input:take(room))
+end
+
+-- `room`: the most bytes that the line may have.
+local function receive_line(self, prefix, deadline, room)
   local input, seen = self.input, 0
   while true do
     local length = input:line_length(seen)
+    if (length and length - 1 or input.size) > room then return oversized(self, prefix, room) end
     if length then return prefix .. without_returns(input:take(length):sub(1, -2)), nil, nil end
     seen = input.size
     local size, word = fill(self, deadline)
@@ -134,19 +142,21 @@ local function receive_line(self, prefix, deadline)
   end
 end
 
-local function receive_all(self, prefix, deadline)
+local function receive_all(self, prefix, deadline, room)
+  local input = self.input
   local word
   repeat
+    if input.size > room then return oversized(self, prefix, room) end
     local _, failure = fill(self, deadline)
     word = failure
   until word
-  local data = self.input:take(self.input.size)
+  local data = input:take(input.size)
   if word == "closed" and data ~= "" then return prefix .. data, nil, nil end
   return nil, word, prefix .. data
 end
 
 -- The prefix counts. Nothing at all is received, too, as in LuaSocket: when there is something.
-local function receive_count(self, prefix, deadline, count)
+local function receive_count(self, prefix, deadline, _, count)
   local input, missing = self.input, count - #prefix
   if #prefix > 0 and missing <= 0 then return prefix, nil, nil end
   while input.size < math.max(missing, 1) do
@@ -171,15 +181,16 @@ local function read_pattern(pattern)
   return receive_count, classes.integer(count)
 end
 
-function methods:receive(pattern, prefix)
+function methods:receive(pattern, prefix, maxsize)
   check(self, "receive")
   local call, count = read_pattern(pattern)
   prefix = prefix == nil and "" or classes.string(prefix, 2, "receive")
-  if not core.can_wait() then return core.outside(methods.receive, self, pattern, prefix) end
+  local most = maxsize == nil and math.maxinteger or receive.read_maxsize(maxsize, prefix, count)
+  if not core.can_wait() then return core.outside(methods.receive, self, pattern, prefix, maxsize) end
   if self.is_receiving then return nil, "another task is already receiving on this connection", prefix end
   local _ <close> = self.receiving
   self.is_receiving = true
-  return call(self, prefix, limits.deadline(self), count)
+  return call(self, prefix, limits.deadline(self), most - #prefix, count)
 end
 
 -- Sending -----------------------------------------------------------------------------------------
