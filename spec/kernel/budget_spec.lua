@@ -279,11 +279,15 @@ end)
 describe("a task that computes for long between yields", function()
   local SLICES <const>, SLICE <const> = 16, 0.02 -- a slice is longer than the loop goes on without a poll
 
+  local function compute()
+    local began = arsenal.now()
+    repeat until arsenal.now() - began > SLICE
+  end
+
   -- Computes until `task` has ended, but not for ever. Returns the number of slices.
   local function compute_beside(task)
     for count = 1, SLICES do
-      local began = arsenal.now()
-      repeat until arsenal.now() - began > SLICE
+      compute()
       arsenal.yield()
       if task:status() == "done" then return count end
     end
@@ -293,6 +297,24 @@ describe("a task that computes for long between yields", function()
   it("leaves timers the next turn", inside(function()
     local sleeping = kit.waiting(arsenal.sleep, 0.001)
     assert(compute_beside(sleeping) < 4)
+    sleeping:join()
+  end))
+
+  it("leaves timers a place in the same round, among many such tasks", inside(function()
+    local TASKS <const> = 16
+    local runs, sleeping = 0, kit.waiting(arsenal.sleep, 0.001)
+    arsenal.group(function(group)
+      for _ = 1, TASKS do
+        group:go(function()
+          while sleeping:status() ~= "done" and runs < 3 * TASKS do
+            compute()
+            runs = runs + 1
+            arsenal.yield()
+          end
+        end)
+      end
+    end)
+    assert(runs < 1.5 * TASKS, runs)
     sleeping:join()
   end))
 
