@@ -327,3 +327,35 @@ describe("a task that computes for long between yields", function()
     end)
   end))
 end)
+
+describe("a loop that computes for long between calls that need no wait", function()
+  local LONG <const> = 0.012 -- seconds that each round takes
+
+  -- Calls `round` until another task has run, but not for ever. Returns the number of rounds.
+  local function rounds_until_another(round)
+    local has_run, count = false, 0
+    local other = arsenal.go(function() has_run = true end)
+    while not has_run and count < 64 do
+      round()
+      count = count + 1
+      local began = arsenal.now()
+      repeat until arsenal.now() - began > LONG
+    end
+    other:join()
+    return count
+  end
+
+  it("lets others run after a few of them", inside(function()
+    local mutex = arsenal.mutex()
+    assert(rounds_until_another(function() local _ <close> = mutex:lock() end) < 32)
+  end))
+
+  it("lets others run in an iteration of lines that have arrived", inside(function()
+    kit.with_pair(function(near, far)
+      near:send(("line\n"):rep(100))
+      far:peek(500)
+      assert(rounds_until_another(far:lines()) < 32)
+      far:close()
+    end)
+  end))
+end)
