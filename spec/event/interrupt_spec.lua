@@ -36,6 +36,25 @@ describe("Ctrl-C", function()
     assert.matches("runs again", result.out, 1, true)
   end)
 
+  it("reaches a loop of many tasks that compute between yields, while most of them have not run", function()
+    local result = child.run_lua([[
+      local runs = 0
+      print(pcall(arsenal.run, function()
+        arsenal.go(function() io.popen("kill -INT $PPID"):close() end)
+        for _ = 1, 40 do
+          arsenal.go(function()
+            local began = arsenal.now()
+            repeat until arsenal.now() - began > 0.02
+            runs = runs + 1
+            arsenal.yield()
+          end)
+        end
+        arsenal.sleep(60)
+      end))
+      print(runs < 20, runs)]])
+    assert.matches("^false\tinterrupted\ntrue\t", result.out, 1, false, result.err)
+  end)
+
   it("uncaught ends the program with status 1 and the word", function()
     local running <close> = ready([[arsenal.run(function() print("ready") arsenal.sleep(100) end)]])
     running:signal("INT")

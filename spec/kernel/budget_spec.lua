@@ -279,11 +279,15 @@ end)
 describe("a task that computes for long between yields", function()
   local SLICES <const>, SLICE <const> = 16, 0.02 -- a slice is longer than the loop goes on without a poll
 
+  local function compute()
+    local began = arsenal.now()
+    repeat until arsenal.now() - began > SLICE
+  end
+
   -- Computes until `task` has ended, but not for ever. Returns the number of slices.
   local function compute_beside(task)
     for count = 1, SLICES do
-      local began = arsenal.now()
-      repeat until arsenal.now() - began > SLICE
+      compute()
       arsenal.yield()
       if task:status() == "done" then return count end
     end
@@ -296,12 +300,62 @@ describe("a task that computes for long between yields", function()
     sleeping:join()
   end))
 
+  it("leaves timers a place in the same round, among many such tasks", inside(function()
+    local TASKS <const> = 16
+    local runs, sleeping = 0, kit.waiting(arsenal.sleep, 0.001)
+    arsenal.group(function(group)
+      for _ = 1, TASKS do
+        group:go(function()
+          while sleeping:status() ~= "done" and runs < 3 * TASKS do
+            compute()
+            runs = runs + 1
+            arsenal.yield()
+          end
+        end)
+      end
+    end)
+    assert(runs < 1.5 * TASKS, runs)
+    sleeping:join()
+  end))
+
   it("leaves arriving data the next turn", inside(function()
     kit.with_pair(function(near, far)
       local receiving = kit.waiting(far.recv_exactly, far, 4)
       near:send("data")
       assert(compute_beside(receiving) < 4)
       assert.equal("data", receiving:join())
+    end)
+  end))
+end)
+
+describe("a loop that computes for long between calls that need no wait", function()
+  local LONG <const> = 0.012 -- seconds that each round takes
+
+  -- Calls `round` until another task has run, but not for ever. Returns the number of rounds.
+  local function rounds_until_another(round)
+    local has_run, count = false, 0
+    local other = arsenal.go(function() has_run = true end)
+    while not has_run and count < 64 do
+      round()
+      count = count + 1
+      local began = arsenal.now()
+      repeat until arsenal.now() - began > LONG
+    end
+    other:join()
+    return count
+  end
+
+  it("lets others run after a few of them", inside(function()
+    local mutex = arsenal.mutex()
+    assert(rounds_until_another(function() local _ <close> = mutex:lock() end) < 32)
+  end))
+
+  it("lets others run in an iteration of lines that have arrived", inside(function()
+    kit.with_pair(function(near, far)
+      near:send(("line\n"):rep(100))
+      far:peek(500)
+      assert(rounds_until_another(far:lines()) < 32)
+      far:close()
     end)
   end))
 end)

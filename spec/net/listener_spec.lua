@@ -290,7 +290,8 @@ describe("running out of descriptors", function()
 end)
 
 describe("a flood of connections", function()
-  -- How many calls a task may make before others have their turn.
+  -- How many calls a task may make before others have their turn. The task that counts may run before the one
+  -- that accepts in its first turn, and after it in the last one.
   local MOST_A_TURN <const> = 128
 
   it("lets a ticker keep time, and an echo go on (#case26)", inside(function()
@@ -316,7 +317,7 @@ describe("a flood of connections", function()
         a:send(i)
         kit.expect(b, tostring(i))
         accepted, turns = listener:stats().accepted - accepted, arsenal.stats().turns - turns
-        assert(accepted <= MOST_A_TURN * turns, ("%d accepted in %d turns"):format(accepted, turns))
+        assert(accepted <= MOST_A_TURN * (turns + 1), ("%d accepted in %d turns"):format(accepted, turns))
       end
     end)
     assert(listener:stats().accepted > 0)

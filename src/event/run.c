@@ -10,7 +10,6 @@
 #include "event/quit.h"
 #include "event/turn.h"
 #include "kernel/background.h"
-#include "kernel/clock.h"
 #include "kernel/public.h"
 #include "kernel/task.h"
 #include "kernel/task_describe.h"
@@ -203,11 +202,10 @@ static bool run_should_end_background(const Run *run, const Loop *loop) {
 
 /* Turns until a poll is due, for which a few milliseconds are enough, or the first task has ended. */
 static void run_make_turns(lua_State *L, Loop *loop, const Run *run) {
-    uint64_t tick = clock_tick(loop);
-    do {
-        turn_briskly(L, loop);
-        if (loop->ready > 0 && clock_tick(loop) != tick) turn_poll_next(loop);
-    } while (!turn_poll_is_due(loop) && run->first->task != NULL);
+    uint64_t tick = turn_poll_if_due(loop);
+    do
+        turn_briskly(L, loop, tick);
+    while (!turn_poll_is_due(loop) && run->first->task != NULL);
 }
 
 /* [-0, +0 or 1] Returns why the run ended early. The message of a deadlock or an interrupt is on top then. */

@@ -70,15 +70,12 @@ bool turn_take_stuck(const Loop *loop) {
     return inbox_take_stuck(turn_inbox(loop), loop);
 }
 
-/* Runs the tasks that are ready now. Returns how many ran. */
-static unsigned turn_run_tasks(lua_State *L, Loop *loop) {
-    unsigned count = loop->ready;
-    for (unsigned left = count, few; left > 0; left -= few) {
-        few = left < OUTBOX_TASKS ? left : OUTBOX_TASKS;
-        tasks_run(L, loop, few);
-        outbox_look(loop, few);
-    }
-    return count;
+/* Runs the first tasks of those that are left in the turn. Returns how many ran. */
+static unsigned turn_run_few(lua_State *L, Loop *loop, unsigned left) {
+    unsigned few = left < OUTBOX_TASKS ? left : OUTBOX_TASKS;
+    tasks_run(L, loop, few);
+    outbox_look(loop, few);
+    return few;
 }
 
 /* Whether tasks whose letters were sent go on before the poll that is due, which they do once. */
@@ -89,7 +86,9 @@ static bool turn_sends_first(Loop *loop) {
 unsigned turn_once(lua_State *L, Loop *loop, uint64_t timeout) {
     loop->turning = true;
     if (loop->polled_at != 0) loop->polled_at = clock_now(loop); /* the caller may have slept */
-    unsigned ran = turn_run_tasks(L, loop);
+    unsigned ran = loop->ready;
+    for (unsigned left = ran; left > 0;)
+        left -= turn_run_few(L, loop, left);
     outbox_flush(loop);
     turn_poll(loop, timeout);
     turn_leave(loop);
@@ -98,10 +97,24 @@ unsigned turn_once(lua_State *L, Loop *loop, uint64_t timeout) {
     return ran;
 }
 
-void turn_briskly(lua_State *L, Loop *loop) {
+uint64_t turn_poll_if_due(Loop *loop) {
     loop->turning = true;
     if (turn_poll_is_due(loop) && !turn_sends_first(loop)) turn_poll(loop, FOREVER);
-    loop->unpolled += turn_run_tasks(L, loop);
+    loop->turning = false;
+    return clock_tick(loop);
+}
+
+/* Tasks that compute for long would keep those behind them from the next poll, too. */
+void turn_briskly(lua_State *L, Loop *loop, uint64_t tick) {
+    unsigned left = loop->ready;
+    bool is_late = false;
+    loop->turning = true;
+    loop->unpolled += left;
+    while (left > 0 && !is_late) {
+        left -= turn_run_few(L, loop, left);
+        is_late = loop->ready > 0 && clock_tick(loop) != tick;
+    }
+    if (is_late) turn_poll_next(loop);
     loop->turning = false;
     loop->turns++;
 }

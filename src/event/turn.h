@@ -17,11 +17,17 @@ unsigned turn_once(lua_State *L, Loop *loop, uint64_t timeout);
 
 /*
 ** For a caller that turns again and again: flushes the outbox and polls if that is
-** due, then runs the tasks, so that the caller sees next what the tasks have done.
-** The poll has no time limit if no task is ready. At its end the caller flushes the
-** outbox.
+** due; without a time limit if no task is ready. Returns the clock's tick. At its end
+** the caller flushes the outbox.
 */
-void turn_briskly(lua_State *L, Loop *loop);
+uint64_t turn_poll_if_due(Loop *loop);
+
+/*
+** Runs the tasks that are ready, so that the caller sees next what they have done. A
+** poll is due next, and the rest of the tasks run after it, once `tick` is over: a few
+** milliseconds after the last poll.
+*/
+void turn_briskly(lua_State *L, Loop *loop, uint64_t tick);
 
 /* Follows the last turn_briskly: other threads reach the loop while it makes no turns, too. */
 void turn_leave(const Loop *loop);

@@ -45,6 +45,7 @@ typedef struct Loop {
 
     struct Task *running;
     int budget; /* calls that the running task may still make without waiting: see wait.h */
+    uint64_t budget_tick; /* when the task first looked at the clock */
     ReadyNode *ready_first, *ready_last;
     unsigned ready;            /* tasks in that queue */
     unsigned tasks;            /* that have not ended */

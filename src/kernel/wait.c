@@ -177,6 +177,14 @@ int task_pause_before(lua_State *L, Task *task) {
     return task_pause(L, task, &pause_before, NULL);
 }
 
+bool task_spent_time(Loop *loop) {
+    uint64_t tick = clock_tick(loop);
+    if (loop->budget >= BUDGET - BUDGET_LOOK) loop->budget_tick = tick;
+    if (loop->budget_tick == tick) return false;
+    loop->budget = 0;
+    return true;
+}
+
 Task *task_spent_anywhere(lua_State *L, Loop *loop) {
     Task *task = loop->running;
     if (!task_spent(loop) || task == NULL || task->top != L || !lua_isyieldable(L)) return NULL;

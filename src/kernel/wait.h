@@ -10,8 +10,10 @@
 #include "kernel/loop.h"
 #include "kernel/wait_queue.h"
 
-/* What a task may spend before others have their turn: a call that finds its result at once costs two. */
-enum { BUDGET = 256 };
+enum {
+    BUDGET = 256,    /* that a task may spend: a call that finds its result at once costs two */
+    BUDGET_LOOK = 8, /* so much is spent between two looks at the clock */
+};
 
 typedef struct Task Task;
 typedef struct TaskObject TaskObject;
@@ -98,9 +100,16 @@ int task_wait(lua_State *L, Task *task, const WaitKind *kind, void *object);
 */
 int task_pause(lua_State *L, Task *task, const WaitKind *kind, void *object);
 
-/* Counts a call of the running task. Returns whether its budget is used up, so that it should pause. */
+/* A look at the clock: uses up the budget a few milliseconds after the first one. Returns whether it has. */
+bool task_spent_time(Loop *loop);
+
+/*
+** Counts a call of the running task. Returns whether its budget is used up, so that
+** it should pause. What user code does between the calls may take any time.
+*/
 static inline bool task_spent(Loop *loop) {
-    return --loop->budget < 0;
+    int left = --loop->budget;
+    return left < 0 || (left % BUDGET_LOOK == 0 && task_spent_time(loop));
 }
 
 /*
