@@ -492,7 +492,7 @@ build = {
             "src/worker/thread.c",
             "src/worker/worker.c",
           },
-          defines = { "_WIN32_WINNT=0x0A00" },
+          defines = { "_WIN32_WINNT=0x0A00", "WIN32_LEAN_AND_MEAN" },
           -- what a static libuv needs of the system
           libraries = {
             "uv", "ws2_32", "iphlpapi", "psapi", "userenv", "user32", "advapi32", "dbghelp", "ole32", "shell32",
@@ -520,7 +520,9 @@ build = {
             "src/openssl/tls_transport.c",
             "src/openssl/wire.c",
           },
-          defines = { "_WIN32_WINNT=0x0A00" },
+          defines = { "_WIN32_WINNT=0x0A00", "WIN32_LEAN_AND_MEAN" },
+          -- what a static OpenSSL needs of the system
+          libraries = { "ssl", "crypto", "ws2_32", "crypt32", "user32", "advapi32" },
         },
       },
     },
