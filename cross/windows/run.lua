@@ -3,9 +3,10 @@
 --
 --   lua5.4 cross/windows/run.lua FILE...
 --
--- WINE_LUA is the command that starts Lua there; JOBS is how many run at a time.
+-- What each prints is also in build/cross/windows/output/. WINE_LUA is the command that starts Lua there; JOBS is how many run at a time.
 
 local LIST <const> = "cross/windows/cannot-run"
+local OUTPUT <const> = "build/cross/windows/output"
 local LIMIT <const> = 400 -- seconds for a file
 local JOBS <const> = tonumber(os.getenv("JOBS") or "2")
 
@@ -50,8 +51,8 @@ end
 -- A file ----------------------------------------------------------------------------------------
 
 local function start(file)
-  local command = ("timeout -s KILL %d %s cross/windows/specs.lua --ignore-lua -o TAP %s 2>&1 </dev/null")
-    :format(LIMIT, os.getenv("WINE_LUA"), file)
+  local command = ("timeout -s KILL %d %s cross/windows/specs.lua --ignore-lua -o TAP %s 2>&1 </dev/null | tee %s/%s")
+    :format(LIMIT, os.getenv("WINE_LUA"), file, OUTPUT, file:gsub("/", "_"))
   return assert(io.popen(command))
 end
 
@@ -72,6 +73,7 @@ end
 -- All -------------------------------------------------------------------------------------------
 
 local list <const> = read_list()
+os.execute("mkdir -p " .. OUTPUT)
 local files, left_out = {}, 0
 for _, file in ipairs(arg) do
   if list[file] and list[file].whole then
