@@ -12,9 +12,10 @@ description = {
   detailed = [[
     A module for network servers and clients, on libuv. Each connection has a task of its own, which is written as if
     every call blocked; ten thousand of them wait at once. It has TCP, TLS (OpenSSL 3), Unix and UDP sockets, lookup of
-    names, time limits and cancellation, task groups, channels with select, locks, pools of connections, signals, and
-    reports on the tasks of a running program. It has no HTTP and no drivers of databases, and a program runs on one
-    core. The rock contains the documentation (docs/) and example programs (examples/).
+    names, time limits and cancellation, task groups, channels with select, locks, pools of connections, files, child
+    processes, signals, workers on other cores, and reports on the tasks of a running program. It has no HTTP and no
+    drivers of databases; modules for those that were written for LuaSocket or OpenResty run on it. The rock contains
+    the documentation (docs/) and example programs (examples/).
   ]],
   license = "MIT",
   labels = { "network", "async", "coroutine", "server", "libuv" },
