@@ -10,8 +10,13 @@ package.preload.term = function()
   return { isatty = function() return false end }
 end
 
+-- Functions of its own: Lua looks for a function's name in all loaded modules.
 package.preload.system = function()
-  return { gettime = os.time, monotime = arsenal.now, sleep = arsenal.sleep }
+  return {
+    gettime = os.time,
+    monotime = function() return arsenal.now() end,
+    sleep = function(seconds) return arsenal.sleep(seconds) end,
+  }
 end
 
 -- The kit counts the open descriptors of /proc. Under Wine those change by themselves.
