@@ -3,7 +3,8 @@
 --
 --   lua5.4 cross/windows/run.lua FILE...
 --
--- What each prints is also in build/cross/windows/output/. WINE_LUA is the command that starts Lua there; JOBS is how many run at a time.
+-- What each prints is also in build/cross/windows/output/. WINE_LUA is the command that starts Lua there; JOBS is
+-- how many run at a time.
 
 local LIST <const> = "cross/windows/cannot-run"
 local OUTPUT <const> = "build/cross/windows/output"
@@ -56,8 +57,9 @@ local function start(file, of_file)
   for _, entry in ipairs(of_file) do
     if entry.hangs then options = ("%s --filter-out='%s'"):format(options, entry.pattern:gsub("'", ".")) end
   end
-  local command = ("timeout -s KILL %d %s cross/windows/specs.lua --ignore-lua -o TAP %s %s 2>&1 </dev/null | tee %s/%s")
-    :format(LIMIT, os.getenv("WINE_LUA"), options, file, OUTPUT, file:gsub("/", "_"))
+  local run = ("timeout -s KILL %d %s cross/windows/specs.lua --ignore-lua -o TAP %s %s 2>&1 </dev/null")
+    :format(LIMIT, os.getenv("WINE_LUA"), options, file)
+  local command = ("%s | tee %s/%s"):format(run, OUTPUT, file:gsub("/", "_"))
   return assert(io.popen(command))
 end
 
