@@ -263,7 +263,7 @@ test-install:
 	@tools/setup build test
 	tools/test-install
 
-## release-dry-run    make what a release would have, install its rock, and neither tag nor change anything
+## release-dry-run    make what a release would have, install its rock, and neither tag nor commit
 .PHONY: release-dry-run
 release-dry-run:
 	@tools/setup build test
@@ -444,9 +444,10 @@ lint-annotations:
 lint-docs: all
 	$(LUA) tools/docs.lua --check
 
-## lint-rockspec      check that the rockspec lists the files that are there
+## lint-rockspec      check that the rockspec lists the files that are there, and those of releases
 lint-rockspec:
 	$(LUA) tools/rockspec.lua --check
+	tools/release --check
 	luarocks --lua-version=5.4 lint arsenal-scm-1.rockspec
 
 ## lint-shell         check that the shell scripts have no syntax error

@@ -12,9 +12,10 @@ description = {
   detailed = [[
     A module for network servers and clients, on libuv. Each connection has a task of its own, which is written as if
     every call blocked; ten thousand of them wait at once. It has TCP, TLS (OpenSSL 3), Unix and UDP sockets, lookup of
-    names, time limits and cancellation, task groups, channels with select, locks, pools of connections, signals, and
-    reports on the tasks of a running program. It has no HTTP and no drivers of databases, and a program runs on one
-    core. The rock contains the documentation (docs/) and example programs (examples/).
+    names, time limits and cancellation, task groups, channels with select, locks, pools of connections, files, child
+    processes, signals, workers on other cores, and reports on the tasks of a running program. It has no HTTP and no
+    drivers of databases; modules for those that were written for LuaSocket or OpenResty run on it. The rock contains
+    the documentation (docs/) and example programs (examples/).
   ]],
   license = "MIT",
   labels = { "network", "async", "coroutine", "server", "libuv" },
@@ -492,7 +493,7 @@ build = {
             "src/worker/thread.c",
             "src/worker/worker.c",
           },
-          defines = { "_WIN32_WINNT=0x0A00" },
+          defines = { "_WIN32_WINNT=0x0A00", "WIN32_LEAN_AND_MEAN" },
           -- what a static libuv needs of the system
           libraries = {
             "uv", "ws2_32", "iphlpapi", "psapi", "userenv", "user32", "advapi32", "dbghelp", "ole32", "shell32",
@@ -520,7 +521,9 @@ build = {
             "src/openssl/tls_transport.c",
             "src/openssl/wire.c",
           },
-          defines = { "_WIN32_WINNT=0x0A00" },
+          defines = { "_WIN32_WINNT=0x0A00", "WIN32_LEAN_AND_MEAN" },
+          -- what a static OpenSSL needs of the system
+          libraries = { "ssl", "crypto", "ws2_32", "crypt32", "user32", "advapi32" },
         },
       },
     },

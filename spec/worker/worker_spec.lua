@@ -155,7 +155,7 @@ describe("a worker", function()
     local found = package.searchpath("arsenal.net.pool", package.path)
     local first, again = { arsenal.worker(load):join() }, { arsenal.worker(load):join() }
     assert.same({ "@" .. found, found, #package.searchers }, { table.unpack(first, 1, 3) })
-    assert.matches("no file '[^\n]*arsenal/x%.lua'", first[4])
+    assert.matches("no file '[^\n]*arsenal[/\\]x%.lua'", first[4])
     assert.same(first, again)
     local function load_elsewhere()
       package.path = "/nowhere/?.lua"

@@ -195,13 +195,21 @@ static int idle_streams_serve(lua_State *L) {
 
 /* --- taking ready ones --- */
 
+/* Whether an event came for nothing, as libuv's may: the stream, which was probed, has no bytes. */
+static bool idle_stream_came_early(const Stream *stream) {
+    return !POLLER_SEES_ALL && transport_is_plain(stream->transport) &&
+           buffer_length(&stream->input) == 0;
+}
+
 /* The first ready stream that is worth a call of its handler, or NULL. */
 static Stream *idle_streams_first_ready(lua_State *L, IdleStreams *all) {
     Waiter *first;
     while ((first = wait_queue_first(&all->ready)) != NULL) {
         Stream *stream = idle_stream_end(first);
-        if (idle_stream_is_worth_a_call(all, stream)) return stream;
-        idle_streams_drop(L, all, stream);
+        bool is_worth_a_call = idle_stream_is_worth_a_call(all, stream);
+        if (is_worth_a_call && !idle_stream_came_early(stream)) return stream;
+        if (!is_worth_a_call || idle_stream_begin(all, stream) != 0)
+            idle_streams_drop(L, all, stream);
     }
     return NULL;
 }

@@ -13,6 +13,8 @@
 #include <sys/stat.h>
 #include <uv.h>
 
+enum { MOST_PASSES = 10 };
+
 static int tree_result(uv_fs_t *request) {
     int result = (int)request->result;
     uv_fs_req_cleanup(request);
@@ -51,15 +53,16 @@ static int tree_pass(const char *path) {
     return status != 0 ? status : found;
 }
 
+/* Others may add entries meanwhile. A file that is open somewhere stays until it is closed: rmdir tells that. */
 static int tree_remove_at(const char *path) {
     uv_fs_t request;
     uv_fs_unlink(NULL, &request, path, NULL);
     int status = tree_result(&request);
     if (status == 0 || !tree_is_directory(path, uv_fs_lstat)) return status;
-    do {
+    status = 1;
+    for (int pass = 0; pass < MOST_PASSES && status > 0; pass++)
         status = tree_pass(path);
-    } while (status > 0);
-    if (status != 0) return status;
+    if (status < 0) return status;
     uv_fs_rmdir(NULL, &request, path, NULL);
     return tree_result(&request);
 }

@@ -19,11 +19,12 @@ int pipe_open(PipeEnds *ends, bool child_reads) {
     if (status != 0) return status;
     shutdown(pair[0], child_reads ? SD_RECEIVE : SD_SEND);
     ends->ours = (int)pair[0];
-    ends->childs = _open_osfhandle((intptr_t)pair[1], child_reads ? _O_RDONLY : 0);
-    if (ends->childs >= 0) return 0;
+    status = socket_prepare(ends->ours); /* libuv takes UV_NONBLOCK_PIPE for overlapped only */
+    if (status == 0) ends->childs = _open_osfhandle((intptr_t)pair[1], child_reads ? _O_RDONLY : 0);
+    if (status == 0 && ends->childs >= 0) return 0;
     closesocket(pair[0]);
     closesocket(pair[1]);
-    return UV_EMFILE;
+    return status != 0 ? status : UV_EMFILE;
 }
 
 void pipe_close(int fd) {

@@ -53,18 +53,9 @@ static bool runner_wait(Runner *runner) {
     return true;
 }
 
-static void runner_main(void *argument) {
-    Runner *runner = argument;
-    do
-        runner->work(runner, runner->argument);
-    while (runner_wait(runner));
-    uv_sem_destroy(&runner->work_came);
-    free(runner);
-}
-
-/* --- starting work --- */
-
-static void runner_leave_thread(uv_thread_t thread) {
+/* Nobody waits for the end of the calling thread, so it gives back itself what is kept for that. */
+static void runner_leave_thread(void) {
+    uv_thread_t thread = uv_thread_self();
 #ifdef _WIN32
     CloseHandle(thread);
 #else
@@ -72,14 +63,23 @@ static void runner_leave_thread(uv_thread_t thread) {
 #endif
 }
 
+static void runner_main(void *argument) {
+    Runner *runner = argument;
+    do
+        runner->work(runner, runner->argument);
+    while (runner_wait(runner));
+    uv_sem_destroy(&runner->work_came);
+    free(runner);
+    runner_leave_thread();
+}
+
+/* --- starting work --- */
+
 static int runner_start_thread(Runner *runner, uv_thread_t *thread) {
     int status = uv_sem_init(&runner->work_came, 0);
     if (status != 0) return status;
     status = uv_thread_create(thread, runner_main, runner);
-    if (status == 0)
-        runner_leave_thread(*thread);
-    else
-        uv_sem_destroy(&runner->work_came);
+    if (status != 0) uv_sem_destroy(&runner->work_came);
     return status;
 }
 
