@@ -287,7 +287,7 @@ endif
 .PHONY: cross
 cross:
 	@tools/setup build test cross cross-windows
-	@+$(MAKE) --no-print-directory -j2 --output-sync=target -f cross/Makefile
+	@+$(MAKE) --no-print-directory -j3 --output-sync=target -f cross/Makefile
 
 ## cross-windows      the part of it for Windows alone
 .PHONY: cross-windows
