@@ -9,9 +9,9 @@ local kit = require("spec.kit")
 
 local inside <const> = drivers.inside
 
--- Starts a node; returns it and its port.
+-- Starts a node with two workers; returns it and its port.
 local function start_node(port, redis_port)
-  local node = example.start("chat_cluster", nil, port, redis_port)
+  local node = example.start("chat_cluster", nil, port, redis_port, 2)
   return node, math.tointeger(node:expect("listener 127%.0%.0%.1:(%d+)"))
 end
 
