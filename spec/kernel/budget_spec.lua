@@ -256,6 +256,26 @@ describe("a shield in a cancelled task", function()
     task:join()
     assert.equal(100, count)
   end))
+
+  it("runs its function although the functions take long", inside(function()
+    local count = 0
+    local task = arsenal.go(function()
+      local _ <close> = setmetatable({}, { __close = function()
+        for _ = 1, 20 do
+          arsenal.shield(function()
+            local began = arsenal.now()
+            repeat until arsenal.now() - began > 0.012
+            count = count + 1
+          end)
+        end
+      end })
+      arsenal.sleep(60)
+    end)
+    arsenal.yield()
+    task:cancel()
+    task:join()
+    assert.equal(20, count)
+  end))
 end)
 
 describe("a time limit that has ended early", function()

@@ -178,11 +178,10 @@ int task_pause_before(lua_State *L, Task *task) {
 }
 
 bool task_spent_time(Loop *loop) {
+    const Task *task = loop->running;
     uint64_t tick = clock_tick(loop);
     if (loop->budget >= BUDGET - BUDGET_LOOK) loop->budget_tick = tick;
-    if (loop->budget_tick == tick) return false;
-    loop->budget = 0;
-    return true;
+    return loop->budget_tick != tick && task != NULL && !task->scopes.innermost->doomed;
 }
 
 Task *task_spent_anywhere(lua_State *L, Loop *loop) {

@@ -100,7 +100,10 @@ int task_wait(lua_State *L, Task *task, const WaitKind *kind, void *object);
 */
 int task_pause(lua_State *L, Task *task, const WaitKind *kind, void *object);
 
-/* A look at the clock: uses up the budget a few milliseconds after the first one. Returns whether it has. */
+/*
+** A look at the clock: returns whether a few milliseconds have passed since the
+** first one. That never cuts off the clean-up of a cancelled task, however slow it is.
+*/
 bool task_spent_time(Loop *loop);
 
 /*
