@@ -25,21 +25,27 @@ static void send_describe(lua_State *L, Task *task) {
 
 /* --- the message --- */
 
-/* Gathers what of the message is still to be sent, in at most SEND_PARTS pieces, and returns their number. */
-static unsigned send_gather(lua_State *L, size_t skip, uv_buf_t *parts, size_t *size) {
+/* The first part that is not wholly sent yet, and the bytes of those before it. */
+typedef struct SendPlace {
+    int index;
+    size_t before;
+} SendPlace;
+
+/* Gathers what is left of a message, in at most SEND_PARTS pieces, and returns their number. */
+static unsigned send_gather(lua_State *L, SendPlace *place, size_t sent, uv_buf_t *parts,
+                            size_t *size) {
     unsigned count = 0;
     int last = lua_gettop(L);
     *size = 0;
-    for (int i = SEND_FIRST; i <= last && count < SEND_PARTS; i++) {
-        size_t length;
+    for (int i = place->index; i <= last && count < SEND_PARTS; i++) {
+        size_t length, skip = count == 0 ? sent - place->before : 0;
         char *data = (char *)lua_tolstring(L, i, &length);
-        if (skip >= length) {
-            skip -= length;
-            continue;
+        if (skip < length) {
+            parts[count++] = (uv_buf_t){.base = data + skip, .len = length - skip};
+            *size += length - skip;
+        } else if (count == 0) {
+            *place = (SendPlace){.index = i + 1, .before = place->before + length};
         }
-        parts[count++] = (uv_buf_t){.base = data + skip, .len = length - skip};
-        *size += length - skip;
-        skip = 0;
     }
     return count;
 }
@@ -111,10 +117,11 @@ static bool send_post(lua_State *L, const Stream *stream, Task *task) {
 
 /* Writes until all of the message is gone. The task has its turn. */
 static int send_rest(lua_State *L, Stream *stream, Task *task) {
+    SendPlace place = {.index = SEND_FIRST, .before = 0};
     uv_buf_t parts[SEND_PARTS];
     size_t size;
     unsigned count;
-    while ((count = send_gather(L, task->progress, parts, &size)) > 0) {
+    while ((count = send_gather(L, &place, task->progress, parts, &size)) > 0) {
         if (task_spent(stream->socket.handle.loop)) return task_pause(L, task, &send_wait, stream);
         ptrdiff_t written = stream_write(stream, parts, count, size);
         if (transport_wants(written)) return send_wait_for(L, stream, task, written);
