@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+const char buffer_nothing[] = "";
+
 /* Moves the `length` bytes of the buffer to the front of a larger block. */
 static bool buffer_grow(Buffer *buffer, size_t length, size_t size) {
     Block *old = buffer->block;

@@ -22,8 +22,10 @@ static inline size_t buffer_length(const Buffer *buffer) {
     return buffer->block == NULL ? 0 : buffer->block->end - buffer->block->start;
 }
 
+extern const char buffer_nothing[]; /* where the bytes of an empty buffer are */
+
 static inline const char *buffer_data(const Buffer *buffer) {
-    return buffer->block == NULL ? "" : buffer->block->data + buffer->block->start;
+    return buffer->block == NULL ? buffer_nothing : buffer->block->data + buffer->block->start;
 }
 
 /*
