@@ -21,6 +21,10 @@ return {
     reason = "there is a block after buffer_reserve has succeeded",
   },
   {
+    check = "null-dereference", source = "selectable_shared(each->selectable)->", file = "src/sync/select.c",
+    reason = "only a case of a shared selectable has a record",
+  },
+  {
     check = "malloc-leak", source = "poll_grow_slots", file = "src/event/poller_epoll.c",
     reason = "poll->slots keeps what was allocated",
   },

@@ -139,9 +139,15 @@ end
 function programs.together()
   local listener <close> = check(arsenal.tcp.listen("127.0.0.1", 0))
   local port, ends = port_of(listener), {}
+  local _ <close> = setmetatable(ends, { __close = function()
+    for _, pair in ipairs(ends) do
+      pair.near:close()
+      if pair.far then pair.far:close() end
+    end
+  end })
   for i = 1, 4 do
-    local near = check(arsenal.tcp.connect("127.0.0.1", port))
-    ends[i] = { near = near, far = check(listener:accept()) }
+    ends[i] = { near = check(arsenal.tcp.connect("127.0.0.1", port)) }
+    ends[i].far = check(listener:accept())
   end
   for round = 1, 4 do
     arsenal.group(function(group)
@@ -153,10 +159,6 @@ function programs.together()
       local text = round .. ":" .. i
       expect(check(pair.far:recv_exactly(#text)) == text, "other bytes than were sent")
     end
-  end
-  for _, pair in ipairs(ends) do
-    pair.near:close()
-    pair.far:close()
   end
 end
 
