@@ -32,7 +32,7 @@ require("arsenal.os.file")
 ---@field stderr arsenal.Stream
 local arsenal = core.module()
 
-arsenal._VERSION = "arsenal scm"
+arsenal._VERSION = "arsenal 0.2.0"
 
 arsenal.run = core.run
 arsenal.main = main.main
