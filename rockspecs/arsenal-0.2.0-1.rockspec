@@ -4,7 +4,7 @@ version = "0.2.0-1"
 
 source = {
   url = "https://example.org/arsenal/releases/arsenal-0.2.0.tar.gz",
-  md5 = "467c8facf59c3dd2bf663f8ee93a3de9",
+  md5 = "6eccaac1adc1b86c976c54bbd1698997",
   dir = "arsenal-0.2.0",
 }
 
