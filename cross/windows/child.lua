@@ -3,6 +3,7 @@
 
 local arsenal = require("arsenal")
 local kit = require("spec.kit")
+local words = require("spec.kit.words")
 
 local child = {}
 
@@ -11,20 +12,11 @@ local LUA <const> = "build/cross/windows/lua/lua.exe"
 local Child <const> = {}
 Child.__index = Child
 
-local function quote(word)
-  return "'" .. tostring(word):gsub("'", "'\\''") .. "'"
-end
-
--- A command line of words, each of them quoted.
-function child.command(...)
-  local words = table.pack(...)
-  for i = 1, words.n do words[i] = quote(words[i]) end
-  return table.concat(words, " ")
-end
+child.command = words.command
 
 -- The words of such a line.
 local function words_of(command)
-  local words, at = {}, 1
+  local list, at = {}, 1
   while command:find("%S", at) do
     local text, after = command:match("^%s*'([^']*)'()", at)
     if not text then error("there is no POSIX shell for: " .. command, 3) end
@@ -33,9 +25,9 @@ local function words_of(command)
       more, after = command:match("^([^']*)'()", after + 3)
       text = text .. "'" .. more
     end
-    words[#words + 1], at = text, after
+    list[#list + 1], at = text, after
   end
-  return words
+  return list
 end
 
 local function refuse(options, ...)
@@ -45,10 +37,10 @@ local function refuse(options, ...)
 end
 
 -- Options: `input`, `limit`, as those of spec/kit/child.lua.
-local function start(words, options)
+local function start(command, options)
   refuse(options, "before", "under", "names")
-  words.extra_env = { LUA_PATH = package.path, LUA_CPATH = package.cpath }
-  local process = assert(arsenal.process.start(words))
+  command.extra_env = { LUA_PATH = package.path, LUA_CPATH = package.cpath }
+  local process = assert(arsenal.process.start(command))
   for _, stream in ipairs { process.stdout, process.stderr } do stream:set_timeout(options.limit or 2 * kit.limit) end
   if options.input then process.stdin:send(options.input) end
   process.stdin:close()
@@ -65,14 +57,7 @@ function Child:line()
   return line and line:gsub("\r$", "") or nil
 end
 
--- The first line that matches, and what it captures; an error when the output ends before.
-function Child:expect(pattern)
-  for line in self.line, self do
-    if line:find(pattern) then return line:match(pattern) end
-  end
-  local result = self:finish()
-  error(("the child ended (%s) without printing %q: %s"):format(result.status, pattern, result.err), 2)
-end
+Child.expect = words.expect
 
 function Child:signal(name)
   return self.process:kill("SIG" .. name)
@@ -97,13 +82,11 @@ function child.run(command, options)
   return child.start(command, options):finish()
 end
 
-local PRELUDE <const> = "io.stdout:setvbuf('no') local arsenal = require('arsenal') "
-
 function child.lua(source, options, ...)
   options = options or {}
   local script = os.tmpname()
   local file <close> = assert(io.open(script, "wb"))
-  file:write(options.bare and "" or PRELUDE, source)
+  file:write(options.bare and "" or words.PRELUDE, source)
   file:close()
   local self = start({ LUA, script, ... }, options)
   table.insert(self.used, script)

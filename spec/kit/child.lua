@@ -5,6 +5,7 @@ local arsenal = require("arsenal")
 local busted = require("busted")
 local kit = require("spec.kit")
 local lfs = require("lfs")
+local words = require("spec.kit.words")
 
 local child = {}
 
@@ -14,16 +15,7 @@ local BUILD <const> = os.getenv("ARSENAL_SPEC_BUILD") or "build/spec" -- of this
 local Child <const> = {}
 Child.__index = Child
 
-local function quote(word)
-  return "'" .. tostring(word):gsub("'", "'\\''") .. "'"
-end
-
--- A command line of words, each of them quoted.
-function child.command(...)
-  local words = table.pack(...)
-  for i = 1, words.n do words[i] = quote(words[i]) end
-  return table.concat(words, " ")
-end
+child.command = words.command
 
 local function temporary(text)
   local path = os.tmpname()
@@ -59,7 +51,7 @@ function child.it_with(...)
 end
 
 local function environment()
-  return ("LUA_PATH=%s LUA_CPATH=%s"):format(quote(package.path), quote(package.cpath))
+  return ("LUA_PATH=%s LUA_CPATH=%s"):format(words.quote(package.path), words.quote(package.cpath))
 end
 
 -- Starts a shell command. Options: `input` (its stdin; empty otherwise), `before` (shell text to run
@@ -69,7 +61,7 @@ function child.start(command, options)
   local errors, input = temporary(), temporary(options.input)
   local inner = ("echo $$; %s exec env %s %s"):format(options.before or "", environment(), command)
   local outer = ("timeout --foreground -s KILL %d sh -c %s <%s 2>%s"):format(
-    options.limit or 2 * kit.limit, quote(inner), input, errors)
+    options.limit or 2 * kit.limit, words.quote(inner), input, errors)
   local output, fd = kit.opened(io.popen, outer, "r")
   output:setvbuf("no")
   local self = setmetatable({ output = output, fd = fd, errors = errors, used = { input } }, Child)
@@ -84,14 +76,7 @@ function Child:line()
   return self.output:read("l")
 end
 
--- The first line that matches, and what it captures; an error when the output ends before.
-function Child:expect(pattern)
-  for line in self.line, self do
-    if line:find(pattern) then return line:match(pattern) end
-  end
-  local result = self:finish()
-  error(("the child ended (%s) without printing %q: %s"):format(result.status, pattern, result.err), 2)
-end
+Child.expect = words.expect
 
 function Child:signal(name)
   return os.execute(("kill -%s %d"):format(name, self.pid))
@@ -153,17 +138,15 @@ end
 
 -- The words that set a resolver of our own in front of a command.
 local function resolving(names)
-  return ('env LD_PRELOAD="$LD_PRELOAD %s" ARSENAL_NAMES=%s '):format(child.library("names"), quote(names))
+  return ('env LD_PRELOAD="$LD_PRELOAD %s" ARSENAL_NAMES=%s '):format(child.library("names"), words.quote(names))
 end
 
 -- Starts `source` with the words given as its arguments; arsenal is loaded, and stdout unbuffered.
 -- Options: those of child.start; `under`, a command to run it under (strace); `names`, what
 -- spec/kit/tools/names.c shall resolve; `bare`, to load nothing.
-local PRELUDE <const> = "io.stdout:setvbuf('no') local arsenal = require('arsenal') "
-
 function child.lua(source, options, ...)
   options = options or {}
-  local script = temporary((options.bare and "" or PRELUDE) .. source)
+  local script = temporary((options.bare and "" or words.PRELUDE) .. source)
   local names = options.names and resolving(options.names) or ""
   local command = ("%s %s %s"):format(options.under or "", names, child.command(LUA, script, ...))
   local self = child.start(command, options)

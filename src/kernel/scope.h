@@ -29,8 +29,7 @@ typedef struct Scope {
     bool doomed;    /* waits in it raise: it, or an ancestor with no shield between, is cancelled */
     bool cancelled; /* it was cancelled itself */
     bool has_reason; /* cancellation.h keeps the reason */
-    unsigned
-        raises; /* cancellations raised in it: counted in the scope of scope_outermost_doomed */
+    unsigned raises; /* cancellations raised in it, if scope_outermost_doomed finds it */
     struct Scope *parent;
     List children;
     ListNode sibling;
