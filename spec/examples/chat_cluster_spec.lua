@@ -103,6 +103,27 @@ describe("examples/chat_cluster.lua", function()
     end)
   end))
 
+  it_with_redis("disconnects a member that does not read", inside(function()
+    kit.with_held_port(function(redis_port)
+      local redis <close> = drivers.start_redis(redis_port)
+      local node <close>, port = start_node(0, redis_port)
+      assert(redis and node)
+      local idle <close> = join(port, "room", "idle")
+      expect_line(idle, "* welcome")
+      local talker <close> = join(port, "room", "talker")
+      expect_line(talker, "* welcome")
+      local line, sent = ("x"):rep(900), 12000 -- more than the kernel keeps for one connection
+      local sending = arsenal.go(function()
+        for _ = 1, sent do talker:send(line, "\n") end
+      end)
+      for _ = 1, sent do expect_line(talker, "<talker> " .. line) end
+      sending:join()
+      local count = 0
+      for _ in function() return (idle:recv_line()) end do count = count + 1 end
+      assert(count < sent, count)
+    end)
+  end))
+
   it_with_redis("outlasts Redis, and ends at Ctrl-C", inside(function()
     kit.with_held_port(function(redis_port)
       local redis <close> = drivers.start_redis(redis_port)
