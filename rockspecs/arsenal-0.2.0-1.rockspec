@@ -4,7 +4,7 @@ version = "0.2.0-1"
 
 source = {
   url = "https://example.org/arsenal/releases/arsenal-0.2.0.tar.gz",
-  md5 = "6eccaac1adc1b86c976c54bbd1698997",
+  md5 = "24d0368bb8723f668b6044ac89892466",
   dir = "arsenal-0.2.0",
 }
 
