@@ -442,6 +442,22 @@ describe("listener:shutdown", function()
     end
   end))
 
+  it("with `when` closes a connection whose handler was cancelled before it began", inside(function()
+    local calls = 0
+    local function handler() calls = calls + 1 end
+    serving(handler, { when = "readable" }, function(listener, connect, task)
+      local client = connect()
+      kit.turn_until(function() return listener:stats().active == 1 end)
+      local tasks = arsenal.stats().tasks
+      client:send("x\n")
+      kit.turn_until(function() return arsenal.stats().tasks > tasks end)
+      assert.is_true(assert(arsenal.timeout(10, listener.shutdown, listener, 0)))
+      assert.equal(0, calls)
+      assert.is_nil((client:recv()))
+      assert.is_true(task:join())
+    end)
+  end))
+
   -- The kernel must tell truly whether something has arrived.
   local it_whole <const> = kit.one_byte and kit.pending("one byte at a time") or it
 

@@ -17,9 +17,11 @@ typedef struct IdleStreams {
     enum {
         IDLE_GOES_ON,
         IDLE_FINISHES, /* streams that only wait are closed */
-        IDLE_STOPS     /* no handler is called any more */
+        IDLE_STOPS,    /* no handler is called any more */
+        IDLE_CLOSED    /* every stream is closed */
     } state;
-    unsigned count;     /* of those streams: idle ones, ready ones, those whose handler runs */
+    unsigned count;     /* of those streams: idle, ready, taken for a handler, handled */
+    unsigned handled;   /* those whose handler has begun, and has not ended */
     WaitQueue ready;    /* idle streams that can be read or are closed */
     WaitQueue takers;   /* tasks that wait for one of those */
     WaitQueue counters; /* each waits until no more streams are left than its threshold */
@@ -77,7 +79,7 @@ static bool idle_stream_has_bytes(Stream *stream) {
 
 /* After a call of its handler, or before the first: false if there will be no other one. */
 static bool idle_stream_goes_on(const IdleStreams *all, Stream *stream) {
-    if (!stream->socket.handle.open || all->state == IDLE_STOPS) return false;
+    if (!stream->socket.handle.open || all->state >= IDLE_STOPS) return false;
     if (all->state == IDLE_FINISHES) return idle_stream_has_bytes(stream);
     bool was_read = stream->socket.poller.watched || !transport_is_plain(stream->transport);
     bool may_have_more = was_read && (stream->socket.poller.ready & POLL_READ);
@@ -86,7 +88,7 @@ static bool idle_stream_goes_on(const IdleStreams *all, Stream *stream) {
 
 /* False if the stream is closed or at its end: the handler is not called. */
 static bool idle_stream_is_worth_a_call(const IdleStreams *all, Stream *stream) {
-    if (!stream->socket.handle.open || all->state == IDLE_STOPS) return false;
+    if (!stream->socket.handle.open || all->state >= IDLE_STOPS) return false;
     if (all->state == IDLE_FINISHES) return idle_stream_has_bytes(stream);
     bool may_have_ended = !POLLER_SEES_ALL || (stream->socket.poller.ready & POLL_HANGUP);
     return may_have_ended || stream->read_end != 0 ? stream_probe(stream) : true;
@@ -164,13 +166,15 @@ static bool idle_streams_is_reported(lua_State *L) {
 }
 
 static int idle_streams_served(lua_State *L, int status, lua_KContext context) {
+    IdleStreams *all = (IdleStreams *)context;
     Stream *stream = lua_touserdata(L, SERVE_STREAM);
     bool is_success = traceback_is_success(status);
     bool is_refused = lua_isboolean(L, SERVE_RESULT) && !lua_toboolean(L, SERVE_RESULT);
     if (!is_success) traceback_push(L);
     bool is_reported = !is_success && idle_streams_is_reported(L);
     if (!is_success || is_refused) handle_close(&stream->socket.handle);
-    idle_streams_go_on(L, (IdleStreams *)context, stream);
+    all->handled--;
+    idle_streams_go_on(L, all, stream);
     return is_success || is_reported ? 0 : traceback_rethrow(L);
 }
 
@@ -179,10 +183,13 @@ static int idle_streams_served(lua_State *L, int status, lua_KContext context) {
 ** in a task for it; then the stream is idle again, or, if the handler has failed or
 ** returned false, closed. An error for which failed(listener, err, stream, traceback)
 ** returns true is not raised. All in C, so that no error comes between and loses the stream.
+** Does nothing after close().
 */
 static int idle_streams_serve(lua_State *L) {
     IdleStreams *all = idle_streams_check(L);
     stream_check(L, SERVE_STREAM);
+    if (all->state == IDLE_CLOSED) return 0;
+    all->handled++;
     lua_settop(L, SERVE_FUNCTION);
     lua_pushcfunction(L, traceback_handler);
     lua_pushvalue(L, SERVE_FUNCTION);
@@ -302,13 +309,19 @@ static int idle_streams_finish(lua_State *L) {
 
 /* --- making and closing --- */
 
-/* idle_streams:close() closes every stream that it looks after. */
+/*
+** idle_streams:close() closes every stream that it looks after. Those whose handler runs
+** count until it ends; a handler that has not begun may have been cancelled, and never does.
+*/
 static int idle_streams_close(lua_State *L) {
     IdleStreams *all = idle_streams_check(L);
     lua_getiuservalue(L, 1, 1);
     for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1))
         handle_close(lua_touserdata(L, -1));
-    idle_streams_first_ready(L, all); /* each is ready now, and is dropped */
+    all->state = IDLE_CLOSED;
+    idle_streams_first_ready(L, all); /* those that were idle are ready now, and are dropped */
+    all->count = all->handled;
+    wait_queue_wake_at(&all->counters, all->count);
     return 0;
 }
 
