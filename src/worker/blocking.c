@@ -52,7 +52,7 @@ typedef struct Blocking {
 
 static const char part_key;
 static const char
-    state_key; /* registry, in the states of calls: the crew of the loop that makes them */
+    crew_key; /* registry, in the states of calls: the crew of the loop that makes them */
 static const char blocking_name[] = "arsenal.blocking";
 
 static Blocking *blocking_of(Job *job) {
@@ -128,12 +128,12 @@ static int blocking_set_up(lua_State *L) {
     const Blocking *blocking = lua_touserdata(L, 1);
     environment_set_up(L, blocking->environment);
     lua_pushlightuserdata(L, blocking->crew);
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &state_key);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &crew_key);
     return 0;
 }
 
 static Crew *blocking_caller_crew(lua_State *L) {
-    lua_rawgetp(L, LUA_REGISTRYINDEX, &state_key);
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &crew_key);
     Crew *crew = lua_touserdata(L, -1);
     lua_pop(L, 1);
     return crew;

@@ -79,28 +79,28 @@ void call_done(lua_State *L, Call *call, int count) {
 }
 
 /* (call, error, traceback) */
-static int call_tell(lua_State *L) {
+static int call_report(lua_State *L) {
     call_set_result(L, lua_touserdata(L, 1), OUTCOME_FAILED, 2, "error");
     return 0;
 }
 
 /* The same for an error that cannot cross: its words do. */
-static int call_tell_in_words(lua_State *L) {
+static int call_report_in_words(lua_State *L) {
     luaL_tolstring(L, 2, NULL);
     lua_replace(L, 2);
-    return call_tell(L);
+    return call_report(L);
 }
 
 /* The same for one that has no words: what __tostring raises an error for. */
-static int call_tell_type(lua_State *L) {
+static int call_report_type(lua_State *L) {
     lua_pushfstring(L, "(error object is a %s value)", luaL_typename(L, 2));
     lua_replace(L, 2);
-    return call_tell(L);
+    return call_report(L);
 }
 
 /* Makes a protected call of one of these with the error and the traceback on top, which stay there. */
-static int call_try_to_tell(lua_State *L, Call *call, lua_CFunction tell) {
-    lua_pushcfunction(L, tell);
+static int call_try_to_report(lua_State *L, Call *call, lua_CFunction report) {
+    lua_pushcfunction(L, report);
     lua_pushlightuserdata(L, call);
     lua_pushvalue(L, -4);
     lua_pushvalue(L, -4);
@@ -111,7 +111,7 @@ static int call_try_to_tell(lua_State *L, Call *call, lua_CFunction tell) {
 
 /* Without memory for any of them, the outcome says just that. */
 void call_failed(lua_State *L, Call *call) {
-    int status = call_try_to_tell(L, call, call_tell);
-    if (status != LUA_OK) status = call_try_to_tell(L, call, call_tell_in_words);
-    if (status != LUA_OK && status != LUA_ERRMEM) call_try_to_tell(L, call, call_tell_type);
+    int status = call_try_to_report(L, call, call_report);
+    if (status != LUA_OK) status = call_try_to_report(L, call, call_report_in_words);
+    if (status != LUA_OK && status != LUA_ERRMEM) call_try_to_report(L, call, call_report_type);
 }

@@ -328,10 +328,6 @@ Parcel *parcel_pack_call(lua_State *L, int first, int count) {
     return parcel;
 }
 
-int parcel_count(const Parcel *parcel) {
-    return parcel->count;
-}
-
 bool parcel_has_objects(const Parcel *parcel) {
     return parcel->cargos > 0;
 }

@@ -36,9 +36,8 @@ Parcel *parcel_pack(lua_State *L, int first, int count, const char *what);
 */
 Parcel *parcel_pack_call(lua_State *L, int first, int count);
 
-int parcel_count(const Parcel *parcel); /* how many values it has */
-bool parcel_has_objects(
-    const Parcel *parcel); /* whether there are sockets or the like among them */
+/* Whether there are sockets or the like among the values. */
+bool parcel_has_objects(const Parcel *parcel);
 
 /*
 ** [-0, +count] Pushes the values. They may be pushed once. If that raises an error,

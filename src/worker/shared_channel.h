@@ -18,8 +18,9 @@ void shared_channel_hold(SharedChannel *channel);
 
 /* The last one frees it, with the values in it. A channel that is a value in itself is not held by that. */
 void shared_channel_release(SharedChannel *channel);
-void shared_channel_discard(
-    void *channel); /* the same for one on its way, and its mark: see crossing.h */
+
+/* The same for a channel on its way to another state, as `discard` of its crossing: see crossing.h. */
+void shared_channel_discard(void *channel);
 
 typedef struct SharedState {
     unsigned count, capacity;

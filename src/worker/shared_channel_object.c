@@ -143,8 +143,8 @@ static int shared_push_new(lua_State *L) {
     return 1;
 }
 
-/* The waits there of a state without workers are seen as a deadlock, too. */
-static void shared_found_crew(lua_State *L) {
+/* Gives the state a crew, which finds a deadlock: a state without workers has none yet. */
+static void shared_need_crew(lua_State *L) {
     Loop *loop = loop_of(L);
     if (loop->closed || blocking_is_state(L)) return;
     Inbox *inbox = inbox_of(loop);
@@ -164,7 +164,7 @@ static int shared_new(lua_State *L) {
         lua_settop(L, 1);
         return lua_tocfunction(L, lua_upvalueindex(1))(L);
     }
-    shared_found_crew(L);
+    shared_need_crew(L);
     SharedChannel *channel = shared_channel_new((unsigned)capacity);
     if (channel == NULL) return luaL_error(L, "not enough memory");
     lua_pushcfunction(L, shared_push_new);

@@ -26,9 +26,9 @@ typedef struct SharedWait {
 
 /*
 ** Starts a wait at the object's channel. With a claim it is one of a select; without
-** one it is the only wait of the running task, and opens the task's claim. Takes over the parcel, which may be NULL. Returns 0 and
-** sets *wait, or returns a status, or SHARED_RETRY if nothing needs to wait any more.
-** The caller keeps the parcel unless the result is 0.
+** one it is the only wait of the running task, and opens the task's claim. Returns 0,
+** sets *wait, and takes over the parcel, which may be NULL. Otherwise the caller keeps
+** the parcel, and the result is a status, or SHARED_RETRY if a wait is not due any more.
 */
 enum { SHARED_RETRY = 1 };
 int shared_wait_begin(SharedHandle *object, SharedSide side, Parcel *parcel, Claim *claim,

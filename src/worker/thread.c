@@ -42,7 +42,7 @@ WorkerThread *thread_new(Environment *environment, Parcel *entry, const char *na
     return thread;
 }
 
-void thread_hold(WorkerThread *thread) {
+static void thread_hold(WorkerThread *thread) {
     atomic_fetch_add(&thread->holders, 1);
 }
 

@@ -43,8 +43,8 @@ typedef struct WorkerThread {
 /* Takes over the environment and the entry, and frees them with the thread. NULL: no memory. */
 WorkerThread *thread_new(Environment *environment, Parcel *entry, const char *name);
 
-void thread_hold(WorkerThread *thread);
-void thread_release(WorkerThread *thread); /* the last one frees it; NULL: does nothing */
+/* Lets go of it; the last one to do so frees it. NULL: does nothing. */
+void thread_release(WorkerThread *thread);
 
 /*
 ** Starts `run` in a thread, which is of that crew. When it has ended, `ended` is called

@@ -6,7 +6,7 @@
 
 #include "kernel/loop.h"
 
-unsigned
-worker_count(const Loop *loop); /* those that the state has started and that have not ended */
+/* How many workers the state has started that have not ended. */
+unsigned worker_count(const Loop *loop);
 
 #endif
