@@ -13,6 +13,7 @@
 #include <openssl/pem.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <uv.h>
 
 static int cert_files_fail(lua_State *L, const char *option, const char *path, const char *what) {
@@ -54,6 +55,17 @@ static bool cert_files_is_password_error(unsigned long error) {
            (reason == PEM_R_BAD_PASSWORD_READ || reason == PEM_R_PROBLEMS_GETTING_PASSWORD);
 }
 
+/* OpenSSL's own words say only that what it has found is not supported. */
+static int cert_files_fail_without_key(lua_State *L, const char *path, const char *cert) {
+    if (cert_files_is_password_error(ERR_peek_error()) ||
+        cert_files_is_password_error(ERR_peek_last_error()))
+        return cert_files_fail(L, "key", path, "it is encrypted; store it without a password");
+    return cert_files_fail(L, "key", path,
+                           strcmp(path, cert) == 0
+                               ? "no private key in the file: give the key's file as option 'key'"
+                               : "no private key in the file (PEM expected)");
+}
+
 int cert_files_load_key(lua_State *L, SSL_CTX *context, const char *path, const char *cert) {
     int status = cert_files_probe(L, "key", path, false);
     if (status != 0) return status;
@@ -62,12 +74,7 @@ int cert_files_load_key(lua_State *L, SSL_CTX *context, const char *path, const 
     pem_password_cb *no_password = SSL_CTX_get_default_passwd_cb(context);
     EVP_PKEY *key = PEM_read_PrivateKey(file, NULL, no_password, NULL);
     fclose(file);
-    if (key == NULL) {
-        if (cert_files_is_password_error(ERR_peek_error()) ||
-            cert_files_is_password_error(ERR_peek_last_error()))
-            return cert_files_fail(L, "key", path, "it is encrypted; store it without a password");
-        return cert_files_fail_in_openssl(L, "key", path);
-    }
+    if (key == NULL) return cert_files_fail_without_key(L, path, cert);
     int fits = SSL_CTX_use_PrivateKey(context, key) && SSL_CTX_check_private_key(context);
     EVP_PKEY_free(key);
     if (fits) return 0;

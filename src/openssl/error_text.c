@@ -21,7 +21,7 @@ static const char *error_text_of_reason(unsigned long error) {
         {ERR_LIB_SSL, SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE, "the peer sent no certificate"},
         {ERR_LIB_SSL, SSL_R_CLIENTHELLO_TLSEXT, "the name that the client asks for is refused"},
         {ERR_LIB_SSL, SSL_R_CALLBACK_FAILED, "the name that the client asks for is refused"},
-        {ERR_LIB_PEM, PEM_R_NO_START_LINE, "nothing of that kind in the file (PEM expected)"},
+        {ERR_LIB_PEM, PEM_R_NO_START_LINE, "no certificate in the file (PEM expected)"},
         {ERR_LIB_X509, X509_R_NO_CERTIFICATE_OR_CRL_FOUND, "no certificate in the file"},
         {ERR_LIB_X509, X509_R_NO_CERTIFICATE_FOUND, "no certificate in the file"},
     };
