@@ -118,6 +118,10 @@ describe("values that do not cross", function()
     refused("a C function", string.gmatch("", "x"))
   end))
 
+  it("are channels that are not shared, with the way out", kit.inside(function()
+    refused("no channel can cross to another worker: make it with the option shared = true", arsenal.channel())
+  end))
+
   it("are functions with other upvalues, which the error names with the way out", kit.inside(function()
     local count, list = 1, {}
     refused("upvalue 'count' (a number)", function() return count end)

@@ -8,6 +8,7 @@
 
 enum { MOST_STEPS = 10 }; /* of a path */
 
+#define CAN_CROSS "can cross to another worker"
 #define CANNOT_CROSS "cannot cross to another worker"
 
 /* --- the path to a value: ".users[3].name" --- */
@@ -110,6 +111,20 @@ static void misfit_push_upvalue_reason(lua_State *L, const Manifest *manifest, i
                     name, luaL_typename(L, index), info.short_src, info.linedefined);
 }
 
+/* Returns what to do instead, for objects of which something similar may cross. */
+static const char *misfit_way_out(const char *name) {
+    static const struct {
+        const char *name, *words;
+    } ways[] = {
+        {"channel", ": make it with the option shared = true"},
+        {"tls listener",
+         ": let a plain listener cross, and call its method start_tls in the worker"},
+    };
+    for (size_t i = 0; i < sizeof ways / sizeof *ways; i++)
+        if (strcmp(ways[i].name, name) == 0) return ways[i].words;
+    return "";
+}
+
 /* [-0, +1] */
 static void misfit_push_reason(lua_State *L, int index) {
     if (lua_istable(L, index)) {
@@ -117,11 +132,12 @@ static void misfit_push_reason(lua_State *L, int index) {
     } else if (lua_iscfunction(L, index)) {
         lua_pushliteral(L, "a C function " CANNOT_CROSS " unless a loaded module has it");
     } else if (luaL_getmetafield(L, index, "__name") == LUA_TSTRING) {
-        lua_pushfstring(L, "no %s can cross to another worker", lua_tostring(L, -1));
+        const char *name = lua_tostring(L, -1);
+        lua_pushfstring(L, "no %s " CAN_CROSS "%s", name, misfit_way_out(name));
         lua_remove(L, -2);
     } else {
         const char *name = lua_isthread(L, index) ? "coroutine" : luaL_typename(L, index);
-        lua_pushfstring(L, "no %s can cross to another worker", name);
+        lua_pushfstring(L, "no %s " CAN_CROSS, name);
     }
 }
 

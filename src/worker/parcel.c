@@ -238,13 +238,18 @@ static bool pack_all(Packer *packer) {
 
 /* --- cargos --- */
 
-/* Prepares the userdata. Returns 0, or a status with the object that it is of on top. */
+enum {
+    PACK_LOST = 1
+}; /* no status: an object may not cross any more, though it could when it was checked */
+
+/* Prepares the userdata. Returns 0; or a status, or PACK_LOST, with the object that it is of on top. */
 static int pack_prepare(lua_State *L, const Manifest *manifest, Parcel *parcel) {
     ParcelCargo *cargo = parcel->cargo;
     for (uint32_t number = 1; cargo < parcel->cargo + manifest->cargos; number++) {
         manifest_push(L, manifest, number);
         if (lua_isuserdata(L, -1)) {
             cargo->crossing = crossing_of(L, -1);
+            if (cargo->crossing == NULL) return PACK_LOST;
             cargo->object = lua_touserdata(L, -1);
             int status = cargo->crossing->prepare(L, lua_gettop(L), &cargo->cargo);
             if (status != 0) return status;
@@ -278,10 +283,16 @@ static Parcel *parcel_fail(lua_State *L, int status) {
     return NULL;
 }
 
+static void parcel_lose(lua_State *L, Parcel *parcel) {
+    parcel_free(parcel);
+    luaL_error(L, "a finalizer has changed the values that are to cross to another worker");
+}
+
 static Parcel *parcel_make(lua_State *L, const Manifest *manifest) {
     Parcel *parcel = parcel_new(manifest);
     if (parcel == NULL) luaL_error(L, "not enough memory");
     int status = pack_prepare(L, manifest, parcel);
+    if (status == PACK_LOST) parcel_lose(L, parcel);
     if (status != 0) {
         parcel_free(parcel);
         lua_remove(L, manifest->objects_at);
@@ -289,10 +300,7 @@ static Parcel *parcel_make(lua_State *L, const Manifest *manifest) {
     }
     char *bytes = (char *)parcel->bytes;
     Packer packer = {.L = L, .manifest = manifest, .next = bytes, .end = bytes + manifest->size};
-    if (!pack_all(&packer)) {
-        parcel_free(parcel);
-        luaL_error(L, "a finalizer has changed the values that are to cross to another worker");
-    }
+    if (!pack_all(&packer)) parcel_lose(L, parcel);
     lua_settop(L, manifest->objects_at - 1);
     return parcel;
 }

@@ -1,7 +1,7 @@
 /*
 ** Owns how listeners cross: the receiver has one of its own on the same socket, and
-** the kernel gives each connection to one of them. A TLS listener does not cross,
-** because its options are values of its Lua state.
+** the kernel gives each connection to one of them. A TLS listener, which is of
+** another type, does not cross, because its options are values of its Lua state.
 */
 #include "base/openers.h"
 
@@ -19,7 +19,6 @@ typedef struct ListenerCargo {
 static int share_listener_prepare(lua_State *L, int index, void **cargo) {
     const Listener *listener = lua_touserdata(L, index);
     if (!handle_is_ours(&listener->socket.handle)) return ARSENAL_CLOSED;
-    if (listener->filter != NULL) return UV_ENOTSUP;
     ListenerCargo *shared = malloc(sizeof *shared);
     if (shared == NULL) return UV_ENOMEM;
     int fd = socket_copy(listener->socket.poller.fd);

@@ -200,12 +200,12 @@ static int worker_all_ended(lua_State *L, int status, lua_KContext unused) {
 
 /*
 ** workers([count,] entry, ...) runs entry(index, ...) in so many workers, and returns
-** when all have ended. What is wrong with an argument is told before any starts.
+** when all have ended. A wrong argument raises an error before any worker starts.
 */
 static int worker_function_all(lua_State *L) {
-    int entry = lua_type(L, 1) == LUA_TNUMBER ? 2 : 1;
+    int entry = lua_isnil(L, 1) || lua_type(L, 1) == LUA_TNUMBER ? 2 : 1;
     lua_Integer count = uv_available_parallelism();
-    if (entry == 2) count = args_integer(L, 1, 1, INT_MAX);
+    if (entry == 2) count = args_optional_integer(L, 1, 1, INT_MAX, count);
     call_check_entry(L, entry);
     Manifest manifest;
     parcel_check(L, &manifest, entry, lua_gettop(L) - entry + 1, NULL);

@@ -14,27 +14,27 @@ local Group = {}
 ---`_ENV`, tables of loaded modules, and functions with such upvalues only.
 ---@param entry string|function a function, or the name of a module that returns one
 ---@param ... any arguments of `entry`; streams and datagram sockets move to the worker, listeners are shared
----@return arsenal.Task? worker nil: failure, a socket cannot move now
+---@return arsenal.Task? worker nil if a socket among the arguments cannot move now
 ---@return string? message
----@return string? code "BUSY": a task waits on the socket; "CLOSED"; "ENOTSUP": a TLS listener; an errno's name
+---@return string? code "BUSY": a task waits on the socket; "CLOSED"; an errno's name
 function core.worker(entry, ...) end
 
 ---Starts a worker as `arsenal.worker` does, that ends before the group does.
 ---@param entry string|function see `arsenal.worker`
 ---@param ... any arguments of `entry`
----@return arsenal.Task? worker nil: failure, as of `arsenal.worker`
+---@return arsenal.Task? worker nil if a socket among the arguments cannot move now
 ---@return string? message
----@return string? code "BUSY", "CLOSED", "ENOTSUP", an errno's name
+---@return string? code "BUSY", "CLOSED", an errno's name
 function Group:worker(entry, ...) end
 
 ---Runs `entry(index, ...)` in several workers, with `index` from 1 on, in a group of their own. Returns when all have
 ---ended. The first error cancels the others and is raised.
----@param count? integer how many; default: `arsenal.parallelism()`. It may be left out altogether
+---@param count? integer how many; default: `arsenal.parallelism()`. It may be nil, or left out altogether
 ---@param entry string|function see `arsenal.worker`
 ---@param ... any further arguments of `entry`
----@return true? ended nil: failure, as of `arsenal.worker`
+---@return true? ended nil if a socket among the arguments cannot move now
 ---@return string? message
----@return string? code "BUSY", "CLOSED", "ENOTSUP", an errno's name
+---@return string? code "BUSY", "CLOSED", an errno's name
 ---@async
 function core.workers(count, entry, ...) end
 
@@ -48,7 +48,7 @@ function core.parallelism() end
 ---for later calls. If the task is cancelled, the call goes on, and its results are dropped.
 ---@param entry string|function see `arsenal.worker`
 ---@param ... any arguments of `entry`
----@return any ... the results of `entry`, whose error is raised; or nil, message, code: failure, as of `arsenal.worker`
+---@return any ... the results of `entry`; or nil, message, code if a socket among the arguments cannot move now
 ---@async
 function core.blocking(entry, ...) end
 
