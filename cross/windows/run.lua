@@ -1,5 +1,5 @@
 -- Runs spec files under Wine, each in a process of its own, and counts their specs. A spec that fails must
--- be in cross/windows/cannot-run, which says why. What is in that list and can run is told.
+-- be in cross/windows/cannot-run, which says why. What is in that list and can run is reported.
 --
 --   lua5.4 cross/windows/run.lua FILE...
 --

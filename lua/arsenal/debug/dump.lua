@@ -72,7 +72,7 @@ local function describe_worker(name, question, deadline)
   return ("worker %s: %s"):format(name, text and text:gsub("\n", "\n  ") or "starting or ending")
 end
 
--- What stats tells of this Lua state, in a line; nil once its loop is closed.
+-- The numbers of stats for this Lua state, in a line; nil once its loop is closed.
 local function describe_counts()
   local counts, open = core.counts(), {}
   if not counts then return nil end
