@@ -71,20 +71,28 @@ local function deliver(worker, room, line)
   end
 end
 
--- Receives the lines of all rooms until the connection to Redis fails.
+-- Receives the lines of all rooms until the connection to Redis fails. Returns why it has failed.
 local function subscribe(worker, is_ready)
-  local client = connect(worker)
-  if not client or not client:psubscribe("chat:room:*") then return end
+  local client, word = connect(worker)
+  if not client then return word end
+  local message
+  message, word = client:psubscribe("chat:room:*")
+  if not message then return word end
   client:set_timeout(FOREVER)
   is_ready:set()
-  for message in client.read_reply, client do
+  while true do
+    message, word = client:read_reply()
+    if not message then return word end
     deliver(worker, message[3]:match("^chat:room:(.*)$"), message[4])
   end
 end
 
 local function keep_subscribed(worker, is_ready)
+  local last
   while true do
-    subscribe(worker, is_ready)
+    local word = subscribe(worker, is_ready)
+    if word ~= last then print(("Redis on port %d: %s"):format(worker.redis_port, word)) end
+    last = word
     arsenal.sleep(PAUSE)
   end
 end

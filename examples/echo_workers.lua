@@ -1,10 +1,11 @@
--- An echo server on all processors.
---   lua examples/echo_workers.lua [HOST [PORT [shared]]]
--- Each worker has its own listener on the port. With `shared`, all of them accept from one listener.
+-- An echo server on all processors. Each worker has its own listener on the port. With `shared`, all of them accept
+-- from one listener.
+--
+--   lua5.4 examples/echo_workers.lua [host [port [shared]]]
 
 local arsenal = require("arsenal")
 
-local host, port = arg[1] or "127.0.0.1", tonumber(arg[2] or "7777")
+local host, port = arg[1] or "127.0.0.1", tonumber(arg[2] or 7777)
 
 local function echo(stream)
   for data in stream:chunks() do stream:send(data) end

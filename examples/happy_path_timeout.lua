@@ -41,4 +41,9 @@ local function main(seconds, ...)
   print(in_time and "all answered" or "the time was up")
 end
 
-arsenal.main(main, tonumber(arg[1]), table.unpack(arg, 2))
+local seconds = tonumber(arg[1])
+if not seconds or #arg < 2 then
+  io.stderr:write("usage: happy_path_timeout.lua seconds port...\n")
+  os.exit(2)
+end
+arsenal.main(main, seconds, table.unpack(arg, 2))

@@ -47,4 +47,8 @@ end
 
 local host, first = arg[1] or "127.0.0.1", tonumber(arg[2] or 1)
 local last = tonumber(arg[3] or arg[2] or 1024)
+if not first or not last or first > last then
+  io.stderr:write("usage: port_scan.lua [host [first port [last port]]]\n")
+  os.exit(2)
+end
 arsenal.main(main, host, first, last)

@@ -1,10 +1,12 @@
 -- A server that counts words in an SQLite database, through a driver that blocks: LuaSQL (Debian: lua-sql-sqlite3).
---   lua examples/sqlite.lua FILE [PORT]      and then: nc localhost 7777
 -- Each line is a word; the answer is how often it has come. Queries run in threads, and delay no other connection.
+--
+--   lua5.4 examples/sqlite.lua file [port]
+--   nc 127.0.0.1 7777
 
 local arsenal = require("arsenal")
 
-local path, port = assert(arg[1], "the name of a database file expected"), tonumber(arg[2] or "7777")
+local path, port = arg[1], tonumber(arg[2] or 7777)
 
 -- Runs in a thread. Each Lua state there opens the database once, and keeps the connection.
 local function count_word(file, word)
@@ -31,6 +33,10 @@ local function serve(stream)
   end
 end
 
+if not path then
+  io.stderr:write("usage: sqlite.lua file [port]\n")
+  os.exit(2)
+end
 arsenal.main(function()
   local listener <close> = assert(arsenal.tcp.listen("127.0.0.1", port))
   print(("counting words on port %d"):format(select(2, listener:local_address())))

@@ -79,7 +79,7 @@ local function main(cert, key)
 end
 
 if #arg < 2 then
-  print("usage: starttls.lua cert.pem key.pem (a certificate for localhost)")
-  os.exit(1)
+  io.stderr:write("usage: starttls.lua cert.pem key.pem (a certificate for localhost)\n")
+  os.exit(2)
 end
 arsenal.main(main, arg[1], arg[2])

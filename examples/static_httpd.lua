@@ -131,4 +131,8 @@ local function main(directory, host, port)
   listener:serve(handle)
 end
 
-arsenal.main(main, assert(arg[1], "a directory to serve is missing"), arg[2] or "127.0.0.1", tonumber(arg[3] or 8080))
+if not arg[1] then
+  io.stderr:write("usage: static_httpd.lua directory [host [port]]\n")
+  os.exit(2)
+end
+arsenal.main(main, arg[1], arg[2] or "127.0.0.1", tonumber(arg[3] or 8080))

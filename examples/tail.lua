@@ -32,6 +32,7 @@ end
 local function main(path)
   directory, name = path:match("^(.*)/([^/]+)$")
   if not directory then directory, name = ".", path end
+  if directory == "" then directory = "/" end
 
   -- The directory is watched, and not the file, because another file may get its name. That begins before the file is
   -- looked at, so that no change is missed.
@@ -52,4 +53,8 @@ local function main(path)
   end
 end
 
-arsenal.main(main, assert(arg[1], "a file to follow is missing"))
+if not arg[1] then
+  io.stderr:write("usage: tail.lua file\n")
+  os.exit(2)
+end
+arsenal.main(main, arg[1])

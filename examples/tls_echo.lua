@@ -34,7 +34,7 @@ local function main(cert, key, host, port)
 end
 
 if #arg < 2 then
-  print("usage: tls_echo.lua cert.pem key.pem [host [port]]")
-  os.exit(1)
+  io.stderr:write("usage: tls_echo.lua cert.pem key.pem [host [port]]\n")
+  os.exit(2)
 end
 arsenal.main(main, arg[1], arg[2], arg[3] or "127.0.0.1", tonumber(arg[4] or 7443))

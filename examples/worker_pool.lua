@@ -3,8 +3,9 @@
 --
 --   lua5.4 examples/worker_pool.lua [zeros [workers]]
 --
--- Fan-out: the workers receive from one channel. Fan-in: they send to another one. This work is CPU-bound, and
--- all tasks share one CPU, so more workers do not make it faster. With requests to servers they would.
+-- Fan-out: the workers receive from one channel. Fan-in: they send to another one. These workers are tasks, and all
+-- tasks share one CPU. This work is CPU-bound, so more of them do not make it faster. With requests to servers they
+-- would; and so would threads: see arsenal.worker.
 
 local arsenal = require("arsenal")
 

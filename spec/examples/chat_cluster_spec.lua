@@ -134,6 +134,7 @@ describe("examples/chat_cluster.lua", function()
       redis:finish()
       first:send("lost\n")
       expect_line(first, "* not sent: try again")
+      assert.truthy(node:expect("Redis on port %d+: connection refused"))
       local new_redis <close> = drivers.start_redis(redis_port)
       assert(new_redis)
       local sending = arsenal.go(function() -- the node subscribes again at some time

@@ -6,6 +6,8 @@ local kit = require("spec.kit")
 
 local inside <const> = kit.inside
 
+local SIGINT <const> = 2
+
 local function run(name, options, ...)
   return child.run_lua(("dofile('examples/%s.lua')"):format(name), options, ...)
 end
@@ -99,7 +101,7 @@ describe("examples/echo_workers.lua", function()
         stream:close()
       end
       program:signal("INT")
-      assert.is_not_equal(0, program:finish().status)
+      assert.equal(SIGINT, program:finish().signal)
     end))
   end
 end)

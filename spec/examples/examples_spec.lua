@@ -402,3 +402,15 @@ describe("examples/dns_query.lua", function()
     assert.matches("connection refused", result.err)
   end))
 end)
+
+describe("an example whose arguments are missing", function()
+  for _, name in ipairs {
+    "daemon", "dns_query", "happy_path_timeout", "sqlite", "starttls", "static_httpd", "tail", "tcp_proxy", "tls_echo",
+  } do
+    it("says how it is used: " .. name, inside(function()
+      local result = start(name):finish()
+      assert.equal(2, result.status)
+      assert.matches("^usage: " .. name .. "%.lua [^\n]+\n$", result.err)
+    end))
+  end
+end)
