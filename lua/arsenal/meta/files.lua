@@ -87,8 +87,8 @@ function File:close() end
 ---@class arsenal.FileWatch
 local FileWatch = {}
 
----Waits for a change. The names are those below the watched path; "" is the path itself. One change may be reported several
----times, and a file that is replaced by `rename` is "created".
+---Waits for a change. The names are those below the watched path; "" is the path itself. One change may be reported
+---several times, and a file that is replaced by `rename` is "created".
 ---@return string? name
 ---@return string? event "created", "changed", "removed", "overflow": changes were lost; or the message
 ---@return string? code "CLOSED" or an errno's name

@@ -86,7 +86,7 @@ function clock.parse_http_time(text)
   for month, other in ipairs(months) do
     if other == name then
       local date = days_since_1970(full_year(year), month, math.tointeger(day))
-      return date * 86400 + hour // 1 * 3600 + minute // 1 * 60 + second // 1
+      return date * 86400 + tonumber(hour) * 3600 + tonumber(minute) * 60 + tonumber(second)
     end
   end
   return nil

@@ -16,10 +16,12 @@ local find <const>, gsub <const> = string.find, string.gsub
 local ANY_LENGTH <const> = { max = math.maxinteger }
 
 -- LuaSocket leaves out each CR of a line.
-local function without_returns(text)
+function receive.without_returns(text)
   if find(text, "\r", 1, true) then return (gsub(text, "\r", "")) end
   return text
 end
+
+local without_returns <const> = receive.without_returns
 
 local function line(stream, prefix)
   local item, message, code, partial = recv_line(stream, ANY_LENGTH)
@@ -78,15 +80,15 @@ local function invalid_pattern()
   classes.refuse(1, "receive", "invalid receive pattern")
 end
 
--- Returns one of the functions above, or a count.
-local function read_pattern(pattern)
+-- Returns what to receive: "l" for a line, which nil stands for too, "a" for all, or a count.
+function receive.read_pattern(pattern)
+  if pattern == nil then return "l" end
   local number = tonumber(pattern)
   if number then
     if number < 0 or number ~= number then invalid_pattern() end
     return classes.integer(number)
   end
-  local letter = classes.string(pattern, 1, "receive"):match("^%*?(.)")
-  return by_letter[letter] or invalid_pattern()
+  return classes.string(pattern, 1, "receive"):match("^%*?([la])") or invalid_pattern()
 end
 
 -- Returns the third argument of `receive` as an integer. `pattern` is a number, if it is one.
@@ -104,7 +106,8 @@ end
 -- if the prefix is all of it.
 function receive.read_arguments(pattern, prefix, maxsize)
   prefix = prefix == nil and "" or classes.string(prefix, 2, "receive")
-  local taken = pattern == nil and line or read_pattern(pattern)
+  local taken = receive.read_pattern(pattern)
+  taken = by_letter[taken] or taken
   if maxsize ~= nil then maxsize = receive.read_maxsize(maxsize, prefix, taken) end
   if type(taken) == "number" then
     if prefix ~= "" and taken <= #prefix then return nil, prefix end

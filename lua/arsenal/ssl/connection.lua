@@ -12,6 +12,7 @@ local session = require("arsenal.ssl.session")
 local connection = {}
 
 local own <const> = session.methods
+local without_returns <const> = receive.without_returns
 
 local PIECE <const> = 8192 -- bytes to decrypt at once
 local SHARE <const> = 65536 -- bytes to decrypt or to encrypt before other tasks run
@@ -120,10 +121,6 @@ local function fill(self, deadline)
   end
 end
 
-local function without_returns(text)
-  return text:find("\r", 1, true) and text:gsub("\r", "") or text
-end
-
 -- The item is longer than `maxsize`: its beginning is gone from the connection.
 local function oversized(self, prefix, room)
   return nil, "oversized", prefix .. without_returns(self.input:take(room))
@@ -168,29 +165,16 @@ end
 
 local by_letter = { l = receive_line, a = receive_all }
 
--- Returns one of the functions above, and a count.
-local function read_pattern(pattern)
-  if pattern == nil then return receive_line end
-  local count = tonumber(pattern)
-  if not count then
-    return by_letter[classes.string(pattern, 1, "receive"):match("^%*?(.)")]
-      or classes.refuse(1, "receive", "invalid receive pattern", 3)
-  elseif count < 0 or count ~= count then
-    classes.refuse(1, "receive", "invalid receive pattern", 3)
-  end
-  return receive_count, classes.integer(count)
-end
-
 function methods:receive(pattern, prefix, maxsize)
   check(self, "receive")
-  local call, count = read_pattern(pattern)
+  local wanted = receive.read_pattern(pattern)
   prefix = prefix == nil and "" or classes.string(prefix, 2, "receive")
-  local most = maxsize == nil and math.maxinteger or receive.read_maxsize(maxsize, prefix, count)
+  local most = maxsize == nil and math.maxinteger or receive.read_maxsize(maxsize, prefix, wanted)
   if not core.can_wait() then return core.outside(methods.receive, self, pattern, prefix, maxsize) end
   if self.is_receiving then return nil, "another task is already receiving on this connection", prefix end
   local _ <close> = self.receiving
   self.is_receiving = true
-  return call(self, prefix, limits.deadline(self), most - #prefix, count)
+  return (by_letter[wanted] or receive_count)(self, prefix, limits.deadline(self), most - #prefix, wanted)
 end
 
 -- Sending -----------------------------------------------------------------------------------------

@@ -54,7 +54,7 @@ end
 -- Takes the descriptor of a client of arsenal.socket, or of any other object with `getfd` and `setfd`. Bytes that it
 -- has read and nobody received are gone: they came unprotected.
 local function take_descriptor(socket)
-  if socket.listener then classes.refuse(1, "wrap", "a connected socket expected, got a server", 3) end
+  if socket.listener then classes.refuse(1, "wrap", "a connected socket expected, got a server") end
   local fd = socket:getfd()
   if socket.stream then core.stream_release(socket.stream) end
   if socket.bare then core.bare_release(socket.bare) end
