@@ -66,12 +66,6 @@ local function start_haproxy(port, first, second)
   return proxy
 end
 
-local function connects(port)
-  local stream = arsenal.tcp.connect("127.0.0.1", port)
-  if stream then stream:close() end
-  return stream ~= nil
-end
-
 local it_with_redis = drivers.it_with("nginx.redis", "redis-server")
 
 describe("examples/chat_cluster.lua", function()
@@ -158,7 +152,7 @@ describe("examples/chat_cluster.lua", function()
         kit.with_held_port(function(port)
           local proxy <close> = start_haproxy(port, first_port, second_port)
           assert(proxy)
-          while not connects(port) do arsenal.sleep(0.01) end
+          drivers.until_listening(port)
           local first <close> = join(port, "room", "first")
           local second <close> = join(port, "room", "second")
           converse(first, second)

@@ -42,6 +42,22 @@ function ngx.with_socket(fn, options)
   socket:close()
 end
 
+-- Runs fn(i) in `count` tasks at once.
+function ngx.in_tasks(count, fn)
+  arsenal.group(function(group)
+    for i = 1, count do group:go(fn, i) end
+  end)
+end
+
+-- Waits until a server listens on the port, for one that says nothing when it is ready.
+function ngx.until_listening(port)
+  while true do
+    local stream = arsenal.tcp.connect("127.0.0.1", port)
+    if stream then return stream:close() end
+    arsenal.sleep(0.01)
+  end
+end
+
 -- Starts a redis-server that stores nothing, on `port`.
 function ngx.start_redis(port, ...)
   local server = child.start(child.command("redis-server", "--bind", "127.0.0.1", "--port", port, "--save", "",

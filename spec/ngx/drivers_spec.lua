@@ -11,29 +11,12 @@ local request = require("arsenal.ngx.request")
 local inside <const> = drivers.inside
 local TASKS <const> = kit.count(200)
 
-local function in_tasks(fn)
-  arsenal.group(function(group)
-    for i = 1, TASKS do group:go(fn, i) end
-  end)
-end
-
--- Waits until fn() is true: the server says nothing when it is ready.
-local function until_ready(fn)
-  while not fn() do arsenal.sleep(0.01) end
-end
-
-local function can_connect(port)
-  local stream = arsenal.tcp.connect("127.0.0.1", port)
-  if stream then stream:close() end
-  return stream ~= nil
-end
-
 describe("lua-resty-memcached on arsenal.ngx", function()
   local function with_memcached(fn)
     kit.with_held_port(function(port)
       local server <close> = child.start(child.command("memcached", "-u", "nobody", "-l", "127.0.0.1", "-p", port,
         "-U", "0"))
-      until_ready(function() return can_connect(port) end)
+      drivers.until_listening(port)
       fn(port, server)
     end)
   end
@@ -47,7 +30,7 @@ describe("lua-resty-memcached on arsenal.ngx", function()
 
   drivers.it_with("nginx.memcached", "memcached")("serves many tasks, some of them cancelled", inside(function()
     with_memcached(function(port)
-      in_tasks(function(i)
+      drivers.in_tasks(TASKS, function(i)
         local client = connect(port)
         assert.equal(1, client:set("key " .. i, "value " .. i))
         assert.equal("value " .. i, client:get("key " .. i))
@@ -65,7 +48,7 @@ describe("lua-resty-memcached on arsenal.ngx", function()
         kit.polls(1)
         task:cancel()
       end
-      in_tasks(function(i)
+      drivers.in_tasks(TASKS, function(i)
         local client = connect(port)
         assert.equal("value " .. i, client:get("key " .. i))
         client:set_keepalive()
@@ -80,10 +63,10 @@ describe("lua-resty-dns on arsenal.ngx", function()
       local server <close> = child.start(child.command("dnsmasq", "--no-daemon", "--no-resolv", "--no-hosts",
         "--listen-address=127.0.0.1", "--bind-interfaces", "--port=" .. port, "--address=/known.test/192.0.2.7",
         "--host-record=six.test,2001:db8::1", "--conf-file=/dev/null", "--user=root"))
-      until_ready(function() return can_connect(port) end)
+      drivers.until_listening(port)
       assert(server)
       local resolver = drivers.require("nginx.dns.resolver")
-      in_tasks(function()
+      drivers.in_tasks(TASKS, function()
         local asking = assert(resolver:new { nameservers = { { "127.0.0.1", port } }, timeout = 10000 })
         local answers = assert(asking:query("known.test", { qtype = asking.TYPE_A }))
         assert.equal("192.0.2.7", answers[1].address)
@@ -132,7 +115,7 @@ describe("lua-resty-websocket on arsenal.ngx", function()
   it_with_ws("is a client of another server", inside(function()
     local peer <close> = start_peer()
     local port = peer:expect("port (%d+)")
-    in_tasks(function(i)
+    drivers.in_tasks(TASKS, function(i)
       local client = assert(drivers.require("nginx.websocket.client"):new())
       client:set_timeout(20000)
       assert(client:connect(("ws://127.0.0.1:%d/path"):format(port)))

@@ -29,19 +29,12 @@ local function connect(port, timeout, options)
   return nil, word
 end
 
--- Runs fn(i) in TASKS tasks at once.
-local function in_tasks(fn)
-  arsenal.group(function(group)
-    for i = 1, TASKS do group:go(fn, i) end
-  end)
-end
-
 -- Every connection of the pool is idle, and answers what it is asked.
 local function assert_pool_is_sound(port)
   local idle, in_use = keepalive.count(POOL.pool)
   assert.equal(0, in_use)
   assert(idle <= POOL.pool_size)
-  in_tasks(function(i)
+  drivers.in_tasks(TASKS, function(i)
     local client = assert(connect(port))
     assert.equal("echo " .. i, client:echo("echo " .. i))
     assert(client:set_keepalive())
@@ -51,7 +44,7 @@ end
 describe("lua-resty-redis on arsenal.ngx", function()
   it_with_redis("serves many tasks over the connections of a pool", inside(function()
     with_redis(function(port)
-      in_tasks(function(i)
+      drivers.in_tasks(TASKS, function(i)
         local client = assert(connect(port))
         assert.equal("OK", client:set("key" .. i, i))
         assert.equal(tostring(i), client:get("key" .. i))
@@ -88,7 +81,7 @@ describe("lua-resty-redis on arsenal.ngx", function()
 
   it_with_redis("ends each call whose time is up, and its connection", inside(function()
     with_redis(function(port)
-      in_tasks(function()
+      drivers.in_tasks(TASKS, function()
         local client = assert(connect(port, 10000))
         client:set_timeout(20)
         assert.same({ nil, "timeout" }, { client:blpop("nothing", 60) })
@@ -140,7 +133,7 @@ describe("lua-resty-redis on arsenal.ngx", function()
           end
         end
       end
-      local finishing = arsenal.go(in_tasks, work)
+      local finishing = arsenal.go(drivers.in_tasks, TASKS, work)
       answered:wait()
       server:signal("KILL")
       kit.turn_until(function() return words["connection refused"] end)
