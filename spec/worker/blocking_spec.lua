@@ -6,7 +6,7 @@ local kit = require("spec.kit")
 local assert = require("luassert")
 
 describe("arsenal.blocking", function()
-  it("returns the results, inside and outside of tasks", kit.inside(function()
+  it("returns the results", kit.inside(function()
     assert.same({ 3, "more" }, { arsenal.blocking(function(a, b) return a + b, "more" end, 1, 2) })
     assert.equal(0, select("#", arsenal.blocking(function() end)))
   end))
@@ -33,7 +33,7 @@ describe("arsenal.blocking", function()
     assert.is_truthy(errors[1].traceback:find("in local 'fail'", 1, true), errors[1].traceback)
   end))
 
-  it("runs several at once, and all of many", kit.inside(function()
+  it("serves more calls than there are threads", kit.inside(function()
     local done = 0
     arsenal.group(function(group)
       for _ = 1, 40 do
@@ -56,7 +56,14 @@ describe("arsenal.blocking", function()
   end))
 
   it("returns at once when it is cancelled", kit.inside(function()
-    local _, _, code = arsenal.timeout(0.01, arsenal.blocking, function() os.execute("sleep 1") end)
+    local path = os.tmpname()
+    local _ <close> = kit.on_close(function() os.remove(path) end) -- ends the call
+    local _, _, code = arsenal.timeout(0.01, arsenal.blocking, function(name)
+      repeat
+        os.execute("sleep 0.01")
+        local file = io.open(name)
+      until not file or not file:close()
+    end, path)
     assert.equal("TIMEOUT", code)
     assert.equal(1, arsenal.blocking(function() return 1 end))
   end))
