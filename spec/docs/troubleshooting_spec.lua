@@ -167,6 +167,9 @@ local situations <const> = {
   ["self-signed certificate"] = refused_certificate(certificates.self_signed),
   ["unable to get local issuer certificate"] = refused_certificate("stranger"),
   ["certificate has expired"] = refused_certificate("expired"),
+  ["no private key in the file"] = function()
+    return kit.fails("EINVAL", arsenal.tls.listen("127.0.0.1", 0, { cert = certificates.of("localhost").cert }))
+  end,
   ["the peer does not speak TLS"] = plain_server(function(stream)
     stream:send("220 a mail server\r\n")
     stream:recv_all()
@@ -182,6 +185,10 @@ local situations <const> = {
     if pid > 0 then os.exit(posix.wait(pid)) end
     print(pcall(arsenal.sleep, 0))
     posix.exit(0)]],
+  ["cannot cross to another worker"] = function()
+    local count = 0
+    return raised(arsenal.worker, function() count = count + 1 end)
+  end,
   ["module 'arsenal' not found"] = program("package.path, package.cpath = '', '' require('arsenal')", { bare = true }),
 }
 
