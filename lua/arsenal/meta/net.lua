@@ -14,7 +14,7 @@ local core = {}
 
 ---@class arsenal.ListenOptions
 ---@field backlog? integer connections that the kernel keeps until they are accepted; default 511
----@field reuseport? boolean several sockets may listen on the port and share its connections; default false
+---@field reuseport? boolean several sockets may listen on the port; Linux shares the connections out; default false
 ---@field ipv6only? boolean an IPv6 listener accepts no IPv4 connections; default false
 ---@field nodelay? boolean of accepted streams: send small pieces at once; default true
 ---@field keepalive? number|false of accepted streams, as for `connect`; default false
