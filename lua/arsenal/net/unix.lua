@@ -19,7 +19,8 @@ local function connect(path)
   local pause = FIRST_PAUSE
   while true do
     local stream, message, code = core.unix_connect(path)
-    if code ~= "EAGAIN" then return stream, message, code end
+    if stream then return stream end
+    if code ~= "EAGAIN" then return nil, message, code end
     core.sleep(pause)
     pause = math.min(2 * pause, LONGEST_PAUSE)
   end

@@ -107,8 +107,9 @@ end
 local function start_listener(listener, identity, options)
   local most = math.min(options.max_handshakes or MAX_HANDSHAKES, MOST_HANDSHAKES)
   local done, message, code = core.listener_filter(listener, secure, most)
-  if done then identities[listener] = identity end
-  return done, message, code
+  if not done then return nil, message, code end
+  identities[listener] = identity
+  return true
 end
 
 ---Listens as `tcp.listen`, for clients that speak TLS. Each handshake runs in a task of the listener's own, so that
