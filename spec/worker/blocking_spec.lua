@@ -57,7 +57,8 @@ describe("arsenal.blocking", function()
 
   it("returns at once when it is cancelled", kit.inside(function()
     local path = os.tmpname()
-    local _ <close> = kit.on_close(function() os.remove(path) end) -- ends the call
+    assert(io.open(path, "w")):close()
+    local _ <close> = kit.on_close(function() repeat until os.remove(path) end) -- ends the call
     local _, _, code = arsenal.timeout(0.01, arsenal.blocking, function(name)
       repeat
         os.execute("sleep 0.01")
