@@ -267,7 +267,7 @@ test-install:
 .PHONY: release-dry-run
 release-dry-run:
 	@tools/setup build test
-	tools/release 0.2.0 --dry-run
+	tools/release $$(sed -n 's/^arsenal._VERSION = "arsenal \(.*\)"/\1/p' lua/arsenal/init.lua) --dry-run
 
 ## specs              build, and run the specs; sets nothing up
 # Each folder has a process of its own: a collection of the heap of all specs together takes long.
