@@ -1,6 +1,7 @@
 -- Modules that nobody here wrote run on arsenal.socket, unmodified.
 
 local arsenal = require("arsenal")
+local child = require("spec.kit.child")
 local kit = require("spec.kit")
 local temporary = require("spec.kit.temporary")
 
@@ -19,6 +20,7 @@ describe("arsenal.compat", function()
   it("names a module that is not there, and a dialect that it does not know", function()
     kit.mistake("module 'nosuch' not found", arsenal.compat.require, "nosuch")
     kit.mistake("expected, got latin", arsenal.compat.require, "socket", "latin")
+    kit.mistake("expected, got latin", arsenal.compat.install, "latin")
   end)
 
   -- Runs fn(path) while modules of these names and texts can be required.
@@ -65,6 +67,18 @@ describe("arsenal.compat", function()
       assert.equal("mended", arsenal.compat.require("spec_broken"))
     end)
   end))
+
+  it_with_luasocket("puts its modules in place for the whole program, and loads those above them anew", function()
+    local result = child.run_lua([[
+      local sockets, http = require("socket"), require("socket.http")
+      arsenal.compat.install("socket")
+      print(require("socket") == require("arsenal.socket"), require("socket") ~= sockets)
+      print(require("socket.http") ~= http)
+      print(ngx)
+      arsenal.compat.install()
+      print(ngx == require("arsenal.ngx"), require("bit").band(3, 6))]])
+    assert.equal("true\ttrue\ntrue\nnil\ntrue\t2\n", result.out, result.err)
+  end)
 
   it_with_luasocket("runs socket.http in 200 tasks", kit.inside(function()
     local http = arsenal.compat.require("socket.http")
