@@ -50,6 +50,14 @@ describe("arsenal.main", function()
     assert.matches("^arsenal: error: [^\n]+:1: wrong\nstack traceback:\n.*culprit", err)
   end)
 
+  it("starts its task at the place where it was called", function()
+    local _, out = ended([[
+
+      arsenal.main(function() io.write(arsenal.dump()) end)]])
+    assert.matches(", running, started at [^\n]+:2\n", out)
+    assert.is_nil(out:find("started at [^\n]*main%.lua"))
+  end)
+
   it("prints an error object with the place of the check", function()
     local status, _, err = ended([[
 

@@ -56,7 +56,7 @@ void inbox_count_wait(Inbox *inbox, int change);
 bool inbox_rest(Inbox *inbox, const Loop *loop);
 void inbox_rise(Inbox *inbox);
 
-/* Whether all of the loop's crew rest, which is told once, and to the first state only. */
+/* Whether all of the loop's crew rest. Returns true once each time, and to the first state only. */
 bool inbox_take_stuck(const Inbox *inbox, const Loop *loop);
 
 /* In a thread that is awake until then: posts its last message. It may hold the crew still. */

@@ -314,7 +314,9 @@ static int run_program(lua_State *L) {
     Loop *loop = loop_of(L);
     task_check_function(L, 1);
     run_refuse_inside(L, loop, "main");
-    task_spawn_shown(L, loop, &loop->root, lua_gettop(L) - 1)->observed = true;
+    Task *task = task_spawn_shown(L, loop, &loop->root, lua_gettop(L) - 1);
+    task->observed = true;
+    task_set_start(L, task, 2); /* where arsenal.main was called, which has called this */
     StopReason reason = run_until_over(L, loop, true);
     bool has_failed = ((const TaskObject *)lua_touserdata(L, 1))->state == TASK_FAILED;
     int n = 0;

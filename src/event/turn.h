@@ -32,7 +32,7 @@ void turn_briskly(lua_State *L, Loop *loop, uint64_t tick);
 /* Follows the last turn_briskly: other threads reach the loop while it makes no turns, too. */
 void turn_leave(const Loop *loop);
 
-/* Whether all tasks wait for other Lua states, and these do as well: it is told once. */
+/* Whether all tasks wait for other Lua states, and these do as well: see inbox_take_stuck. */
 bool turn_take_stuck(const Loop *loop);
 
 static inline bool turn_poll_is_due(const Loop *loop) {

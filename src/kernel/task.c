@@ -56,6 +56,19 @@ static void task_push_starter(lua_State *L, Task *task) {
     task->line = caller.currentline;
 }
 
+void task_set_start(lua_State *L, Task *task, int level) {
+    lua_Debug caller;
+    if (!lua_checkstack(task->L, 1) || !lua_getstack(L, level, &caller)) return;
+    lua_getinfo(L, "fl", &caller);
+    if (caller.currentline <= 0) { /* no Lua function */
+        lua_pop(L, 1);
+        return;
+    }
+    lua_xmove(L, task->L, 1);
+    lua_replace(task->L, BODY_STARTER + 1); /* the function that is to begin is below it */
+    task->line = caller.currentline;
+}
+
 /* The rest of the memory needs no change after the end of the task that had it before. */
 static void task_reset(Task *task) {
     task->top = task->L;

@@ -28,6 +28,12 @@ void task_remove_hook(Loop *loop, ResumeHook *hook); /* does nothing if it is no
 Task *task_spawn(lua_State *L, Loop *loop, Scope *parent, int n, int attachment);
 Task *task_spawn_shown(lua_State *L, Loop *loop, Scope *parent, int n);
 
+/*
+** For a task that has not begun: descriptions of it say that the Lua function at that
+** level has started it, at the line where that function is. Does nothing if there is none.
+*/
+void task_set_start(lua_State *L, Task *task, int level);
+
 /* Runs the next `count` of the ready tasks, of which there are at least so many. */
 void tasks_run(lua_State *L, Loop *loop, unsigned count);
 

@@ -1,5 +1,5 @@
 /*
-** Blocking calls: what else is to be known of their Lua states.
+** Blocking calls: what other files need to know of the Lua states that serve them.
 */
 #ifndef ARSENAL_WORKER_BLOCKING_H
 #define ARSENAL_WORKER_BLOCKING_H
@@ -8,7 +8,7 @@
 
 #include <lua.h>
 
-/* Whether this is such a state. */
+/* Whether the state serves blocking calls. */
 bool blocking_is_state(lua_State *L);
 
 /*

@@ -45,7 +45,7 @@ typedef enum TableKind { TABLE_PLAIN, TABLE_ERROR, TABLE_CANCELLATION, TABLE_UNK
 /* What the metatable of the table at `index` makes of it; TABLE_UNKNOWN may not cross. */
 TableKind manifest_table_kind(lua_State *L, int index);
 
-/* Whether the field with the key at `index` stays behind: the object that an error is of. */
+/* Whether the field with the key at `index` does not cross: `object` of an error object. */
 bool manifest_leaves_out(lua_State *L, TableKind kind, int index);
 
 /*

@@ -15,7 +15,7 @@ typedef struct Place {
     int argument;    /* without a holder: which of the values it is, from 0 */
 } Place;
 
-/* Raises the mistake that the value at `index`, met at that place, is. */
+/* Raises the error for the value at `index`, which was met at that place. */
 int misfit_refuse(lua_State *L, const Manifest *manifest, int index, const Place *place);
 
 #endif

@@ -41,7 +41,7 @@ static const CachedModule *module_cache_find(const char *name, const char *path)
     return module;
 }
 
-/* Two threads may add the same module; then either is found. The list takes it over, or has enough: false. */
+/* Two threads may add the same module; then either is found. Returns false if the list is full: it takes nothing over. */
 static bool module_cache_add(CachedModule *module) {
     uv_mutex_lock(&lock);
     bool has_room = count < MOST;

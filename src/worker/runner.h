@@ -16,8 +16,8 @@ typedef struct Runner Runner;
 int runner_start(void (*work)(Runner *runner, void *argument), void *argument, uv_thread_t *thread);
 
 /*
-** Called by the work once, at its very end and before it tells anyone so: whoever learns of
-** the end can have this runner for other work. That begins when this work has returned.
+** The work calls it once, at its very end, and before any other thread learns of that end:
+** such a thread may get this runner for its work, which begins when this work has returned.
 */
 void runner_offer(Runner *runner);
 
