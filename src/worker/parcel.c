@@ -283,16 +283,17 @@ static Parcel *parcel_fail(lua_State *L, int status) {
     return NULL;
 }
 
-static void parcel_lose(lua_State *L, Parcel *parcel) {
+static Parcel *parcel_lose(lua_State *L, Parcel *parcel) {
     parcel_free(parcel);
     luaL_error(L, "a finalizer has changed the values that are to cross to another worker");
+    return NULL;
 }
 
 static Parcel *parcel_make(lua_State *L, const Manifest *manifest) {
     Parcel *parcel = parcel_new(manifest);
     if (parcel == NULL) luaL_error(L, "not enough memory");
     int status = pack_prepare(L, manifest, parcel);
-    if (status == PACK_LOST) parcel_lose(L, parcel);
+    if (status == PACK_LOST) return parcel_lose(L, parcel);
     if (status != 0) {
         parcel_free(parcel);
         lua_remove(L, manifest->objects_at);
@@ -300,7 +301,7 @@ static Parcel *parcel_make(lua_State *L, const Manifest *manifest) {
     }
     char *bytes = (char *)parcel->bytes;
     Packer packer = {.L = L, .manifest = manifest, .next = bytes, .end = bytes + manifest->size};
-    if (!pack_all(&packer)) parcel_lose(L, parcel);
+    if (!pack_all(&packer)) return parcel_lose(L, parcel);
     lua_settop(L, manifest->objects_at - 1);
     return parcel;
 }
