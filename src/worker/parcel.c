@@ -238,9 +238,8 @@ static bool pack_all(Packer *packer) {
 
 /* --- cargos --- */
 
-enum {
-    PACK_LOST = 1
-}; /* no status: an object may not cross any more, though it could when it was checked */
+/* Not a status: an object may not cross any more, though it could when it was checked. */
+enum { PACK_LOST = 1 };
 
 /* Prepares the userdata. Returns 0; or a status, or PACK_LOST, with the object that it is of on top. */
 static int pack_prepare(lua_State *L, const Manifest *manifest, Parcel *parcel) {
