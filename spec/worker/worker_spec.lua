@@ -464,6 +464,24 @@ describe("the end of a program with workers", function()
     end)
   end
 
+  -- exit blocks, because the next program in the pipe does not read for a while: meanwhile the worker is to be cancelled.
+  it("by os.exit(0, true) in a worker cannot be disturbed by its parent", function()
+    local result = child.run_lua([[
+      local exiting = arsenal.channel(0, { shared = true })
+      local worker = arsenal.worker(function(to)
+        to:send(true)
+        io.write(("x"):rep(65536)):flush() -- as much as a pipe holds
+        io.write("for exit to flush")
+        os.exit(0, true)
+      end, exiting)
+      arsenal.run(function()
+        exiting:recv()
+        worker:cancel()
+        worker:join()
+      end)]], { under = [[sh -c '"$@" | { sleep 0.5; wc -c; }' sh]] })
+    assert.same({ "65553\n", "" }, { result.out, result.err })
+  end)
+
   it("by os.exit harms no worker that uses TLS", function()
     local files = certificates.of("localhost")
     for _ = 1, 5 do
