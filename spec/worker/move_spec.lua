@@ -95,7 +95,27 @@ for family, pair in pairs(FAMILIES) do
         kit.fails("BUSY", arsenal.worker(function() end, server))
         client:send("x")
         assert.equal("x", receiver:join())
+        local selecting = kit.waiting(arsenal.select, { arsenal.readable(server) })
+        kit.fails("BUSY", arsenal.worker(function() end, server))
+        client:send("x")
+        selecting:join()
+        local sending = kit.stuck_sender(kit.small_buffers(server))
+        kit.fails("BUSY", arsenal.worker(function() end, server))
+        sending:cancel()
+        arsenal.yield()
       end)
+    end))
+
+    it("moves with what tasks have sent in the same turn", kit.inside(function()
+      local client, server = pair()
+      local worker
+      for _, stream in ipairs { client, server } do arsenal.go(stream.send, stream, "first\n") end
+      arsenal.go(function()
+        worker = assert(arsenal.worker(function(stream) stream:send(stream:recv_line(), " and second\n") end, server))
+      end):join()
+      assert.equal("first\nfirst and second\n", client:recv_all())
+      worker:join()
+      client:close()
     end))
 
     it("keeps its time limits and its ended direction", kit.inside(function()
