@@ -185,12 +185,14 @@ describe("a closed stream", function()
 end)
 
 describe("a stream that crosses", function()
-  it("tells again that the connection is lost", kit.inside(function()
-    local client, server = kit.tcp_pair()
-    client:reset()
-    kit.fails("ECONNRESET", server:recv())
-    local code = arsenal.worker(function(stream) return (select(3, stream:recv())) end, server):join()
-    assert.equal("ECONNRESET", code)
+  it("tells again that the connection is lost, whether a receive or a send was told first", kit.inside(function()
+    for _, method in ipairs { "recv", "send" } do
+      local client, server = kit.tcp_pair()
+      client:reset()
+      kit.fails("ECONNRESET", server[method](server, method == "send" and "x" or nil))
+      local code = arsenal.worker(function(stream) return (select(3, stream:recv())) end, server):join()
+      assert.equal("ECONNRESET", code)
+    end
   end))
 
   it("tells that a message was truncated, and sends no more", kit.inside(function()
