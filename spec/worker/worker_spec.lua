@@ -467,7 +467,7 @@ describe("the end of a program with workers", function()
     end)
   end
 
-  -- exit blocks, because the next program in the pipe does not read for a while: meanwhile the worker is to be cancelled.
+  -- exit blocks, because the next program in the pipe does not read for a while: meanwhile the worker is cancelled.
   it("by os.exit(0, true) in a worker cannot be disturbed by its parent", function()
     local result = child.run_lua([[
       local exiting = arsenal.channel(0, { shared = true })

@@ -1,6 +1,7 @@
 /*
 ** Owns how many sockets of the process have a socket file.
 */
+#include "system/unix_socket_file.h"
 #include "system/unix_socket_file_made.h"
 
 #include <stdlib.h>

@@ -6,9 +6,10 @@
 
 #include "base/platform.h"
 
-#include "system/unix_socket_file.h"
+#include "base/unix_address.h"
 
 #include <stdatomic.h>
+#include <stdbool.h>
 
 struct UnixSocketFile {
     atomic_uint sharers; /* beside the first socket */
@@ -22,6 +23,6 @@ struct UnixSocketFile {
 };
 
 /* The system's: removes the file, unless another one has its name now. */
-void unix_socket_file_unlink(const UnixSocketFile *file);
+void unix_socket_file_unlink(const struct UnixSocketFile *file);
 
 #endif

@@ -5,9 +5,10 @@
 */
 #include "base/platform.h"
 
-#include "system/unix_socket_file_made.h"
+#include "system/unix_socket_file.h"
 
 #include "system/socket.h"
+#include "system/unix_socket_file_made.h"
 
 #include <errno.h>
 #include <fcntl.h>

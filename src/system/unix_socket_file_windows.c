@@ -2,9 +2,10 @@
 ** Owns the files of Unix sockets on Windows. Such a file has no permission bits, and is
 ** known by its name only.
 */
-#include "system/unix_socket_file_made.h"
+#include "system/unix_socket_file.h"
 
 #include "system/socket.h"
+#include "system/unix_socket_file_made.h"
 
 #include <stdlib.h>
 #include <string.h>
