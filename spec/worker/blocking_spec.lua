@@ -101,6 +101,29 @@ describe("arsenal.blocking", function()
     assert.equal("16\n", result.out, result.err)
   end)
 
+  it("runs sixteen at once; one that is cancelled before it begins never does, and its sockets are closed", function()
+    local result = child.run_lua([[
+      local begun, go_on = arsenal.channel(20, { shared = true }), arsenal.channel(0, { shared = true })
+      local function hold(to, from)
+        to:send(true)
+        from:recv()
+      end
+      arsenal.run(function()
+        local calls = {}
+        for i = 1, 16 do calls[i] = arsenal.go(arsenal.blocking, hold, begun, go_on) end
+        for _ = 1, 16 do begun:recv() end
+        local listener <close> = arsenal.tcp.listen("127.0.0.1", 0)
+        local client <close> = arsenal.tcp.connect(listener:local_address())
+        collectgarbage("stop")
+        print(select(3, arsenal.timeout(0.01, arsenal.blocking, hold, begun, go_on, (listener:accept()))))
+        print(client:recv())
+        print(begun:try_recv())
+        for _ = 1, 16 do go_on:send(true) end
+      end)]])
+    assert.equal("TIMEOUT\nnil\nnil\t", result.out:sub(1, 16), result.err)
+    assert.equal(0, result.status, result.err)
+  end)
+
   -- In a program of its own: the Lua state of the call, which is kept, has a loop then, and its descriptors.
   it("moves sockets there and back", function()
     local result = child.run_lua([[

@@ -2,6 +2,8 @@
 
 local arsenal = require("arsenal")
 local kit = require("spec.kit")
+local lfs = require("lfs")
+local temporary = require("spec.kit.temporary")
 local tls_kit = require("spec.kit.tls")
 local assert = require("luassert")
 
@@ -17,6 +19,8 @@ for _, version in ipairs(tls_kit.versions) do
     return tls_kit.pair({ server = { min_version = version }, client = { min_version = version } })
   end
 end
+
+local function same(...) return ... end
 
 -- Sends `data` and receives as much at the same time; returns the stream and what came.
 local function exchange(stream, data, size)
@@ -91,7 +95,27 @@ for family, pair in pairs(FAMILIES) do
         kit.fails("BUSY", arsenal.worker(function() end, server))
         client:send("x")
         assert.equal("x", receiver:join())
+        local selecting = kit.waiting(arsenal.select, { arsenal.readable(server) })
+        kit.fails("BUSY", arsenal.worker(function() end, server))
+        client:send("x")
+        selecting:join()
+        local sending = kit.stuck_sender(kit.small_buffers(server))
+        kit.fails("BUSY", arsenal.worker(function() end, server))
+        sending:cancel()
+        arsenal.yield()
       end)
+    end))
+
+    it("moves with what tasks have sent in the same turn", kit.inside(function()
+      local client, server = pair()
+      local worker
+      for _, stream in ipairs { client, server } do arsenal.go(stream.send, stream, "first\n") end
+      arsenal.go(function()
+        worker = assert(arsenal.worker(function(stream) stream:send(stream:recv_line(), " and second\n") end, server))
+      end):join()
+      assert.equal("first\nfirst and second\n", client:recv_all())
+      worker:join()
+      client:close()
     end))
 
     it("keeps its time limits and its ended direction", kit.inside(function()
@@ -109,16 +133,47 @@ for family, pair in pairs(FAMILIES) do
       back:close()
     end))
 
-    it("is closed when nobody takes it", kit.inside(function()
+    it("keeps the limit for sending", kit.inside(function()
       local client, server = pair()
+      server:set_timeout { send = 0.001 }
+      local worker = arsenal.worker(function(stream, data)
+        local _, _, code = stream:send(data)
+        return code
+      end, server, kit.plenty)
+      assert.equal("TIMEOUT", worker:join())
+      client:close()
+    end))
+
+    it("keeps its names and its addresses, also when its peer is gone", kit.inside(function()
+      local client, server = pair()
+      local function names(stream)
+        return { tostring(stream), { stream:local_address() }, { stream:remote_address() } }, stream
+      end
+      local before = names(server)
+      local after, back = arsenal.worker(names, server):join()
+      assert.same(before, after)
+      client:reset()
+      back:recv()
+      assert.same(before, (names(back)))
+      back:close()
+    end))
+
+    it("is closed when nobody takes it: the peer gets what was sent, and a clean end", kit.inside(function()
+      local client, server = pair()
+      client:send("nobody receives this")
+      server:send("sent before")
       local worker = arsenal.worker(function() end, server)
       worker:cancel()
       kit.fails("CANCELLED", worker:join())
       worker = nil -- luacheck: ignore 311
+      local received, code = {}
       repeat
         collectgarbage()
-        local _, _, code = arsenal.timeout(0.01, client.recv, client)
-      until code ~= "TIMEOUT"
+        local data, _, failure = client:recv()
+        received[#received + 1], code = data, failure
+        client:set_timeout(0.01)
+      until not data and code ~= "TIMEOUT"
+      assert.same({ "sent before" }, { table.concat(received), code })
       client:close()
     end))
   end)
@@ -130,6 +185,40 @@ describe("a closed stream", function()
     client:close()
     server:close()
     kit.fails("CLOSED", arsenal.worker(function() end, server))
+  end))
+end)
+
+describe("a stream that crosses", function()
+  it("tells again that the connection is lost, whether a receive or a send was told first", kit.inside(function()
+    for _, method in ipairs { "recv", "send" } do
+      local client, server = kit.tcp_pair()
+      client:reset()
+      kit.fails("ECONNRESET", server[method](server, method == "send" and "x" or nil))
+      local code = arsenal.worker(function(stream) return (select(3, stream:recv())) end, server):join()
+      assert.equal("ECONNRESET", code)
+    end
+  end))
+
+  it("tells that a message was truncated, and sends no more", kit.inside(function()
+    local client, server = kit.tcp_pair()
+    kit.stuck_sender(kit.small_buffers(server)):cancel()
+    arsenal.yield()
+    local sent = server:stats().sent
+    local message, code = arsenal.worker(function(stream) return select(2, stream:send("more")) end, server):join()
+    assert.equal("EPIPE", code)
+    assert.is_truthy(message:find(("truncated after %d bytes"):format(sent), 1, true), message)
+    client:close()
+  end))
+
+  it("and was passed to another process before, takes no bytes from there", kit.inside(function()
+    local client, server = kit.tcp_pair()
+    local ours, theirs = unix_pair()
+    client:send("for the other one")
+    ours:send_handles("x", { server })
+    arsenal.worker(function(stream) stream:close() end, server):join()
+    local _, passed = theirs:recv_handles(1)
+    assert.equal("for the other one", passed[1]:recv())
+    for _, stream in ipairs { client, ours, theirs, passed[1] } do stream:close() end
   end))
 end)
 
@@ -150,6 +239,20 @@ describe("a UDP socket that crosses", function()
     assert.equal("d", (back:recv_from()))
   end))
 
+  it("keeps its time limits and its counts", kit.inside(function()
+    local ours = assert(arsenal.udp.bind("127.0.0.1", 0))
+    ours:set_timeout { recv = 0.001, send = 5 }
+    local host, port = ours:local_address()
+    ours:send_to("abc", host, port)
+    assert.equal("abc", (ours:recv_from()))
+    local before = ours:stats()
+    local code, stats = arsenal.worker(function(socket)
+      return select(3, socket:recv_from()), socket:stats()
+    end, ours):join()
+    assert.equal("TIMEOUT", code)
+    assert.same(before, stats)
+  end))
+
   it("is busy while a task waits on it", kit.inside(function()
     local ours <close> = assert(arsenal.udp.bind("127.0.0.1", 0))
     local receiver = kit.waiting(ours.recv_from, ours)
@@ -158,7 +261,67 @@ describe("a UDP socket that crosses", function()
   end))
 end)
 
+describe("a Unix datagram socket that crosses", function()
+  it("has its file until it is closed, and when nobody takes it", kit.inside(function()
+    local dir <close> = temporary.directory()
+    local path = dir.path .. "/socket"
+    local back = arsenal.worker(same, assert(arsenal.unix.datagram(path))):join()
+    local peer <close> = assert(arsenal.unix.datagram())
+    assert(peer:send_to("still there", path))
+    assert.equal("still there", (back:recv_from()))
+    local channel = arsenal.channel(1, { shared = true })
+    channel:send(back)
+    assert.equal("socket", lfs.attributes(path, "mode"))
+    channel = nil -- luacheck: ignore 311
+    collectgarbage()
+    collectgarbage()
+    assert.is_nil(lfs.attributes(path, "mode"))
+  end))
+end)
+
 describe("a listener that crosses", function()
+  it("keeps the file of a Unix socket until the last one is closed", kit.inside(function()
+    local dir <close> = temporary.directory()
+    local path = dir.path .. "/socket"
+    local ours = assert(arsenal.unix.listen(path))
+    local back = arsenal.worker(same, ours):join()
+    ours:close()
+    local client <close> = assert(arsenal.unix.connect(path))
+    local server <close> = assert(back:accept())
+    assert.is_truthy(client and server)
+    local channel = arsenal.channel(2, { shared = true })
+    channel:send(back)
+    channel:send(back)
+    back:close()
+    local client_of_channel <close> = assert(arsenal.unix.connect(path))
+    assert.is_truthy(client_of_channel)
+    channel = nil -- luacheck: ignore 311
+    collectgarbage()
+    collectgarbage()
+    assert.is_nil(lfs.attributes(path, "mode"))
+  end))
+
+  it("may be one that a worker has opened, and outlives it", kit.inside(function()
+    local dir <close> = temporary.directory()
+    local listener <close> = arsenal.worker(function(path)
+      return assert(require("arsenal").unix.listen(path))
+    end, dir.path .. "/socket"):join()
+    local client <close> = assert(arsenal.unix.connect(dir.path .. "/socket"))
+    local server <close> = assert(listener:accept())
+    assert.is_truthy(client and server)
+  end))
+
+  it("is none of TLS, which the error tells", kit.inside(function()
+    local plain <close> = kit.listen()
+    local options = tls_kit.server_options()
+    assert(plain:start_tls(options))
+    kit.mistake("tls listener", arsenal.worker, same, plain)
+    local listener <close> = assert(arsenal.tls.listen("127.0.0.1", 0, options))
+    kit.mistake("tls listener", arsenal.worker, same, listener)
+    local channel = arsenal.channel(1, { shared = true })
+    kit.mistake("tls listener", channel.send, channel, listener)
+  end))
+
   it("is shared: each state accepts on the same socket", kit.inside(function()
     local listener <close> = kit.listen()
     local function accept_one(shared)

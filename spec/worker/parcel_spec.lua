@@ -114,6 +114,9 @@ describe("values that do not cross", function()
     refused("value.users[2].name: no FILE*", { users = { 1, { name = file } } })
     refused('value["a key"][true]', { ["a key"] = { [true] = file } })
     refused("value.list (a key of it)", { list = { [file] = 1 } })
+    local deep = { file }
+    for _ = 1, 20 do deep = { next = deep } end
+    refused("value..." .. (".next"):rep(10) .. "[1]: no FILE*", deep)
     refused("a table with a metatable", setmetatable({}, {}))
     refused("a C function", string.gmatch("", "x"))
   end))

@@ -6,6 +6,8 @@ local child = require("spec.kit.child")
 local kit = require("spec.kit")
 local assert = require("luassert")
 
+local it_with_taskset <const> = child.it_with("taskset")
+
 local function sleep_long() require("arsenal").sleep(60) end
 
 local function compute()
@@ -48,6 +50,27 @@ describe("a worker", function()
     assert.same({ 3, "and more" }, { worker:join() })
     assert.equal("done", worker:status())
     assert.same({ 3, "and more" }, { worker:join() })
+  end))
+
+  it("has the name of its entry, until it gets another one", kit.inside(function()
+    local worker = arsenal.worker(function() end)
+    assert.matches("^worker spec/worker/worker_spec%.lua:%d+$", worker:name())
+    local failing = arsenal.worker("string")
+    assert.equal("worker string", failing:name())
+    assert.is_false(pcall(failing.join, failing))
+    worker:set_name("another")
+    assert.equal("another", worker:name())
+  end))
+
+  it("is joined by several tasks, and a join that is cancelled cancels nothing else", kit.inside(function()
+    local go_on = arsenal.channel(0, { shared = true })
+    local worker = arsenal.worker(function(from) return from:recv() end, go_on)
+    local joining = {}
+    for i = 1, 3 do joining[i] = kit.waiting(worker.join, worker) end
+    joining[1]:cancel()
+    kit.fails("CANCELLED", joining[1]:join())
+    go_on:send({ "result" })
+    for i = 2, 3 do assert.same({ "result" }, joining[i]:join()) end
   end))
 
   it("works outside of tasks", kit.outside(function()
@@ -172,6 +195,8 @@ describe("a worker", function()
     package.preload.spec_of_worker = os.clock
     local _ <close> = kit.on_close(function() package.preload.spec_of_worker = nil end)
     assert.is_true(arsenal.worker(function() return require("spec_of_worker") > 0 end):join())
+    package.preload.spec_of_worker = string.gmatch("", "x") -- a C function with upvalues
+    assert.is_true(arsenal.worker(function() return package.preload.spec_of_worker == nil end):join())
   end))
 
   needs_memory("ends with a lack of memory of its own", function()
@@ -360,21 +385,40 @@ describe("workers", function()
     assert.same({ "1", "2", "3" }, seen)
   end))
 
-  it("are as many as threads can run at once", kit.inside(function()
-    assert.is_true(arsenal.parallelism() >= 1)
-    local sums = arsenal.channel(1, { shared = true })
-    sums:send(0)
-    local function count(_, to) to:send(to:recv() + 1) end
-    assert.is_true(arsenal.workers(count, sums))
-    assert.is_true(arsenal.workers(nil, count, sums))
-    assert.equal(2 * arsenal.parallelism(), sums:recv())
+  it("are as many as threads can run at once, unless a number is given", kit.inside(function()
+    local function indices(...)
+      local seen, list = arsenal.channel(1000, { shared = true }), {}
+      local arguments = table.pack(...)
+      arguments[arguments.n + 1] = function(index, to) to:send(index) end
+      arguments[arguments.n + 2] = seen
+      assert.is_true(arsenal.workers(table.unpack(arguments, 1, arguments.n + 2)))
+      seen:close()
+      for index in seen:values() do list[index] = true end
+      return #list
+    end
+    assert.equal(arsenal.parallelism(), indices())
+    assert.equal(arsenal.parallelism(), indices(nil))
+    assert.equal(arsenal.parallelism() + 1, indices(arsenal.parallelism() + 1))
+    assert.equal(2, indices(2.0))
   end))
+
+  it_with_taskset("are one where the process may use one processor", function()
+    local file <close> = assert(io.open("/proc/self/status"))
+    local first = file:read("a"):match("Cpus_allowed_list:%s*(%d+)")
+    local result = child.run_lua("print(arsenal.parallelism())", { under = "taskset -c " .. first })
+    assert.equal("1\n", result.out, result.err)
+  end)
 
   it("are refused with the argument that is wrong", kit.inside(function()
     kit.mistake("bad argument #1", arsenal.workers, 0, sleep_long)
     kit.mistake("bad argument #1", arsenal.workers, 1.5, sleep_long)
     kit.mistake("bad argument #1", arsenal.workers, {})
-    kit.mistake("bad argument #2", arsenal.workers, nil)
+    kit.mistake("bad argument #1", arsenal.workers, nil)
+    kit.mistake("bad argument #2", arsenal.workers, nil, nil)
+    kit.mistake("bad argument #2", arsenal.workers, 2)
+    for _, bad in ipairs { -1, 0 / 0, math.huge, math.maxinteger } do
+      kit.mistake("bad argument #1", arsenal.workers, bad, sleep_long)
+    end
     kit.mistake("bad argument #2", arsenal.workers, 2, {})
     kit.mistake("function or name of a module expected, got no value", arsenal.worker)
     kit.mistake("function or name of a module expected, got boolean", arsenal.worker, true)
@@ -419,8 +463,27 @@ describe("the end of a program with workers", function()
       local result = child.run_lua(PROGRAM .. ending[2])
       assert.is_nil(result.signal, result.err)
       assert.equal(ending[1], result.status, result.err)
+      assert(kit.slow or not result.err:find("left behind", 1, true), result.err)
     end)
   end
+
+  -- exit blocks, because the next program in the pipe does not read for a while: meanwhile the worker is cancelled.
+  it("by os.exit(0, true) in a worker cannot be disturbed by its parent", function()
+    local result = child.run_lua([[
+      local exiting = arsenal.channel(0, { shared = true })
+      local worker = arsenal.worker(function(to)
+        to:send(true)
+        io.write(("x"):rep(65536)):flush() -- as much as a pipe holds
+        io.write("for exit to flush")
+        os.exit(0, true)
+      end, exiting)
+      arsenal.run(function()
+        exiting:recv()
+        worker:cancel()
+        worker:join()
+      end)]], { under = [[sh -c '"$@" | { sleep 0.5; wc -c; }' sh]] })
+    assert.same({ "65553\n", "" }, { result.out, result.err })
+  end)
 
   it("by os.exit harms no worker that uses TLS", function()
     local files = certificates.of("localhost")
@@ -465,19 +528,52 @@ describe("the end of a program with workers", function()
     program:expect("false\tinterrupted")
   end))
 
+  it("by Ctrl-C outside of run is no business of the workers", kit.inside(function()
+    local program <close> = child.lua([[
+      arsenal.worker(function()
+        io.write("ready\n"):flush()
+        require("arsenal").sleep(60)
+      end)
+      repeat arsenal.run_once(0.001) until arsenal.stats().workers == 1
+      while true do end
+    ]])
+    program:expect("ready")
+    program:signal("INT")
+    local result = program:finish()
+    assert.equal(1, result.status, result.err)
+    assert.is_truthy(result.err:find("interrupted", 1, true), result.err)
+  end))
+
   it("waits five seconds for one that blocks in C, and names it", function()
-    local result = child.run_lua([[
+    local PROGRAM_WITH_ENDING <const> = [[
       local path = os.tmpname()
       arsenal.worker(function(name)
         os.execute("echo >" .. name .. "; exec sleep 8 >/dev/null 2>&1")
       end, path)
-      repeat
-        arsenal.run_once(0.001)
-        local file <close> = io.open(path)
-      until file:read(1) -- it blocks now
-      os.remove(path)
-    ]])
-    assert.equal(0, result.status, result.err)
-    assert.is_truthy(result.err:find("a function in C blocks there", 1, true), result.err)
+      local function wait()
+        repeat
+          arsenal.%s(0.001)
+          local file <close> = io.open(path)
+        until file:read(1) -- it blocks now
+        os.remove(path)
+      end
+      %s]]
+    local programs = {
+      child.lua(PROGRAM_WITH_ENDING:format("run_once", "wait()")),
+      child.lua(PROGRAM_WITH_ENDING:format("sleep", [[
+        arsenal.run(function()
+          wait()
+          arsenal.stop()
+        end)
+        print("goes on")]])),
+    }
+    local out = {}
+    for i, program in ipairs(programs) do
+      local result = program:finish()
+      out[i] = result.out
+      assert.equal(0, result.status, result.err)
+      assert.matches("^arsenal: worker '%S+:%d' does not end, .* a function in C blocks there[^\n]*\n$", result.err)
+    end
+    assert.same({ "", "goes on\n" }, out)
   end)
 end)

@@ -152,7 +152,7 @@ void claim_end(Claim *claim) {
     atomic_store(&claim->state, CLAIM_NONE);
 }
 
-void claim_won(Claim *claim, const Loop *here) {
+void claim_won(Claim *claim, const Loop *here, InboxWakes *later) {
     ClaimPort *port = claim->port;
     if (port->loop == here) {
         claim_wake(claim);
@@ -164,5 +164,5 @@ void claim_won(Claim *claim, const Loop *here) {
     claim->is_listed = port->is_posted = true;
     if (needs_message) port->holders++;
     uv_mutex_unlock(&port->lock);
-    if (needs_message) inbox_post(port->inbox, &port->message);
+    if (needs_message) inbox_post_later(port->inbox, &port->message, later);
 }

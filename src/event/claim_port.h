@@ -5,6 +5,7 @@
 #ifndef ARSENAL_EVENT_CLAIM_PORT_H
 #define ARSENAL_EVENT_CLAIM_PORT_H
 
+#include "event/inbox.h"
 #include "kernel/claim.h"
 #include "kernel/wait.h"
 
@@ -21,8 +22,8 @@ void claim_end(Claim *claim);
 /*
 ** After claim_take: the task was served, and is woken. Both calls are made under a
 ** lock that the task's own thread needs before it ends the claim. `here` is the loop
-** of the calling thread, or NULL.
+** of the calling thread, or NULL. `later`: see inbox_post_later.
 */
-void claim_won(Claim *claim, const Loop *here);
+void claim_won(Claim *claim, const Loop *here, InboxWakes *later);
 
 #endif

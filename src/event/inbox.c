@@ -7,6 +7,10 @@
 ** that, and then looks whether a message has come; a poster adds its message, and
 ** then looks whether the loop needs it. As both happen in one order for all threads,
 ** one of them sees what the other has done.
+**
+** The poster wakes the loop after it has unlocked the inbox: the loop's thread may run
+** at once, in place of the poster's, and needs the lock. Until then the inbox counts the
+** poster, and is not closed.
 */
 #include "event/inbox.h"
 
@@ -28,6 +32,7 @@ struct Inbox {
     PollWaker waker;
     bool has_waker; /* false: the loop is not complete, and never waits */
     atomic_bool needs_wake;
+    atomic_uint waking; /* threads that are about to wake the loop */
 
     uv_mutex_t lock;               /* guards what follows */
     _Atomic(InboxMessage *) first; /* changed under the lock only */
@@ -65,6 +70,8 @@ static void inbox_close(LoopPart *part, Loop *loop) {
     inbox->crew = NULL;
     inbox->own = NULL;
     uv_mutex_unlock(&inbox->lock);
+    while (!loop->forked && atomic_load(&inbox->waking) > 0)
+        uv_sleep(0);
     if (inbox->has_waker) poll_drop_waker(&inbox->waker);
     crew_release(crew);
     InboxMessage *message = inbox_take_all(inbox), *next;
@@ -126,41 +133,72 @@ static void inbox_stir(Inbox *inbox) {
     inbox->rests = false;
 }
 
-/* The lock is held. */
-static void inbox_append(Inbox *inbox, InboxMessage *message) {
+/* The lock is held. Returns whether the caller has to wake the loop. */
+static bool inbox_append(Inbox *inbox, InboxMessage *message) {
     message->next = NULL;
     if (atomic_load_explicit(&inbox->first, memory_order_relaxed) != NULL) {
         inbox->last->next = message;
         inbox->last = message;
-        return;
+        return false;
     }
     inbox->last = message;
     atomic_store(&inbox->first, message);
-    if (atomic_load(&inbox->needs_wake)) inbox_wake(inbox);
+    if (!atomic_load(&inbox->needs_wake)) return false;
+    atomic_fetch_add(&inbox->waking, 1);
+    return true;
+}
+
+/* The lock is held. *wakes: whether the caller has to wake the loop. False: the loop is closed. */
+static bool inbox_add(Inbox *inbox, InboxMessage *message, bool *wakes) {
+    *wakes = false;
+    if (inbox->closed) return false;
+    inbox_stir(inbox);
+    *wakes = inbox_append(inbox, message);
+    return true;
+}
+
+/* The inbox may be freed then. */
+static void inbox_wake_after_post(Inbox *inbox) {
+    inbox_wake(inbox);
+    atomic_fetch_sub(&inbox->waking, 1);
+}
+
+/* Returns whether the caller has to wake the loop. */
+static bool inbox_post_silently(Inbox *inbox, InboxMessage *message) {
+    bool wakes;
+    uv_mutex_lock(&inbox->lock);
+    bool is_added = inbox_add(inbox, message, &wakes);
+    uv_mutex_unlock(&inbox->lock);
+    if (!is_added) message->discard(message);
+    return wakes;
 }
 
 void inbox_post(Inbox *inbox, InboxMessage *message) {
-    uv_mutex_lock(&inbox->lock);
-    bool is_closed = inbox->closed;
-    if (!is_closed) {
-        inbox_stir(inbox);
-        inbox_append(inbox, message);
-    }
-    uv_mutex_unlock(&inbox->lock);
-    if (is_closed) message->discard(message);
+    if (inbox_post_silently(inbox, message)) inbox_wake_after_post(inbox);
+}
+
+void inbox_post_later(Inbox *inbox, InboxMessage *message, InboxWakes *later) {
+    if (!inbox_post_silently(inbox, message)) return;
+    if (later->count < MOST_INBOX_WAKES)
+        later->inboxes[later->count++] = inbox;
+    else
+        inbox_wake_after_post(inbox);
+}
+
+void inbox_wake_all(const InboxWakes *later) {
+    for (unsigned i = 0; i < later->count; i++)
+        inbox_wake_after_post(later->inboxes[i]);
 }
 
 /* Under the lock, the loop cannot rest again before this thread counts as one that does. */
 void inbox_post_last(Inbox *inbox, InboxMessage *message, Crew *crew) {
+    bool wakes;
     uv_mutex_lock(&inbox->lock);
-    bool is_closed = inbox->closed;
-    if (!is_closed) {
-        inbox_stir(inbox);
-        inbox_append(inbox, message);
-    }
+    bool is_added = inbox_add(inbox, message, &wakes);
     bool is_last = crew_rest(crew);
     uv_mutex_unlock(&inbox->lock);
-    if (is_closed) message->discard(message);
+    if (wakes) inbox_wake_after_post(inbox);
+    if (!is_added) message->discard(message);
     if (is_last) crew->tell(crew);
 }
 

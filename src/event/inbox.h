@@ -27,6 +27,19 @@ void inbox_open(lua_State *L);
 */
 void inbox_post(Inbox *inbox, InboxMessage *message);
 
+/*
+** The same for a thread that has locks which the loop's thread needs next: it unlocks
+** them, and then calls inbox_wake_all, with what was empty before the first post.
+*/
+enum { MOST_INBOX_WAKES = 4 }; /* further ones are not put off */
+typedef struct InboxWakes {
+    unsigned count;
+    Inbox *inboxes[MOST_INBOX_WAKES];
+} InboxWakes;
+
+void inbox_post_later(Inbox *inbox, InboxMessage *message, InboxWakes *later);
+void inbox_wake_all(const InboxWakes *later);
+
 /* Ends the poll that the loop is in, or the next one: from any thread, and from signal handlers. */
 void inbox_wake(Inbox *inbox);
 

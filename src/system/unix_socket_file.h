@@ -25,10 +25,13 @@ typedef struct UnixSocketFileOptions {
 int unix_socket_file_make(int fd, const UnixAddress *name, const UnixSocketFileOptions *options,
                           UnixSocketFile **file);
 
-/* Leaves the file to somebody else, and frees `file`. */
+/* Several sockets of the process have the file: each calls one of the next two. In any thread. */
+void unix_socket_file_share(UnixSocketFile *file);
+
+/* Leaves the file to somebody else, and lets go of `file`: nobody removes it. */
 void unix_socket_file_leave(UnixSocketFile *file);
 
-/* Unlinks the file, unless another one has its name now, and frees `file`. */
+/* Lets go of `file`. The last one unlinks the file, unless another one has its name now. */
 void unix_socket_file_remove(UnixSocketFile *file);
 
 #endif

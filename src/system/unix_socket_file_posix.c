@@ -8,6 +8,7 @@
 #include "system/unix_socket_file.h"
 
 #include "system/socket.h"
+#include "system/unix_socket_file_made.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,13 +17,6 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-struct UnixSocketFile {
-    dev_t device;
-    ino_t inode;
-    pid_t maker; /* a forked child has a copy of this, and must not remove the file */
-    char path[sizeof((struct sockaddr_un *)0)->sun_path];
-};
 
 /* --- the lock on the directory --- */
 
@@ -126,14 +120,9 @@ int unix_socket_file_make(int fd, const UnixAddress *name, const UnixSocketFileO
     return status;
 }
 
-void unix_socket_file_remove(UnixSocketFile *file) {
+void unix_socket_file_unlink(const UnixSocketFile *file) {
     struct stat now;
     if (getpid() == file->maker && socket_file_is_socket(file->path, &now) &&
         now.st_dev == file->device && now.st_ino == file->inode)
         unlink(file->path);
-    free(file);
-}
-
-void unix_socket_file_leave(UnixSocketFile *file) {
-    free(file);
 }

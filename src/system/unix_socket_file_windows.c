@@ -2,18 +2,13 @@
 ** Owns the files of Unix sockets on Windows. Such a file has no permission bits, and is
 ** known by its name only.
 */
-#include "base/platform.h"
-
 #include "system/unix_socket_file.h"
 
 #include "system/socket.h"
+#include "system/unix_socket_file_made.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-struct UnixSocketFile {
-    char path[sizeof((struct sockaddr_un *)0)->sun_path];
-};
 
 static int socket_file_unlink(const char *path) {
     uv_fs_t request;
@@ -52,7 +47,7 @@ int unix_socket_file_make(int fd, const UnixAddress *name, const UnixSocketFileO
                           UnixSocketFile **file) {
     *file = NULL;
     if (options->mode >= 0) return UV_ENOTSUP;
-    UnixSocketFile *made = malloc(sizeof *made);
+    UnixSocketFile *made = calloc(1, sizeof *made);
     if (made == NULL) return UV_ENOMEM;
     memcpy(made->path, name->address.sun_path, sizeof made->path);
     int status = socket_file_bind(fd, name, options->replace);
@@ -67,11 +62,6 @@ int unix_socket_file_make(int fd, const UnixAddress *name, const UnixSocketFileO
     return status;
 }
 
-void unix_socket_file_remove(UnixSocketFile *file) {
+void unix_socket_file_unlink(const UnixSocketFile *file) {
     socket_file_unlink(file->path);
-    free(file);
-}
-
-void unix_socket_file_leave(UnixSocketFile *file) {
-    free(file);
 }

@@ -255,9 +255,12 @@ static void blocking_done(Job *job) {
 
 static int blocking_step(lua_State *L);
 
+/* What is in the call, such as a socket, does not wait for the collector. */
 static void blocking_forget(Task *task) {
-    Blocking *const *box = task->object;
-    thread_pool_forget(&(*box)->job);
+    Blocking **box = task->object, *blocking = *box;
+    *box = NULL;
+    thread_pool_forget(&blocking->job);
+    blocking_release(blocking);
 }
 
 static void blocking_describe(lua_State *L, Task *task) {

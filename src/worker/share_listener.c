@@ -1,7 +1,8 @@
 /*
 ** Owns how listeners cross: the receiver has one of its own on the same socket, and
-** the kernel gives each connection to one of them. A TLS listener, which is of
-** another type, does not cross, because its options are values of its Lua state.
+** the kernel gives each connection to one of them. The file of a Unix socket is removed
+** by the last of them. A TLS listener, which is of another type, does not cross, because
+** its options are values of its Lua state.
 */
 #include "base/openers.h"
 
@@ -14,6 +15,7 @@
 
 typedef struct ListenerCargo {
     int family, stream_family, fd;
+    UnixSocketFile *file; /* or NULL */
 } ListenerCargo;
 
 static int share_listener_prepare(lua_State *L, int index, void **cargo) {
@@ -29,6 +31,8 @@ static int share_listener_prepare(lua_State *L, int index, void **cargo) {
     shared->fd = fd;
     shared->family = (int)(listener->socket.handle.type - listener_types);
     shared->stream_family = listener->stream_family;
+    shared->file = listener->file;
+    if (shared->file != NULL) unix_socket_file_share(shared->file);
     *cargo = shared;
     return 0;
 }
@@ -40,12 +44,16 @@ static void share_listener_make(lua_State *L, const void *cargo) {
 
 static void share_listener_arrive(lua_State *L, int index, void *cargo) {
     const ListenerCargo *shared = cargo;
-    listener_adopt(lua_touserdata(L, index), shared->fd);
+    Listener *listener = lua_touserdata(L, index);
+    listener->file = shared->file;
+    listener_adopt(listener, shared->fd);
     free(cargo);
 }
 
 static void share_listener_discard(void *cargo) {
-    socket_close(((const ListenerCargo *)cargo)->fd);
+    const ListenerCargo *shared = cargo;
+    if (shared->file != NULL) unix_socket_file_remove(shared->file);
+    socket_close(shared->fd);
     free(cargo);
 }
 

@@ -1,7 +1,8 @@
 /*
 ** Owns the values in shared channels, and who waits at them. One lock for each
 ** channel guards all of it. While it is held, claims are taken and tasks are woken:
-** the locks of claim ports and inboxes are taken inside it.
+** the locks of claim ports and inboxes are taken inside it. The threads of these tasks
+** are woken after it.
 */
 #include "worker/shared_channel.h"
 
@@ -24,7 +25,23 @@ struct SharedChannel {
     List receivers; /* only while there is nothing to receive */
     List senders;   /* only while there is no room */
     List knockers;
+    InboxWakes wakes; /* of the tasks that were served since it was locked */
 };
+
+/* Wakes the loops of other threads, which need the lock next. */
+static void shared_unlock_and_wake(SharedChannel *channel) {
+    InboxWakes wakes = channel->wakes;
+    channel->wakes.count = 0;
+    uv_mutex_unlock(&channel->lock);
+    inbox_wake_all(&wakes);
+}
+
+static void shared_unlock(SharedChannel *channel) {
+    if (channel->wakes.count > 0)
+        shared_unlock_and_wake(channel);
+    else
+        uv_mutex_unlock(&channel->lock);
+}
 
 /* --- its memory --- */
 
@@ -167,7 +184,7 @@ static bool shared_has_other(const List *list, const Claim *claim) {
 /* Of one whose claim was taken. */
 static void shared_serve(SharedWaiter *waiter, SharedOutcome outcome, const Loop *here) {
     waiter->outcome = outcome;
-    claim_won(waiter->claim, here);
+    claim_won(waiter->claim, here, &waiter->channel->wakes);
 }
 
 static void shared_serve_all(List *list, SharedOutcome outcome, const Loop *here) {
@@ -265,7 +282,7 @@ SharedAnswer shared_channel_give(SharedChannel *channel, Parcel *parcel, const L
     uv_mutex_lock(&channel->lock);
     if (!channel->is_closed)
         answer = shared_give(channel, parcel, here) ? SHARED_DONE : SHARED_WAITS;
-    uv_mutex_unlock(&channel->lock);
+    shared_unlock(channel);
     return answer;
 }
 
@@ -273,7 +290,7 @@ SharedAnswer shared_channel_take(SharedChannel *channel, Parcel **parcel, const 
     uv_mutex_lock(&channel->lock);
     *parcel = shared_take(channel, here);
     bool is_closed = channel->is_closed;
-    uv_mutex_unlock(&channel->lock);
+    shared_unlock(channel);
     if (*parcel != NULL) return SHARED_DONE;
     return is_closed ? SHARED_CLOSED : SHARED_WAITS;
 }
@@ -281,7 +298,7 @@ SharedAnswer shared_channel_take(SharedChannel *channel, Parcel **parcel, const 
 void shared_channel_give_back(SharedChannel *channel, Parcel *parcel, const Loop *here) {
     uv_mutex_lock(&channel->lock);
     if (!shared_give_to_waiting(channel, parcel, here)) shared_put_back(channel, parcel);
-    uv_mutex_unlock(&channel->lock);
+    shared_unlock(channel);
 }
 
 void shared_channel_close(SharedChannel *channel, const Loop *here) {
@@ -290,7 +307,7 @@ void shared_channel_close(SharedChannel *channel, const Loop *here) {
     shared_serve_all(&channel->receivers, SHARED_ENDED, here);
     shared_serve_all(&channel->senders, SHARED_ENDED, here);
     shared_serve_all(&channel->knockers, SHARED_ENDED, here);
-    uv_mutex_unlock(&channel->lock);
+    shared_unlock(channel);
 }
 
 bool shared_channel_watch(SharedWaiter *waiter, const Loop *here) {
@@ -298,7 +315,7 @@ bool shared_channel_watch(SharedWaiter *waiter, const Loop *here) {
     uv_mutex_lock(&channel->lock);
     bool has_to_wait = !shared_is_ready(channel, waiter);
     if (has_to_wait) shared_link(channel, waiter, here);
-    uv_mutex_unlock(&channel->lock);
+    shared_unlock(channel);
     return has_to_wait;
 }
 
@@ -306,5 +323,5 @@ void shared_channel_leave(SharedWaiter *waiter) {
     SharedChannel *channel = waiter->channel;
     uv_mutex_lock(&channel->lock);
     if (waiter->list != NULL) shared_unlink(waiter);
-    uv_mutex_unlock(&channel->lock);
+    shared_unlock(channel);
 }

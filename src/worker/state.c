@@ -32,8 +32,10 @@ typedef struct StatePart {
 
 static const char state_key;
 
+/* os.exit closes the state in a task. The thread lives on for a while, and the loop does not. */
 static void state_close_part(LoopPart *part, Loop *loop) {
     (void)loop;
+    nudge_refuse();
     free(part);
 }
 

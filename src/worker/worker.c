@@ -203,9 +203,10 @@ static int worker_all_ended(lua_State *L, int status, lua_KContext unused) {
 ** when all have ended. A wrong argument raises an error before any worker starts.
 */
 static int worker_function_all(lua_State *L) {
-    int entry = lua_isnil(L, 1) || lua_type(L, 1) == LUA_TNUMBER ? 2 : 1;
+    bool has_count = lua_type(L, 1) == LUA_TNUMBER || (lua_isnil(L, 1) && lua_gettop(L) > 1);
+    int entry = has_count ? 2 : 1;
     lua_Integer count = uv_available_parallelism();
-    if (entry == 2) count = args_optional_integer(L, 1, 1, INT_MAX, count);
+    if (has_count) count = args_optional_integer(L, 1, 1, INT_MAX, count);
     call_check_entry(L, entry);
     Manifest manifest;
     parcel_check(L, &manifest, entry, lua_gettop(L) - entry + 1, NULL);
@@ -213,7 +214,7 @@ static int worker_function_all(lua_State *L) {
     public_push_registered(L, "worker_run_all");
     lua_insert(L, 1);
     lua_pushinteger(L, count);
-    if (entry == 2)
+    if (has_count)
         lua_replace(L, 2);
     else
         lua_insert(L, 2);

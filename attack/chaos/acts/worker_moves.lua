@@ -344,6 +344,10 @@ end
 
 local EXPLAINING <const> = { died = true, torn = true, left = true }
 
+-- How the ends of a traffic may end when reports have not come in time: the receiver is told that the sender is gone,
+-- and a sender that is not gone has no receiver then.
+local AFTER_GIVING_UP <const> = { farewell = true, ECONNREFUSED = true }
+
 -- Both ends of a connection or of a traffic are done, unless something has explained the end of one.
 local function judge(context, notes, count, members, has_given_up)
   local reports, is_explained = {}, {}
@@ -357,7 +361,7 @@ local function judge(context, notes, count, members, has_given_up)
     is_explained[id] = is_explained[id] or is_lost
   end
   for _, note in ipairs(notes) do
-    local is_told = has_given_up and note.ended == "farewell"
+    local is_told = has_given_up and AFTER_GIVING_UP[note.ended]
     context:check(note.ended == "done" or is_told or is_explained[note.id],
       "socket %d of %d ended by %s, for no reason", note.side, note.id, note.ended)
     context:count(note.ended)
