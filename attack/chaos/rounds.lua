@@ -72,10 +72,15 @@ local function is_lost_guard(err)
   return type(err) == "string" and err:find("^the collector has released a ") ~= nil
 end
 
+-- Handlers of servers yield so on purpose.
+local function is_own_yield(err)
+  return type(err) == "string" and err:find("^coroutine.yield was called directly") ~= nil
+end
+
 -- A worker may fail on purpose in the very moment when the task that joins it is cancelled.
 local function report_errors(world)
   function arsenal.on_error(err, traceback)
-    if is_lost_guard(err) or crew.is_on_purpose(err) then return end
+    if is_lost_guard(err) or is_own_yield(err) or crew.is_on_purpose(err) then return end
     world:fail("on_error", ("%s\n%s"):format(err, traceback))
   end
 end
