@@ -47,6 +47,11 @@ local waits <const> = {
   signal = function() arsenal.signal("SIGUSR2"):wait() end,
   select_signal = function() arsenal.select { arsenal.signal("SIGUSR2") } end,
   resolve = function() arsenal.dns.resolve("localhost") end,
+  blocking = function()
+    arsenal.blocking(function()
+      for _ = 1, 100000 do end
+    end)
+  end,
   join = function() arsenal.go(arsenal.sleep, 0.003):join() end,
   group = function() arsenal.group(function(group) group:go(arsenal.sleep, 0.003) end) end,
   fd = function()
