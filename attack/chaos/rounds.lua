@@ -85,8 +85,8 @@ local function report_errors(world)
   end
 end
 
--- Lookups that were cancelled go on in their threads, with descriptors of their own.
-local function lookups_end(descriptors)
+-- Lookups and writes that were cancelled go on in their threads, with descriptors of their own.
+local function calls_end(descriptors)
   for _ = 1, 200 do
     if #kit.descriptor_list() <= descriptors then return end
     arsenal.sleep(0.01)
@@ -120,7 +120,8 @@ local function run_round(seed, acts)
       world.over = true
       all_end(world, slots)
       workers_end(world)
-      lookups_end(descriptors)
+      calls_end(descriptors)
+      world:remove_files()
     end)
   end))
   if not ok then world:fail("round", err) end

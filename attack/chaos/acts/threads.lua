@@ -2,7 +2,6 @@
 -- it is done. What a call returns is right; a file that was read loses no byte, and one that is replaced is whole.
 
 local arsenal = require("arsenal")
-local closing = require("attack.chaos.closing")
 local pattern = require("attack.chaos.pattern")
 local ways = require("attack.chaos.ways")
 
@@ -11,12 +10,6 @@ local CUT <const> = { TIMEOUT = true, CANCELLED = true, LOST = true }
 local function any_way(context, fn, ...)
   if context.random:number(1, 12) == 1 then return ways.closed_from_outside(context, fn, ...) end
   return ways.call(context, fn, ...)
-end
-
--- Returns the path of a file that is removed at the end of the block.
-local function new_file()
-  local path = os.tmpname()
-  return path, closing.call(function() os.remove(path) end)
 end
 
 -- --- Files ---
@@ -55,10 +48,7 @@ local function replace(context, path)
 end
 
 local function run_files(context)
-  local path, removing = new_file()
-  local _ <close> = removing
-  local other_path, other_removing = new_file()
-  local _ <close> = other_removing
+  local path, other_path = context.world:new_file(), context.world:new_file()
   local size = context.random:number(0, 100000)
   assert(arsenal.fs.write(path, pattern.bytes(0, size)))
   local file <close> = assert(arsenal.fs.open(path))
