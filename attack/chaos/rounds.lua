@@ -10,7 +10,7 @@ local new_random = require("attack.chaos.random")
 local new_world = require("attack.chaos.world")
 
 local ACT_FILES <const> = { "streams", "copies", "datagrams", "channels", "sync", "scopes", "servers", "descriptors",
-  "worker_messages", "worker_moves", "worker_listeners" }
+  "threads", "worker_messages", "worker_moves", "worker_listeners" }
 local ROUND <const> = 1 -- seconds
 local MOST_THREADS <const> = 64 -- without workers: those of the thread pools
 local MOST_TO_END <const> = kit.slow and 60 or 20 -- seconds that the acts may take to end
@@ -72,16 +72,21 @@ local function is_lost_guard(err)
   return type(err) == "string" and err:find("^the collector has released a ") ~= nil
 end
 
+-- Handlers of servers yield so on purpose.
+local function is_own_yield(err)
+  return type(err) == "string" and err:find("^coroutine.yield was called directly") ~= nil
+end
+
 -- A worker may fail on purpose in the very moment when the task that joins it is cancelled.
 local function report_errors(world)
   function arsenal.on_error(err, traceback)
-    if is_lost_guard(err) or crew.is_on_purpose(err) then return end
+    if is_lost_guard(err) or is_own_yield(err) or crew.is_on_purpose(err) then return end
     world:fail("on_error", ("%s\n%s"):format(err, traceback))
   end
 end
 
--- Lookups that were cancelled go on in their threads, with descriptors of their own.
-local function lookups_end(descriptors)
+-- Lookups and writes that were cancelled go on in their threads, with descriptors of their own.
+local function calls_end(descriptors)
   for _ = 1, 200 do
     if #kit.descriptor_list() <= descriptors then return end
     arsenal.sleep(0.01)
@@ -115,7 +120,8 @@ local function run_round(seed, acts)
       world.over = true
       all_end(world, slots)
       workers_end(world)
-      lookups_end(descriptors)
+      calls_end(descriptors)
+      world:remove_files()
     end)
   end))
   if not ok then world:fail("round", err) end

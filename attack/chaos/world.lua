@@ -18,7 +18,20 @@ local Context = {}
 Context.__index = Context
 
 local function new_world(seed)
-  return setmetatable({ seed = seed, failures = {}, exposures = {}, counts = {}, over = false }, World)
+  return setmetatable({ seed = seed, failures = {}, exposures = {}, counts = {}, files = {}, over = false }, World)
+end
+
+-- --- Files ---
+
+-- Returns the path of a file that is removed when the round is over: a write that was cancelled may still happen.
+function World:new_file()
+  local path = os.tmpname()
+  self.files[#self.files + 1] = path
+  return path
+end
+
+function World:remove_files()
+  for _, path in ipairs(self.files) do os.remove(path) end
 end
 
 -- --- Failures ---

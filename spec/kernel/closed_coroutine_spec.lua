@@ -47,6 +47,11 @@ local waits <const> = {
   signal = function() arsenal.signal("SIGUSR2"):wait() end,
   select_signal = function() arsenal.select { arsenal.signal("SIGUSR2") } end,
   resolve = function() arsenal.dns.resolve("localhost") end,
+  blocking = function()
+    arsenal.blocking(function()
+      for _ = 1, 100000 do end
+    end)
+  end,
   join = function() arsenal.go(arsenal.sleep, 0.003):join() end,
   group = function() arsenal.group(function(group) group:go(arsenal.sleep, 0.003) end) end,
   fd = function()
@@ -199,6 +204,55 @@ describe("an object that has woken a task whose coroutine is then closed", funct
       for _ = 1, 20 do
         local task = woken_and_closed()
         for _ = 1, 3 do collectgarbage() end
+        task:join()
+      end
+    end))
+  end
+end)
+
+-- Calls that another task may make for the one that waits in them: the call, and what ends its wait.
+local served <const> = {
+  recv = {
+    new = arsenal.channel,
+    call = function(channel) channel:recv() end,
+    serve = function(channel) channel:send(1) end,
+  },
+  send = {
+    new = arsenal.channel,
+    call = function(channel) channel:send(1) end,
+    serve = function(channel) channel:recv() end,
+  },
+  ["an event"] = {
+    new = arsenal.event,
+    call = function(event) event:wait() end,
+    serve = function(event)
+      event:set()
+      event:clear()
+    end,
+  },
+}
+
+describe("a coroutine that is closed when the call in which its task waits has been made", function()
+  -- Where a task has used up its share, the next call pauses before it waits.
+  local SHARE <const> = 260
+
+  for name, kind in pairs(served) do
+    it("leaves its result to no other call: " .. name, kit.inside(function()
+      for spent = 0, SHARE do
+        local object, other, has_returned = kind.new(), arsenal.channel(), false
+        local co = arsenal.coroutine.create(kind.call)
+        local task = arsenal.go(function()
+          arsenal.coroutine.resume(co, object)
+          for _ = 1, spent do other:try_recv() end
+          kind.call(object)
+          has_returned = true
+        end)
+        arsenal.yield()
+        kind.serve(object)
+        coroutine.close(co)
+        kit.until_waiting(task)
+        assert.is_false(has_returned)
+        task:cancel()
         task:join()
       end
     end))

@@ -143,6 +143,47 @@ describe("ngx.timer", function()
     assert.truthy(result.out:find("every\ttrue\n", 1, true), result.out)
   end))
 
+  for name, ending in pairs { ["is stopped"] = "arsenal.stop()", ["fails"] = "error('failed', 0)" } do
+    it(("calls what has just been made when the program %s, and closes idle connections"):format(name),
+      outside(function()
+        local result = child.run_lua(([[
+          local ngx = require("arsenal.ngx")
+          local listener = arsenal.tcp.listen("127.0.0.1", 0)
+          local function make_all()
+            local socket = ngx.socket.tcp()
+            socket:connect("127.0.0.1", select(2, listener:local_address()))
+            ngx.timer.at(3600, function(premature) print("at", premature) end)
+            ngx.timer.every(3600, function(premature) print("every", premature) end)
+            ngx.timer.at(0, function(premature) print("at once", premature) end)
+            socket:setkeepalive()
+            %s
+          end
+          for _ = 1, 2 do
+            pcall(arsenal.run, make_all)
+            print(ngx.timer.pending_count(), arsenal.stats().handles["tcp stream"] or 0)
+          end
+        ]]):format(ending))
+        assert.equal("", result.err)
+        assert.equal(("at\ttrue\nevery\ttrue\nat once\ttrue\n0\t0\n"):rep(2), result.out)
+      end))
+  end
+
+  it("makes none while the program is ending", outside(function()
+    local result = child.run_lua([[
+      local ngx = require("arsenal.ngx")
+      arsenal.run(function()
+        local _ <close> = setmetatable({}, {
+          __close = function() print(ngx.timer.at(0, print), ngx.timer.at(1, print)) end,
+        })
+        arsenal.stop()
+        arsenal.yield()
+      end)
+      print(ngx.timer.pending_count())
+    ]])
+    assert.equal("", result.err)
+    assert.equal("nil\tnil\tprocess exiting\n0\n", result.out)
+  end))
+
   -- As nginx 1.22 does.
   it("calls timers without a delay that are made at the program's end", outside(function()
     local result = child.run_lua([[

@@ -293,6 +293,25 @@ describe("a file", function()
     kit.mistake("shared", second.lock, second, "mine")
   end))
 
+  -- A thread has the lock before the call returns.
+  it("keeps no lock for a call that is cancelled, at whatever moment", inside(function(dir)
+    local path = dir .. "/file"
+    local first <close> = assert(fs.open(path, "w"))
+    local second <close> = assert(fs.open(path, "r+"))
+    for i = 1, kit.count(200) do
+      local task = arsenal.go(first.lock, first)
+      for _ = 1, i % 8 * 4 do arsenal.yield() end
+      task:cancel()
+      local locked = task:join()
+      if not locked then
+        first:seek() -- after the thread
+        assert.is_true(second:try_lock())
+        second:unlock()
+      end
+      first:unlock()
+    end
+  end))
+
   it("makes the calls of several tasks in order", inside(function(dir)
     local path = dir .. "/file"
     local file <close> = assert(fs.open(path, "w+"))

@@ -243,6 +243,24 @@ describe("a cancelled worker", function()
     kit.fails("CANCELLED", worker:join())
   end))
 
+  it("that has not started closes what it was given", kit.inside(function()
+    collectgarbage("stop") -- it does not wait for the collector
+    local _ <close> = kit.on_close(function() collectgarbage("restart") end)
+    for _, stop in ipairs {
+      function(worker) worker:cancel() end,
+      function(_, group) group:cancel() end,
+    } do
+      local ours, theirs = kit.tcp_pair()
+      arsenal.group(function(group)
+        local worker = group:worker(sleep_long, theirs)
+        stop(worker, group)
+        kit.fails("CANCELLED", arsenal.shield(worker.join, worker))
+      end)
+      assert.is_nil((ours:recv()))
+      ours:close()
+    end
+  end))
+
   it("that computes is stopped", kit.inside(function()
     local worker = started(compute)
     worker:cancel()

@@ -33,7 +33,7 @@ static int task_body_done(lua_State *L, int status, lua_KContext context) {
 
 static int task_run_body(lua_State *L) {
     Task *task = lua_touserdata(L, BODY_TASK);
-    if (task->root.doomed) {
+    if (task->root.doomed && !task->must_begin) {
         task_end(L, task, TASK_CANCELLED, 0, BODY_ATTACHMENT);
         return 0;
     }
@@ -76,7 +76,7 @@ static void task_reset(Task *task) {
     task->object = NULL;
     task->owner = NULL;
     task_clear_timeout(task);
-    task->started = task->observed = task->background = false;
+    task->started = task->observed = task->background = task->must_begin = false;
 }
 
 Task *task_spawn(lua_State *L, Loop *loop, Scope *parent, int n, int attachment) {

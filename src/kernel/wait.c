@@ -79,10 +79,14 @@ void wait_queue_dismiss(WaitQueue *queue, int status) {
     }
 }
 
-/* The state is changed first, so that what `forget` closes does not wake the task. */
+/*
+** The state is changed first, so that what `forget` closes does not wake the task. Results
+** that its call was given are of no other call.
+*/
 void task_forget_wait(Task *task) {
     task->state = TASK_RUNNING;
     waiter_leave(&task->waiter);
+    task->waiter.served = false;
     if (task->object != NULL && task->kind->forget != NULL) task->kind->forget(task);
     task->object = NULL;
 }

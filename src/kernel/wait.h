@@ -73,6 +73,7 @@ struct Task {
     Claim *claim;      /* see claim.h; NULL: it has not needed one */
     uint32_t slot;     /* the number of its memory */
     int line;          /* where it was started; 0 or less: unknown */
+    bool must_begin;   /* its function is called even if it is cancelled before */
 };
 
 /*

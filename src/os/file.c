@@ -98,6 +98,17 @@ static void file_job_free(Job *pool_job) {
     free(job);
 }
 
+/* A lock that came when its call had been given up is put back, which does not block: nobody knows of it. */
+static void file_apply_lock(File *file, const FileJob *job) {
+    bool is_lost = job->status == 0 && job->size != FILE_UNLOCK && file->owner == NULL;
+    if (is_lost)
+        file_lock(file->fd, file->locked);
+    else if (job->status == 0)
+        file->locked = (int)job->size;
+    else if (job->status == UV_EAGAIN)
+        file->locked = FILE_UNLOCK; /* a lock of another kind is given up first */
+}
+
 /* What the job has done to the file. */
 static void file_apply(File *file, FileJob *job) {
     file->status = job->status;
@@ -108,6 +119,7 @@ static void file_apply(File *file, FileJob *job) {
         buffer_free(&file->input);
         file->taken = file->searched = 0;
     }
+    if (job->step == STEP_LOCK) file_apply_lock(file, job);
     if (job->step != STEP_READ || job->status != 0) return;
     if (job->result == 0) file->at_end = true;
     buffer_added(&job->input, (size_t)job->result);

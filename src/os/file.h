@@ -46,6 +46,7 @@ typedef struct File {
     int status;          /* of the last step */
     int lost;            /* the status of a write that no call was told */
     int64_t result;      /* of the last step */
+    int locked;          /* the lock that it has: FILE_UNLOCK, ... */
 } File;
 
 extern const HandleType file_type;

@@ -306,10 +306,11 @@ static int group_run(lua_State *L) {
 
 /* --- starting tasks, and the rest --- */
 
-/* The group at index 1 is about to get a task. */
-static void group_pin_first(lua_State *L, Group *group) {
+/* The group at that index is about to get a task. */
+static void group_pin_first(lua_State *L, int index) {
+    Group *group = lua_touserdata(L, index);
     if (group->active > 0) return;
-    lua_pushvalue(L, 1);
+    lua_pushvalue(L, index);
     group_pin(L, group);
 }
 
@@ -319,10 +320,10 @@ void group_check_open(lua_State *L, int index) {
 }
 
 /* [-0, +1] (group, fn, ...) */
-static Task *group_spawn(lua_State *L, Group *group) {
+static Task *group_spawn_shown(lua_State *L, Group *group) {
     task_check_function(L, 2);
     group_check_open(L, 1);
-    group_pin_first(L, group);
+    group_pin_first(L, 1);
     Task *task = task_spawn_shown(L, group->loop, &group->scope, lua_gettop(L) - 2);
     group->active++;
     return task;
@@ -330,7 +331,7 @@ static Task *group_spawn(lua_State *L, Group *group) {
 
 int group_go(lua_State *L) {
     Group *group = group_check(L, 1);
-    Task *task = group_spawn(L, group);
+    Task *task = group_spawn_shown(L, group);
     task->owner = &group->owner;
     if (group->is_in_background) background_add(task);
     return 1;
@@ -339,21 +340,27 @@ int group_go(lua_State *L) {
 /* group:background(fn, ...): the same; it is cancelled when no other task of the group is left. */
 static int group_background(lua_State *L) {
     Group *group = group_check(L, 1);
-    Task *task = group_spawn(L, group);
+    Task *task = group_spawn_shown(L, group);
     task->owner = &group->background_owner;
     background_add(task);
     if (!group->is_draining) group->background++;
     return 1;
 }
 
-/* start(group, attachment, fn, ...): the same; the attachment is closed when the task ends. */
-static int group_start(lua_State *L) {
-    Group *group = group_check(L, 1);
-    group_pin_first(L, group);
-    Task *task = task_spawn(L, group->loop, &group->scope, lua_gettop(L) - 3, 2);
+Task *group_spawn(lua_State *L, int index, int n, int attachment) {
+    Group *group = group_check(L, index);
+    group_check_open(L, index);
+    group_pin_first(L, index);
+    Task *task = task_spawn(L, group->loop, &group->scope, n, attachment);
     task->owner = &group->owner;
     if (group->is_in_background) background_add(task);
     group->active++;
+    return task;
+}
+
+/* start(group, attachment, fn, ...): the same; the attachment is closed when the task ends. */
+static int group_start(lua_State *L) {
+    group_spawn(L, 1, lua_gettop(L) - 3, 2);
     return 0;
 }
 

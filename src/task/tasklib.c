@@ -205,6 +205,22 @@ static int tasklib_check_cancelled(lua_State *L) {
                : 0;
 }
 
+/*
+** must_begin(task) of one that has not begun: returns it. Its function is called even if the
+** task is cancelled before, so that its clean-up is done.
+*/
+static int tasklib_must_begin(lua_State *L) {
+    task_object_check(L, 1)->task->must_begin = true;
+    lua_settop(L, 1);
+    return 1;
+}
+
+/* is_ending(): whether every task of the program was cancelled, and new ones are at once. */
+static int tasklib_is_ending(lua_State *L) {
+    lua_pushboolean(L, loop_upvalue(L)->ending);
+    return 1;
+}
+
 /* report(err, traceback, task, stream) calls on_error; an error in that is printed. */
 static int tasklib_report(lua_State *L) {
     lua_settop(L, 4);
@@ -221,6 +237,8 @@ static const luaL_Reg functions[] = {
     {"can_wait", tasklib_can_wait},
     {"report", tasklib_report},
     {"check_cancelled", tasklib_check_cancelled},
+    {"must_begin", tasklib_must_begin},
+    {"is_ending", tasklib_is_ending},
     {NULL, NULL},
 };
 

@@ -47,7 +47,8 @@ typedef struct Blocking {
     Environment *environment;
     Call call;
     Crew *crew;        /* the loop's; the job is awake in it */
-    WaitQueue waiters; /* the task that has made the call */
+    Task *task;        /* that has made the call */
+    WaitQueue waiters; /* that task, while it waits for the call */
 } Blocking;
 
 static const char part_key;
@@ -240,9 +241,23 @@ static void blocking_free(Job *job) {
     blocking_release(blocking_of(job));
 }
 
+/*
+** The task still waits, or has not run since the call was done, only if user code has closed
+** the coroutine that made the call: so it is woken, and ends.
+*/
+static void blocking_lose(Blocking *blocking, const void *box) {
+    Task *task = blocking->task;
+    if (task->object != box || task->loop->closed || task->loop->forked) return;
+    task->object = NULL;
+    thread_pool_forget(&blocking->job);
+    waiter_wake(&task->waiter, ARSENAL_CLOSED);
+}
+
 static int blocking_gc(lua_State *L) {
     Blocking **box = luaL_checkudata(L, 1, blocking_name);
-    if (*box != NULL) blocking_release(*box);
+    if (*box == NULL) return 0;
+    blocking_lose(*box, box);
+    blocking_release(*box);
     *box = NULL;
     return 0;
 }
@@ -308,6 +323,7 @@ static Blocking *blocking_new(lua_State *L, BlockingStates *states, Crew *crew) 
     atomic_fetch_add(&states->holders, 1);
     crew_hold(crew);
     blocking->crew = crew;
+    blocking->task = loop_of(L)->running;
     blocking->states = states;
     blocking->environment = environment;
     blocking->call.entry = entry;

@@ -11,6 +11,7 @@
 #include "kernel/clock.h"
 #include "kernel/public.h"
 #include "kernel/task.h"
+#include "kernel/task_object.h"
 #include "object/handle.h"
 #include "task/group.h"
 #include "worker/blocking.h"
@@ -160,9 +161,13 @@ static bool worker_make(lua_State *L, int entry) {
     return true;
 }
 
-/* [-0, +0] names the task on top after the worker that it attends to, whose object is below it. */
-static int worker_name_task(lua_State *L) {
+/*
+** [-0, +0] names the task on top after the worker that it attends to, whose object is below
+** it. The task closes that one, also if it is cancelled before it begins.
+*/
+static int worker_set_task(lua_State *L) {
     const Worker *worker = lua_touserdata(L, -2);
+    task_object_check(L, -1)->task->must_begin = true;
     lua_getfield(L, -1, "set_name");
     lua_pushvalue(L, -2);
     lua_pushfstring(L, "worker %s", worker->thread->name);
@@ -178,7 +183,7 @@ static int worker_function(lua_State *L) {
     public_push_registered(L, "worker_attend");
     lua_pushvalue(L, -2);
     task_spawn_shown(L, loop, &loop->root, 1);
-    return worker_name_task(L);
+    return worker_set_task(L);
 }
 
 /* group:worker(entry, ...): the same for a task of the group. */
@@ -190,7 +195,7 @@ static int worker_in_group(lua_State *L) {
     public_push_registered(L, "worker_attend");
     lua_pushvalue(L, -4);
     lua_call(L, 3, 1);
-    return worker_name_task(L);
+    return worker_set_task(L);
 }
 
 static int worker_all_ended(lua_State *L, int status, lua_KContext unused) {

@@ -40,6 +40,63 @@ local function run_groups(context)
   if not ok and not (type(err) == "table" and err.is_deliberate) then error(err, 0) end
 end
 
+-- --- Tasks that are cancelled before they begin ---
+
+-- Starts tasks of a group; some are cancelled at once, or with their group.
+local function start_some(random, group, life)
+  for i = 1, random:number(1, 6) do
+    local start = random:chance(30) and group.background or group.go
+    life.tasks[i] = start(group, life.live, random:fork(), i)
+    if random:chance(30) then
+      life.tasks[i]:cancel()
+      life.cancelled[i] = true
+    end
+    if random:chance(20) then a_while(random) end
+  end
+  if random:chance(30) then
+    for i in ipairs(life.tasks) do life.cancelled[i] = life.cancelled[i] or not life.begun[i] end
+    group:cancel()
+  end
+  if random:chance(10) then error({ is_deliberate = true }) end
+end
+
+local function run_births(context)
+  local random = context.random
+  local life = { tasks = {}, begun = {}, cancelled = {} }
+  function life.live(own, i)
+    life.begun[i] = true
+    context:check(not life.cancelled[i], "a task has begun after it was cancelled")
+    a_while(own)
+    if own:chance(10) then error({ is_deliberate = true }) end
+  end
+  local limit = random:chance(30) and 0 or random:time(5e-3)
+  local ok, err = pcall(arsenal.timeout, limit, arsenal.group, function(group) start_some(random, group, life) end)
+  for i, task in ipairs(life.tasks) do
+    local status = task:status()
+    context:check(status ~= "ready" and status ~= "waiting", "a task has outlived its group")
+    context:check(life.begun[i] or status == "cancelled", "a task that has not begun is %s", status)
+  end
+  if not ok and not (type(err) == "table" and err.is_deliberate) then error(err, 0) end
+end
+
+local function run_maps(context)
+  local random = context.random
+  local most, running = random:number(1, 4), 0
+  local list = {}
+  for i = 1, random:number(0, 10) do list[i] = random:fork() end
+  local function double(own, i)
+    running = running + 1
+    local _ <close> = closing.call(function() running = running - 1 end)
+    context:check(running <= most, "%d calls run where %d may", running, most)
+    a_while(own)
+    return 2 * i
+  end
+  local results, message, code = ways.call(context, arsenal.map, list, double, { limit = most })
+  context:check(running == 0, "%d calls have outlived their map", running)
+  context:check(results or code == "TIMEOUT" or code == "CANCELLED", "map: %s", message)
+  for i = 1, results and #list or 0 do context:check(results[i] == 2 * i, "result %d is %s", i, results[i]) end
+end
+
 -- --- Time limits ---
 
 -- A limit never ends early, and an inner one never outlives an outer one.
@@ -209,6 +266,8 @@ end
 
 return {
   { name = "groups", run = run_groups },
+  { name = "births", run = run_births },
+  { name = "maps", run = run_maps },
   { name = "limits", run = run_limits },
   { name = "generators", run = run_generators },
   { name = "budgets", run = run_budgets },

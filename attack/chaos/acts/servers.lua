@@ -1,5 +1,6 @@
 -- Servers with many short connections: by serve, by accept in several tasks, by select, with idle streams. Each
--- connection that was made is accepted once, and answered while the listener is open; shutdown ends all.
+-- connection that was made is accepted once, and answered while the listener is open and no handler misbehaves.
+-- `shutdown` ends all, at any moment, also in a handler.
 
 local arsenal = require("arsenal")
 local closing = require("attack.chaos.closing")
@@ -30,6 +31,27 @@ local families = {
 
 -- --- Handlers ---
 
+local function shut_down(server, grace)
+  server.closing = true
+  assert(server.listener:shutdown(grace))
+end
+
+-- What a handler of `serve` may do instead of its work; its connection is closed then.
+local misdeeds = {
+  function(random, server) shut_down(server, random:time(5e-3)) end,
+  function() error("a crash on purpose", 0) end,
+  function() coroutine.yield() end, -- not arsenal's
+}
+
+-- Returns true in a task whose work it is to misbehave.
+local function misbehaves(server)
+  local random = server.random:fork()
+  if random:chance(98) then return false end
+  server.is_unreliable = true
+  random:pick(misdeeds)(random, server)
+  return true
+end
+
 local function echo(server, stream)
   server.running = server.running + 1
   local _ <close> = closing.call(function() server.running = server.running - 1 end)
@@ -38,7 +60,10 @@ local function echo(server, stream)
   until not data or not stream:send(data)
 end
 
-local function answer(stream)
+local function answer(server, stream)
+  server.running = server.running + 1
+  local _ <close> = closing.call(function() server.running = server.running - 1 end)
+  if misbehaves(server) then return false end
   local data = stream:recv()
   return data ~= nil and stream:send(data) ~= nil
 end
@@ -47,13 +72,19 @@ end
 
 local serves = {}
 
-function serves.serve(context, server)
-  local options = context.random:chance(50) and { max_connections = context.random:number(1, 5) } or nil
-  server.listener:serve(function(stream) echo(server, stream) end, options)
+local function most_connections(random)
+  return random:chance(50) and random:number(1, 5) or nil
 end
 
-function serves.idle(_, server)
-  server.listener:serve(answer, { when = "readable" })
+function serves.serve(context, server)
+  server.listener:serve(function(stream)
+    if not misbehaves(server) then echo(server, stream) end
+  end, { max_connections = most_connections(context.random) })
+end
+
+function serves.idle(context, server)
+  server.listener:serve(function(stream) return answer(server, stream) end,
+    { when = "readable", max_connections = most_connections(context.random) })
 end
 
 -- Calls one function in any way until the listener is closed; connections whose accept was cut are for the next call.
@@ -138,7 +169,8 @@ local function visit_often(context, server, connect)
     local result, message, code = call(context, visit, context, server, connect)
     if not result and code ~= "TIMEOUT" and code ~= "CANCELLED" then
       context:check(GONE[code], "a visit failed: %s", message)
-      context:check(server.closing or server.was_struck(), "a visit failed, the server being there: %s", message)
+      context:check(server.closing or server.is_unreliable or server.was_struck(),
+        "a visit failed, the server being there: %s", message)
       return
     end
   end
@@ -146,12 +178,20 @@ end
 
 -- --- The act ---
 
+local function shut_down_early(random, server)
+  arsenal.sleep(random:time(0.05))
+  shut_down(server, random:time(5e-3))
+end
+
 local function run(context)
   local random = context.random
   local open_listener, connect = random:pick(families)(random)
   local listener <close> = open_listener
   local exposed <close> = context:expose_objects(random:chance(50) and listener or nil)
-  local server = { listener = listener, connected = 0, answered = 0, running = 0, tasks = {} }
+  local server = {
+    listener = listener, connected = 0, answered = 0, running = 0, tasks = {}, random = random:fork(),
+    closing = false, is_unreliable = false,
+  }
   function server.was_struck()
     for _, task in ipairs(server.tasks) do
       if task:is_doomed() then return true end
@@ -163,6 +203,7 @@ local function run(context)
       local _ <close> = listener -- cancelled, it must not keep the clients waiting
       serves[own.random:pick(serve_names)](own, ...)
     end, server)
+    if random:chance(50) then group:background(shut_down_early, random:fork(), server) end
     local clients = {}
     for i = 1, random:number(1, 6) do clients[i] = context:go(group, "visit", visit_often, server, connect) end
     for _, client in ipairs(clients) do client.task:join() end

@@ -72,7 +72,7 @@ end
 
 local function call_handlers(idle_streams, opened, handler, listener)
   while true do
-    opened:go(idle_streams.serve, idle_streams, idle_streams:take(), handler_failed, listener, handler)
+    idle_streams:start_next(opened, handler_failed, listener, handler)
   end
 end
 

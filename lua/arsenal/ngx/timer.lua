@@ -40,6 +40,19 @@ local function call_prematurely(callback, arguments)
   end
 end
 
+-- The body of the task of a function whose time has come.
+local function call_now(callback, arguments)
+  if not pcall(core.check_cancelled) then
+    core.shield(call_prematurely, callback, arguments)
+    core.check_cancelled()
+  end
+  call(callback, false, arguments)
+end
+
+local function start_call(callback, arguments)
+  core.must_begin(core.go(call_now, callback, arguments))
+end
+
 -- Waits, or calls the function prematurely. The timer is counted as pending already.
 local function wait(seconds, callback, arguments)
   local has_waited = false
@@ -53,7 +66,7 @@ end
 
 local function once(seconds, callback, arguments)
   wait(seconds, callback, arguments)
-  core.go(call, callback, false, arguments)
+  start_call(callback, arguments)
 end
 
 local function repeatedly(seconds, callback, arguments)
@@ -89,7 +102,8 @@ local function start_now(callback, arguments)
     late[#late + 1] = { callback = callback, arguments = arguments }
     return 1
   end
-  if core.go(call, callback, false, arguments):status() == "cancelled" then return nil, "process exiting" end
+  if core.is_ending() then return nil, "process exiting" end
+  start_call(callback, arguments)
   return 1
 end
 

@@ -20,6 +20,7 @@ end
 -- The body of the task that attends to a worker.
 core.register("worker_attend", function(thread)
   local _ <close> = thread
+  core.check_cancelled()
   core.check(core.worker_start(thread))
   local ended, err = pcall(core.worker_wait, thread)
   if not ended then
