@@ -38,7 +38,7 @@ static ptrdiff_t stream_io_read_none(Stream *stream, ptrdiff_t answer) {
 static ptrdiff_t stream_io_written_none(Stream *stream, ptrdiff_t answer) {
     bool is_lost = answer == UV_ECONNRESET || answer == UV_ETIMEDOUT || answer == UV_EHOSTUNREACH ||
                    answer == UV_ENETUNREACH || answer == UV_ENETDOWN;
-    if (is_lost) stream->lost = (int)answer;
+    if (is_lost) stream->lost = (int16_t)answer;
     return stream_io_answer(stream, answer);
 }
 
