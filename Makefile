@@ -87,8 +87,10 @@ else
 LINK = $(CC) -shared $(LDFLAGS) $(SANITIZERS)
 endif
 ifeq ($(SYSTEM),Linux)
-# No symbol is looked up later, so the loader can make the tables of their addresses read-only.
+# No symbol is looked up later. So the loader can make the tables of their addresses read-only, and calls need no
+# code that would look them up.
 LINK += $(if $(HARDENING),-Wl$(comma)-z$(comma)relro$(comma)-z$(comma)now)
+COMPILE += $(if $(HARDENING),-fno-plt)
 endif
 
 # TLS has a shared object of its own, so that the core needs no OpenSSL. Each pins itself when it is loaded.

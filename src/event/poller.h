@@ -31,7 +31,7 @@ typedef struct Poller {
     Loop *loop;
     int fd; /* -1 once it is closed */
     uint8_t ready;
-    uint8_t watched; /* by epoll */
+    uint8_t watched; /* by epoll: a wait for these events needs no call */
     bool repeats;    /* a wait ends also if it was ready before, and no call has exhausted it */
     WaitQueue waiters;
 #ifdef POLLER_IS_EPOLL
@@ -43,8 +43,16 @@ typedef struct Poller {
 
 void poller_init(Poller *poller, Loop *loop, int fd);
 
+int poller_watch(Poller *poller, unsigned events); /* an implementation's part of poller_wait */
+
 /* Lets the waiter wait for `events`. Returns 0 or a status. */
-int poller_wait(Poller *poller, Waiter *waiter, unsigned events);
+static inline int poller_wait(Poller *poller, Waiter *waiter, unsigned events) {
+    int status = events & ~(unsigned)poller->watched ? poller_watch(poller, events) : 0;
+    if (status != 0) return status;
+    waiter->events = events;
+    waiter_join(waiter, &poller->waiters, &poller->loop->external_waiters);
+    return 0;
+}
 
 /* A read (POLL_READ) or write (POLL_WRITE) would block. So no urgent data is left to read, either. */
 static inline void poller_exhausted(Poller *poller, unsigned events) {

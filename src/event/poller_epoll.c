@@ -165,8 +165,7 @@ void poll_wake(const PollWaker *waker) {
 
 /* --- watching --- */
 
-/* Returns 0 or a status. */
-static int poller_watch(Poller *poller, unsigned events) {
+int poller_watch(Poller *poller, unsigned events) {
     Poll *poll = poller->loop->poll;
     bool is_new = poller->watched == 0;
     if (is_new && !poll_take_slot(poll, poller)) return UV_ENOMEM;
@@ -182,16 +181,6 @@ static int poller_watch(Poller *poller, unsigned events) {
         return status;
     }
     poller->watched = (uint8_t)events;
-    return 0;
-}
-
-int poller_wait(Poller *poller, Waiter *waiter, unsigned events) {
-    if (events & ~(unsigned)poller->watched) {
-        int status = poller_watch(poller, events);
-        if (status != 0) return status;
-    }
-    waiter->events = events;
-    waiter_join(waiter, &poller->waiters, &poller->loop->external_waiters);
     return 0;
 }
 

@@ -94,7 +94,7 @@ static void poller_uv_happened(uv_poll_t *handle, int status, int uv_events) {
     poller_happened(poller, events);
 }
 
-int poller_wait(Poller *poller, Waiter *waiter, unsigned events) {
+int poller_watch(Poller *poller, unsigned events) {
     Watch *watch = poller->watch;
     if (watch == NULL) {
         watch = malloc(sizeof *watch);
@@ -110,13 +110,7 @@ int poller_wait(Poller *poller, Waiter *waiter, unsigned events) {
         poller->watch = watch;
     }
     unsigned all = wait_queue_events(&poller->waiters) | events;
-    if (poller_uv_events(all) & ~watch->armed) {
-        int status = poller_arm(watch, all);
-        if (status != 0) return status;
-    }
-    waiter->events = events;
-    waiter_join(waiter, &poller->waiters, &poller->loop->external_waiters);
-    return 0;
+    return poller_uv_events(all) & ~watch->armed ? poller_arm(watch, all) : 0;
 }
 
 void poller_forget(Poller *poller) {

@@ -202,10 +202,12 @@ static bool task_step(lua_State *L, Loop *loop, Task *task) {
     return false;
 }
 
-static void task_step_hooked(lua_State *L, Loop *loop, Task *task) {
+static void task_call_hooks_before(lua_State *L, Loop *loop, Task *task) {
     for (ResumeHook *hook = loop->hooks; hook != NULL; hook = hook->next)
         hook->before(hook, L, task);
-    bool waits = task_step(L, loop, task);
+}
+
+static void task_call_hooks_after(lua_State *L, Loop *loop, Task *task, bool waits) {
     for (ResumeHook *hook = loop->hooks, *next; hook != NULL; hook = next) {
         next = hook->next; /* it may remove itself */
         hook->after(hook, L, task, waits);
@@ -215,10 +217,10 @@ static void task_step_hooked(lua_State *L, Loop *loop, Task *task) {
 void tasks_run(lua_State *L, Loop *loop, unsigned count) {
     for (; count > 0; count--) {
         Task *task = container_of(order_take(loop), Task, ready);
-        if (loop->hooks == NULL)
-            task_step(L, loop, task);
-        else
-            task_step_hooked(L, loop, task);
+        bool is_watched = loop->hooks != NULL;
+        if (is_watched) task_call_hooks_before(L, loop, task);
+        bool waits = task_step(L, loop, task);
+        if (is_watched) task_call_hooks_after(L, loop, task, waits);
     }
 }
 

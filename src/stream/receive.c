@@ -136,8 +136,6 @@ static size_t recv_scratch_size(lua_State *L, const Item *item) {
 
 /* Reads once, as stream_read does: `direct` bytes into the input, or to the scratch buffer if that is 0. */
 static ptrdiff_t recv_read(lua_State *L, Stream *stream, const Item *item, size_t direct) {
-    ptrdiff_t answer = stream_may_read(stream);
-    if (answer != 1) return answer;
     if (direct > 0) return stream_read_input(stream, direct);
     return stream_read(stream, stream->socket.handle.loop->scratch, recv_scratch_size(L, item));
 }
@@ -159,10 +157,9 @@ static int recv_pause(lua_State *L, Stream *stream, const Item *item) {
     return task_pause(L, task, &item->wait, stream);
 }
 
-static int recv_item(lua_State *L, Stream *stream, const Item *item) {
-    Loop *loop = stream->socket.handle.loop;
-    if (!stream->socket.handle.open) return recv_fail(L, stream, item, ARSENAL_CLOSED);
-    if (!item->never_waits && task_spent(loop)) return recv_pause(L, stream, item);
+/* Takes the item from what is there, and reads until it is complete. */
+static int recv_until_complete(lua_State *L, Stream *stream, const Item *item) {
+    const Loop *loop = stream->socket.handle.loop;
     int results = recv_take(L, stream, item);
     while (results == 0) {
         size_t direct = recv_direct_size(L, stream, item);
@@ -185,7 +182,8 @@ int recv_resume(lua_State *L) {
     const Item *item = container_of(task->kind, Item, wait);
     stream->receiver = NULL;
     if (task->status != 0) return recv_fail(L, stream, item, task->status);
-    return recv_item(L, stream, item);
+    if (!stream->socket.handle.open) return recv_fail(L, stream, item, ARSENAL_CLOSED);
+    return recv_until_complete(L, stream, item);
 }
 
 void recv_forget(Task *task) {
@@ -246,12 +244,23 @@ int recv_buffered(lua_State *L, Stream *stream, const Item *item) {
     return length >= 0 ? recv_deliver(L, stream, data, (size_t)length, taken) : 0;
 }
 
+static int recv_refuse(lua_State *L, const Stream *stream, const Item *item) {
+    stream_refuse_receiver(L, stream, item->verb);
+    return recv_failed(L, item);
+}
+
+/* Nothing is there, and nothing has come: to read would be in vain. */
+static inline bool recv_is_idle(const Stream *stream) {
+    return buffer_length(&stream->input) == 0 && stream_may_read(stream) == TRANSPORT_WANTS_READ;
+}
+
 int recv_alone(lua_State *L, Stream *stream, const Item *item) {
-    if (stream->receiver != NULL) {
-        stream_refuse_receiver(L, stream, item->verb);
-        return recv_failed(L, item);
-    }
-    return recv_item(L, stream, item);
+    if (stream->receiver != NULL) return recv_refuse(L, stream, item);
+    if (!stream->socket.handle.open) return recv_fail(L, stream, item, ARSENAL_CLOSED);
+    if (!item->never_waits && task_spent(stream->socket.handle.loop))
+        return recv_pause(L, stream, item);
+    if (recv_is_idle(stream)) return recv_wait_for(L, stream, item, TRANSPORT_WANTS_READ);
+    return recv_until_complete(L, stream, item);
 }
 
 static int recv_begin(lua_State *L, Stream *stream, const Item *item) {

@@ -106,7 +106,7 @@ static void send_letter_sent(Task *task, size_t size, ptrdiff_t result) {
 }
 
 /* Makes a letter of a message that is one short string, if the outbox takes it: task_wait comes next. */
-static bool send_post(lua_State *L, const Stream *stream, Task *task) {
+static inline bool send_post(lua_State *L, const Stream *stream, Task *task) {
     size_t size;
     if (!transport_is_socket(stream->transport) || !(stream->socket.poller.ready & POLL_WRITE))
         return false;
@@ -134,7 +134,7 @@ static int send_rest(lua_State *L, Stream *stream, Task *task) {
 }
 
 /* The task has its turn, and nothing of its message is sent yet or a part of it. */
-static int send_on_turn(lua_State *L, Stream *stream, Task *task) {
+static inline int send_on_turn(lua_State *L, Stream *stream, Task *task) {
     if (stream->sending != STREAM_SENDS) {
         send_queue_pass_turn(&stream->senders);
         return stream_refuse_sender(L, stream);

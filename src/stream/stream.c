@@ -268,8 +268,19 @@ static const luaL_Reg socket_methods[] = {
     {NULL, NULL},
 };
 
+/*
+** The methods of a message, which are set later, have the first places in a table
+** that does not grow. So Lua finds them without a search.
+*/
+enum { METHODS_MOST = 32 };
+
+static const luaL_Reg first_methods[] = {
+    {"recv", NULL}, {"send", NULL}, {"recv_line", NULL}, {"recv_exactly", NULL}, {NULL, NULL},
+};
+
 void stream_open(lua_State *L) {
-    lua_newtable(L);
+    lua_createtable(L, 0, METHODS_MOST);
+    luaL_setfuncs(L, first_methods, 0);
     luaL_setfuncs(L, methods, 0);
     socket_handle_set_methods(L, socket_methods, stream_types, STREAM_FAMILIES);
     for (int family = 0; family < STREAM_FAMILIES; family++)

@@ -35,13 +35,13 @@ typedef struct Stream {
     Task *receiver;    /* the task that waits to receive, or NULL */
     SendQueue senders; /* the task that sends, and those that wait for their turn */
     uint64_t received, sent;
-    int read_end;      /* 0, 1 at the end of the stream, or the status why no more can be read */
-    uint8_t sending;   /* STREAM_SENDS, ... */
-    bool is_shared;    /* other processes have it as well: a close leaves them its unread bytes */
-    bool is_given;     /* its descriptor is somebody else's by now */
-    bool is_resumable; /* a message whose time is up does not end the sending direction */
+    int read_end;       /* 0, 1 at the end of the stream, or the status why no more can be read */
+    uint8_t sending;    /* STREAM_SENDS, ... */
+    bool is_shared : 1; /* other processes have it as well: a close leaves them its unread bytes */
+    bool is_given : 1;  /* its descriptor is somebody else's by now */
+    bool is_resumable : 1; /* a message whose time is up does not end the sending direction */
+    int16_t lost; /* the status of a lost connection, which the kernel has given to a send; or 0 */
 
-    int lost; /* the status of a lost connection, which the kernel has given to a send; or 0 */
     uint32_t torn_at; /* STREAM_TORN: the bytes of the message that went out, at most 4 GiB */
     Address remote;   /* of no inet family: the kernel is asked */
 } Stream;

@@ -8,10 +8,6 @@
 
 /* --- accounts --- */
 
-static unsigned stream_io_events(ptrdiff_t wants) {
-    return wants == TRANSPORT_WANTS_READ ? POLL_READ : POLL_WRITE;
-}
-
 /* The transport has worked for long: the task's share is used up, and the loop polls before it goes on. */
 static void stream_io_use_up_share(Loop *loop) {
     loop->budget = 0;
@@ -19,7 +15,7 @@ static void stream_io_use_up_share(Loop *loop) {
 }
 
 static ptrdiff_t stream_io_answer(Stream *stream, ptrdiff_t answer) {
-    if (transport_wants(answer)) poller_exhausted(&stream->socket.poller, stream_io_events(answer));
+    if (transport_wants(answer)) poller_exhausted(&stream->socket.poller, stream_events(answer));
     if (answer == TRANSPORT_AGAIN) stream_io_use_up_share(stream->socket.handle.loop);
     return answer;
 }
@@ -42,7 +38,7 @@ static ptrdiff_t stream_io_read_none(Stream *stream, ptrdiff_t answer) {
 static ptrdiff_t stream_io_written_none(Stream *stream, ptrdiff_t answer) {
     bool is_lost = answer == UV_ECONNRESET || answer == UV_ETIMEDOUT || answer == UV_EHOSTUNREACH ||
                    answer == UV_ENETUNREACH || answer == UV_ENETDOWN;
-    if (is_lost) stream->lost = (int)answer;
+    if (is_lost) stream->lost = (int16_t)answer;
     return stream_io_answer(stream, answer);
 }
 
@@ -177,9 +173,4 @@ ptrdiff_t stream_shake_hands(Stream *stream) {
     const Transport *transport = stream->transport;
     if (transport->handshake == NULL) return 0;
     return stream_io_answer(stream, transport->handshake(stream->state, stream->socket.poller.fd));
-}
-
-int stream_watch(Stream *stream, Task *task, ptrdiff_t wants, uint64_t timeout) {
-    task_set_timeout(task, timeout);
-    return poller_wait(&stream->socket.poller, &task->waiter, stream_io_events(wants));
 }

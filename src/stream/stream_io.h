@@ -11,6 +11,11 @@
 #include "system/fd_passing.h"
 #include "system/splice.h"
 
+/* What the poller is asked for after TRANSPORT_WANTS_... */
+static inline unsigned stream_events(ptrdiff_t wants) {
+    return wants == TRANSPORT_WANTS_READ ? POLL_READ : POLL_WRITE;
+}
+
 /* Returns 1 if a read is worth trying; otherwise what it would return. */
 static inline ptrdiff_t stream_may_read(const Stream *stream) {
     if (stream->read_end != 0) return 0;
@@ -55,7 +60,10 @@ ptrdiff_t stream_shake_hands(Stream *stream); /* see Transport.handshake */
 ** repeating, with `timeout` for its whole call. Returns 0, and task_wait comes
 ** next, or a status.
 */
-int stream_watch(Stream *stream, Task *task, ptrdiff_t wants, uint64_t timeout);
+static inline int stream_watch(Stream *stream, Task *task, ptrdiff_t wants, uint64_t timeout) {
+    task_set_timeout(task, timeout);
+    return poller_wait(&stream->socket.poller, &task->waiter, stream_events(wants));
+}
 
 /*
 ** Whether a receive of some bytes would not wait: there are bytes, or no more will

@@ -22,7 +22,8 @@ typedef struct StreamCargo {
     const Transport *transport;
     void *state; /* behind this struct; NULL: the transport has none */
     Address remote;
-    int read_end, lost;
+    int read_end;
+    int16_t lost;
     Buffer input;
     uint32_t torn_at;
     uint8_t sending;
