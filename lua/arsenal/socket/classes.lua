@@ -62,7 +62,9 @@ end
 
 function classes.check_any(self, metatables, method, group)
   local metatable = getmetatable(self)
-  if not (type(metatable) == "table" and metatables[metatable.__name] == metatable) then classes.refuse_self(method, group .. " expected") end
+  if not (type(metatable) == "table" and metatables[metatable.__name] == metatable) then
+    classes.refuse_self(method, group .. " expected")
+  end
 end
 
 -- Arguments, as Lua's C functions take them -------------------------------------------------------
