@@ -8,20 +8,13 @@ local kit = require("spec.kit")
 
 local inside <const> = kit.inside
 
-local function start_server(port, ...)
-  local words = child.command("nats-server", "-a", "127.0.0.1", "-p", port, ...)
-  local server = child.start(words .. " 2>&1")
-  server:expect("Server is ready")
-  return server
-end
-
 -- Calls fn(client, server, reports, port) with a client that is connected to a server of its own, and a list of what it
 -- reports. `constants` take the place of those in the example.
 local function with_client(constants, fn, ...)
   local connect, words = example.module("nats", constants), { ... }
   return inside(function()
     kit.with_held_port(function(port)
-      local server <close> = start_server(port, table.unpack(words))
+      local server <close> = example.start_nats(port, table.unpack(words))
       local reports = {}
       local options = {
         report = function(text) reports[#reports + 1] = text end, user = "me", pass = "a \"word\"",
@@ -61,7 +54,7 @@ local it_with_server = child.it_with("nats-server")
 describe("examples/nats.lua", function()
   it_with_server("publishes, subscribes and shares requests among workers", inside(function()
     kit.with_held_port(function(port)
-      local server <close> = start_server(port)
+      local server <close> = example.start_nats(port)
       assert(server)
       local result = example.start("nats", nil, "127.0.0.1", port):finish()
       assert.same({ "", 0 }, { result.err, result.status })
@@ -99,7 +92,7 @@ describe("examples/nats.lua", function()
       local late <close> = client:subscribe("late")
       asking:cancel()
       asking:join()
-      local again <close> = start_server(port)
+      local again <close> = example.start_nats(port)
       kit.turn_until(function() return reports[#reports] == "connected again" end)
       assert(again and client:publish("news", "there"))
       assert.equal("there", waiting:join().data)

@@ -67,4 +67,11 @@ function example.with_server(name, finish, options, fn, ...)
   return finish(program)
 end
 
+-- Starts a nats-server on a port of 127.0.0.1. Further arguments are the words of its command line.
+function example.start_nats(port, ...)
+  local server = child.start(child.command("nats-server", "-a", "127.0.0.1", "-p", port, ...) .. " 2>&1")
+  server:expect("Server is ready")
+  return server
+end
+
 return example
