@@ -128,11 +128,11 @@ local CUTS <const> = 20
 -- Cancels a task when the answers stop, and returns whether they did: on a connection of a pool, there may be fewer.
 local function cancel_when_stopped(driver, way, gate, i)
   local task = arsenal.go(driver.use, way, i, LONG)
-  local has_stopped = arsenal.select { gate.stopped, task } == gate.stopped
-  if has_stopped then task:cancel() end
+  local is_cut = arsenal.select { gate.stopped, task } == gate.stopped
+  if is_cut then task:cancel() end
   local done, _, code = task:join()
-  assert(done or has_stopped and code == "CANCELLED", code)
-  return has_stopped
+  assert(done or is_cut and code == "CANCELLED", code)
+  return is_cut
 end
 
 -- In each of many places of the answers a task is cancelled, and in one of them the limit fires.
