@@ -54,8 +54,8 @@ return function(ngx, _, modules)
 
   scenario("odd values for bits", function(out)
     local bit = modules("bit")
-    for _, name in ipairs { "tobit", "bnot", "bswap", "band", "bor", "bxor", "lshift", "rshift", "arshift", "rol", "ror",
-      "tohex" } do
+    for _, name in ipairs { "tobit", "bnot", "bswap", "band", "bor", "bxor", "lshift", "rshift", "arshift", "rol",
+      "ror", "tohex" } do
       local function with_count(first, second) return bit[name](first, second or 5) end
       call_with_all(out, false, with_count, { 0, 31, 32, 33, -1, 2.5, "3" })
     end
