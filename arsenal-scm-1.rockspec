@@ -257,6 +257,7 @@ build = {
     ["arsenal.ngx.bit"] = "lua/arsenal/ngx/bit.lua",
     ["arsenal.ngx.clock"] = "lua/arsenal/ngx/clock.lua",
     ["arsenal.ngx.codec"] = "lua/arsenal/ngx/codec.lua",
+    ["arsenal.ngx.constants"] = "lua/arsenal/ngx/constants.lua",
     ["arsenal.ngx.dialect"] = "lua/arsenal/ngx/dialect.lua",
     ["arsenal.ngx.digest"] = "lua/arsenal/ngx/digest.lua",
     ["arsenal.ngx.ffi"] = "lua/arsenal/ngx/ffi.lua",

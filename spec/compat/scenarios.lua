@@ -25,6 +25,18 @@ function scenarios.mistake(fn, ...)
   return ok, ok and "" or (tostring(message):match("(%b())[^()]*$") or message)
 end
 
+local CALL <const> = [[
+local object = ...
+local results = table.pack(object:%s(select(2, ...)))
+return results]]
+
+-- Calls a method as a program does. Returns its results, or "error" and the whole message, with the place of the call.
+function scenarios.call(object, method, ...)
+  local ok, results = pcall(assert(load(CALL:format(method), "=program")), object, ...)
+  if not ok then return "error", results end
+  return table.unpack(results, 1, results.n)
+end
+
 -- One connection sends more than its peer's side takes, and neither waits: `busy` is the word for that. Says how much
 -- was sent, whether all of it arrived, and whether it took more than one call. Closes both.
 function scenarios.send_much(say, sender, receiver, busy)

@@ -304,6 +304,21 @@ add("wrong arguments", function(say, socket)
   server:close()
 end)
 
+add("messages", function(say, _, pair)
+  local ours, theirs = pair()
+  ours:settimeout(0)
+  for _, name in ipairs { "send", "receive", "setstats", "settimeout", "setoption", "shutdown" } do
+    say(name, scenarios.call(ours, name))
+    for _, value in ipairs { ours, io.stdout, {}, true, print } do
+      say(name, scenarios.call(ours, name, value))
+      if name ~= "shutdown" then say(name, scenarios.call(ours, name, "12", value)) end
+    end
+  end
+  say(scenarios.call(ours, "send", nil))
+  ours:close()
+  theirs:close()
+end)
+
 add("select", function(say, socket, pair)
   local ours, theirs = pair()
   local r, s, err = socket.select({ ours }, nil, 0)

@@ -315,6 +315,58 @@ add("certificates", function(say, on)
   say(on.ssl._VERSION, on.ssl._COPYRIGHT, on.ssl.config.protocols.tlsv1_3, on.ssl.config.capabilities.alpn)
 end)
 
+-- Values of all types, for each place. Some methods are left out for a closed connection, where LuaSec would use freed
+-- memory, and of `receive` the patterns without an asterisk, which LuaSec does not know.
+local function odd_values(on)
+  return {
+    true, false, 0, -1, 1.5, 1e15, 0 / 0, "", "x", "12", "0x10", "12abc", "*", "*x", "*ax", "t", {}, { "x" }, { x = 5 },
+    print, coroutine.create(print), io.stdout, assert(on.ssl.newcontext(on:client_options())),
+  }
+end
+
+local ODD_CALLS <const> = {
+  "dirty", "exportkeyingmaterial", "getfinished", "getpeercertificate", "getpeerchain", "getpeerverification",
+  "getpeerfinished", "getstats", "info", "receive", "send", "setstats", "settimeout", "want",
+}
+local ODD_CALLS_OF_OPEN <const> = { "dohandshake", "getalpn", "getsniname", "sni" }
+
+-- What a call with an odd argument returned, without what differs from connection to connection.
+local function say_odd(say, i, name, first, ...)
+  local is_secret = type(first) == "userdata" or type(first) == "string" and first ~= "error"
+  if is_secret then return say(i, name, type(first)) end
+  if name == "getstats" then return say(i, name, first, (...)) end
+  say(i, name, first, ...)
+end
+
+local function call_oddly(say, object, names, values)
+  for _, name in ipairs(names) do
+    say_odd(say, "none", name, scenarios.call(object, name))
+    say_odd(say, "nil", name, scenarios.call(object, name, nil))
+    for i, value in ipairs(values) do
+      say_odd(say, i, name, scenarios.call(object, name, value))
+      say_odd(say, i, name, scenarios.call(object, name, "12", value))
+      say_odd(say, i, name, scenarios.call(object, name, nil, nil, name ~= "receive" and value or nil))
+      object:settimeout(0)
+      object:settimeout(-1, "t")
+    end
+  end
+end
+
+add("odd arguments", function(say, on)
+  local values = odd_values(on)
+  local fresh, silent = on:wrapped()
+  local client, server = on:pair()
+  local closed, left = on:pair()
+  closed:close()
+  for _, object in ipairs { fresh, client, server, closed } do
+    object:settimeout(0)
+    call_oddly(say, object, ODD_CALLS, values)
+    if object ~= closed then call_oddly(say, object, ODD_CALLS_OF_OPEN, values) end
+    for i, value in ipairs(values) do say(i, mistake(object.want, value)) end
+  end
+  for _, object in ipairs { fresh, silent, client, server, left } do object:close() end
+end)
+
 -- Bytes -------------------------------------------------------------------------------------------
 
 local PATTERNS <const> = { "*l", "*a", 0, 1, 3, 5, 100, 2.7, "4" }

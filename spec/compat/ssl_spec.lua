@@ -317,7 +317,7 @@ describe("arsenal.ssl", function()
         assert.same({ nil, "closed" }, { client[call](client, "x") })
       end
       assert.same({ false, "closed" }, { client:dohandshake() })
-      kit.mistake("SSL connection expected", client.send, {}, "x")
+      kit.mistake("SSL:Connection expected, got table", client.send, {}, "x")
     end)
   end))
 

@@ -9,9 +9,9 @@ local kit = require("spec.kit")
 
 local inside <const> = drivers.inside
 
--- Starts a node with two workers; returns it and its port.
-local function start_node(port, redis_port)
-  local node = example.start("chat_cluster", nil, port, redis_port, 2)
+-- Starts a node with two workers; returns it and its port. Options: those of example.start.
+local function start_node(port, redis_port, nats_port, options)
+  local node = example.start("chat_cluster", options, port, redis_port, 2, nats_port)
   return node, math.tointeger(node:expect("listener 127%.0%.0%.1:(%d+)"))
 end
 
@@ -64,6 +64,20 @@ local function start_haproxy(port, first, second)
   local proxy = child.start(child.command("haproxy", "-db", "-f", path))
   table.insert(proxy.used, path)
   return proxy
+end
+
+-- Sends a line again and again until each of the members has read `wanted`.
+local function send_until(member, line, members, wanted)
+  local is_over = false
+  local sending = arsenal.go(function()
+    while not is_over do
+      assert(member:send(line, "\n"))
+      arsenal.sleep(0.05)
+    end
+  end)
+  for _, other in ipairs(members) do expect_line(other, wanted) end
+  is_over = true
+  sending:join()
 end
 
 local it_with_redis = drivers.it_with("nginx.redis", "redis-server")
@@ -127,18 +141,14 @@ describe("examples/chat_cluster.lua", function()
       redis:signal("KILL")
       redis:finish()
       first:send("lost\n")
-      expect_line(first, "* not sent: try again")
+      expect_line(first, "* perhaps not sent: try again")
       assert.truthy(node:expect("Redis on port %d+: connection refused"))
       local new_redis <close> = drivers.start_redis(redis_port)
       assert(new_redis)
-      local sending = arsenal.go(function() -- the node subscribes again at some time
-        while first:send("again\n") do arsenal.sleep(0.05) end
-      end)
-      expect_line(first, "<first> again")
+      send_until(first, "again", { first }, "<first> again")
       node:signal("INT")
       local result = node:finish()
       assert.same({ 2, "" }, { result.signal, result.err })
-      sending:join()
     end)
   end))
 
@@ -159,4 +169,46 @@ describe("examples/chat_cluster.lua", function()
         end)
       end)
     end))
+
+  it_with_redis("outlasts a Redis that stands still", inside(function()
+    kit.with_held_port(function(redis_port)
+      local redis <close> = drivers.start_redis(redis_port)
+      local options = { constants = { PATIENCE = "300", SILENCE = "50" } }
+      local node <close>, port = start_node(0, redis_port, nil, options)
+      assert(node)
+      local first <close> = join(port, "room", "first")
+      expect_line(first, "* welcome")
+      redis:signal("STOP")
+      send_until(first, "lost", { first }, "* perhaps not sent: try again")
+      local second <close> = join(port, "room", "second")
+      expect_line(second, "* the last lines are not to be had")
+      expect_line(second, "* welcome")
+      redis:signal("CONT")
+      send_until(first, "after", { first, second }, "<first> after")
+    end)
+  end))
+
+  drivers.it_with("nginx.redis", "redis-server", "nats-server")("outlasts nats-server", inside(function()
+    kit.with_held_port(function(redis_port)
+      local redis <close> = drivers.start_redis(redis_port)
+      kit.with_held_port(function(nats_port)
+        local nats <close> = example.start_nats(nats_port)
+        local one <close>, first_port = start_node(0, redis_port, nats_port)
+        local two <close>, second_port = start_node(0, redis_port, nats_port)
+        assert(redis and one and two)
+        local first <close> = join(first_port, "room", "first")
+        local second <close> = join(second_port, "room", "second")
+        converse(first, second)
+        nats:signal("KILL")
+        nats:finish()
+        send_until(first, "lost", { first }, "* perhaps not sent: try again")
+        local again <close> = example.start_nats(nats_port)
+        send_until(first, "after", { first, second }, "<first> after")
+        again:signal("STOP")
+        second:send("still there\n")
+        again:signal("CONT")
+        expect_line(first, "<second> still there")
+      end)
+    end)
+  end))
 end)

@@ -1,6 +1,6 @@
 -- What each driver of somebody else goes through, with a real server: many tasks at once, a server that is silent, a
--- server that is killed and started again, and tasks that are cancelled in every call. Afterwards every task can use
--- the server as before; spec.kit proves that nothing is left.
+-- server that is killed and started again, tasks that are cancelled in every call, and answers that stop in the middle,
+-- wherever that is. Afterwards every task can use the server as before; spec.kit proves that nothing is left.
 --
 -- A driver is a table:
 --   start(port)          starts the server on a port of 127.0.0.1, and returns it (a child) when it answers
@@ -10,6 +10,7 @@
 --   finish()             optional: closes what the driver keeps, its pools
 --   check()              optional: what has to hold whenever no task uses the server
 --   tasks                how many at once; default: 200
+--   is_udp               its server is not reached by TCP
 
 local arsenal = require("arsenal")
 local assert = require("luassert")
@@ -83,6 +84,80 @@ local function outlasts_cancellation(driver, port)
   for _, task in ipairs(tasks) do kit.fails("CANCELLED", task:join()) end
 end
 
+-- Answers that stop -------------------------------------------------------------------------------
+
+-- Passes on what the server sends, as long as `gate.left`, a number of bytes, allows. Then sets `gate.stopped`, and
+-- waits until the driver closes.
+local function pass_answers(gate, server, client)
+  for data in function() return (server:recv()) end do
+    local part = data:sub(1, gate.left)
+    gate.left, gate.passed = gate.left - #part, gate.passed + #part
+    if not client:send(part) then return end
+    if #part < #data then
+      gate.stopped:set()
+      arsenal.event():wait()
+    end
+  end
+end
+
+-- Calls fn(port, gate) with a port that is a way to the server's, through a gate. Then ends its connections, also those
+-- that a driver for LuaSocket leaves to the collector when it is cancelled.
+local function with_gate(port, fn)
+  local gate = { left = math.maxinteger, passed = 0, stopped = arsenal.event() }
+  local tasks = setmetatable({}, { __mode = "k" })
+  local listener <close>, way = kit.server(function(client)
+    tasks[arsenal.current()] = true
+    local server <close> = arsenal.tcp.connect("127.0.0.1", port)
+    if not server then return end
+    arsenal.group(function(group)
+      group:go(function()
+        arsenal.copy(client, server)
+        group:cancel()
+      end)
+      pass_answers(gate, server, client)
+      group:cancel()
+    end)
+  end)
+  assert(listener)
+  fn(way, gate)
+  for task in pairs(tasks) do task:cancel() end
+end
+
+local CUTS <const> = 20
+
+-- Cancels a task when the answers stop, and returns whether they did: on a connection of a pool, there may be fewer.
+local function cancel_when_stopped(driver, way, gate, i)
+  local task = arsenal.go(driver.use, way, i, LONG)
+  local is_cut = arsenal.select { gate.stopped, task } == gate.stopped
+  if is_cut then task:cancel() end
+  local done, _, code = task:join()
+  assert(done or is_cut and code == "CANCELLED", code)
+  return is_cut
+end
+
+-- In each of many places of the answers a task is cancelled, and in one of them the limit fires.
+local function outlasts_cuts(driver, port)
+  if driver.finish then driver.finish() end
+  with_gate(port, function(way, gate)
+    assert.is_true(driver.use(way, 1, LONG))
+    local all, cuts, stops = gate.passed, kit.count(CUTS), 0
+    for cut = 1, cuts do
+      gate.left = all * (cut - 1) // cuts
+      gate.stopped:clear()
+      if cut == cuts // 4 then
+        use(driver, way, cut, SHORT)
+      elseif cancel_when_stopped(driver, way, gate, cut) then
+        stops = stops + 1
+      end
+      gate.left = math.maxinteger
+      assert.is_true(driver.use(way, cut + 1, LONG))
+      if driver.check then driver.check() end
+    end
+    assert(stops >= cuts // 2, stops)
+    if driver.finish then driver.finish() end
+  end)
+end
+
 -- Returns a new server in place of one that is killed while tasks use it.
 local function outlasts_restart(driver, port, server)
   local worked, failed, is_over = 0, 0, false
@@ -117,6 +192,7 @@ local function go_through(driver, port)
   end)
   is_sound(driver, port)
   outlasts_cancellation(driver, port)
+  if not driver.is_udp then outlasts_cuts(driver, port) end
   outlasts_silence(driver, port, server)
   is_sound(driver, port)
   server = outlasts_restart(driver, port, server)

@@ -12,18 +12,30 @@ local function read(path)
   return file:read("a")
 end
 
--- Lua code that runs the example. `constants`: values by name, which take the place of those in its text. Without any
--- it is dofile, so that nothing comes between.
-local function source_of(name, constants)
-  local path = ("examples/%s.lua"):format(name)
-  if not constants then return ("dofile('%s')"):format(path) end
-  local text = read(path)
+local function path_of(name)
+  return ("examples/%s.lua"):format(name)
+end
+
+-- The example's text. `constants`: values by name, which take the place of those in it.
+local function text_of(name, constants)
+  local text = read(path_of(name))
   for constant, value in pairs(constants) do
     local count
     text, count = text:gsub("(%f[%w_]" .. constant .. " <const> = )[^%s,]+", "%1" .. value)
     assert.equal(1, count, constant)
   end
-  return ("assert(load(%q, '@%s'))(...)"):format(text, path)
+  return text
+end
+
+-- Lua code that runs the example. Without `constants` it is dofile, so that nothing comes between.
+local function source_of(name, constants)
+  if not constants then return ("dofile('%s')"):format(path_of(name)) end
+  return ("assert(load(%q, '@%s'))(...)"):format(text_of(name, constants), path_of(name))
+end
+
+-- What the example is for programs that `require` it.
+function example.module(name, constants)
+  return assert(load(text_of(name, constants), "@" .. path_of(name)))("examples." .. name)
 end
 
 -- Options: those of child.lua, and `constants`. Further arguments are the words of its command line.
@@ -53,6 +65,13 @@ function example.with_server(name, finish, options, fn, ...)
   local program <close> = example.start(name, options, ...)
   fn(math.tointeger(program:expect("listener 127%.0%.0%.1:(%d+)")), program)
   return finish(program)
+end
+
+-- Starts a nats-server on a port of 127.0.0.1. Further arguments are the words of its command line.
+function example.start_nats(port, ...)
+  local server = child.start(child.command("nats-server", "-a", "127.0.0.1", "-p", port, ...) .. " 2>&1")
+  server:expect("Server is ready")
+  return server
 end
 
 return example

@@ -40,6 +40,7 @@ http {
         local write = dofile("spec/ngx/results.lua")
         write(dofile("spec/ngx/scenarios.lua")(ngx, tonumber(peers.tcp), require), ngx.say)
         write(dofile("spec/ngx/peer_scenarios.lua")(ngx, peers, require), ngx.say)
+        write(dofile("spec/ngx/odd_scenarios.lua")(ngx, peers, require), ngx.say)
       }
     }
   }
@@ -78,6 +79,7 @@ arsenal.main(function()
   local write = dofile("spec/ngx/results.lua")
   write(dofile("spec/ngx/scenarios.lua")(ngx, tonumber(peers.tcp), required), print)
   write(dofile("spec/ngx/peer_scenarios.lua")(ngx, peers, required), print)
+  write(dofile("spec/ngx/odd_scenarios.lua")(ngx, peers, required), print)
 end)
 ]]
 

@@ -67,9 +67,11 @@ local redis = {
 local connector = {
   start = openresty.start_redis,
   finish = keepalive.close,
+  check = pool_is_idle("connector"),
   use = function(port, i, limit)
     local made = openresty.require("nginx.redis.connector").new {
       keepalive_poolsize = POOL_SIZE, host = "127.0.0.1", port = port, db = 3,
+      connection_options = { pool = "connector", pool_size = POOL_SIZE, backlog = 1000 },
     }
     local client, word = arsenal.timeout(limit, made.connect, made)
     if not client then return nil, word end
@@ -99,6 +101,7 @@ local memcached = {
 }
 
 local dns = {
+  is_udp = true,
   start = function(port)
     return drivers.listening(child.start(child.command("dnsmasq", "--no-daemon", "--no-resolv", "--no-hosts",
       "--listen-address=127.0.0.1", "--bind-interfaces", "--port=" .. port, "--address=/known.test/192.0.2.7",
@@ -131,11 +134,16 @@ local websocket = {
     server:expect("listening")
     return server
   end,
+  finish = keepalive.close,
+  check = pool_is_idle("websocket"),
   use = function(port, i, limit)
     local client = assert(openresty.require("nginx.websocket.client"):new())
     client:set_timeout(milliseconds(limit))
-    local done, word = client:connect(("ws://127.0.0.1:%d/"):format(port))
-    if not done then return nil, word end
+    local done, word = client:connect(("ws://127.0.0.1:%d/"):format(port), { pool = "websocket" })
+    if not done then
+      client.sock:close()
+      return nil, word
+    end
     done, word = client:send_text("text " .. i)
     local text
     if done then
@@ -146,6 +154,7 @@ local websocket = {
       return nil, word
     end
     assert.same({ "text " .. i, "text" }, { text, done })
+    if i % 2 == 0 then return client:set_keepalive(10000, POOL_SIZE) and true end
     return client:close() and true
   end,
 }

@@ -5,15 +5,23 @@ local int64 = require("arsenal.ngx.int64")
 
 local bit = {}
 
+local MOST_DIGITS <const> = 254 -- of `tohex`
+
 -- The 32 bits of a number as a signed integer.
 local function signed(value)
   value = value & 0xffffffff
   return value > 0x7fffffff and value - 0x100000000 or value
 end
 
--- The integer that a number stands for: floats are rounded, as LuaJIT does.
+-- The integer that a number stands for. Floats are rounded to the next one, halves to the next even one.
 local function integer(value)
-  return math.tointeger(value) or math.floor(value + 0.5)
+  local exact = math.tointeger(value)
+  if exact then return exact end
+  local number = tonumber(value)
+  if not number then error("number expected, got " .. type(value), 3) end
+  local below = math.floor(number)
+  local rest = number - below
+  return (rest > 0.5 or rest == 0.5 and below % 2 == 1) and below + 1 or below
 end
 
 function bit.tobit(value) return signed(integer(value)) end
@@ -77,8 +85,10 @@ end
 ---@param digits? integer hexadecimal digits, in upper case if negative; default 8
 ---@return string
 function bit.tohex(value, digits)
-  digits = digits or 8
-  local text = ("%08x"):format(integer(value) & 0xffffffff):sub(-math.min(math.abs(digits), 8))
+  digits = math.max(integer(digits or 8), -MOST_DIGITS)
+  local size = math.min(math.abs(digits), MOST_DIGITS)
+  local text = ("%08x"):format(integer(value) & 0xffffffff)
+  text = size > 8 and ("0"):rep(size - 8) .. text or text:sub(9 - size)
   return digits < 0 and text:upper() or text
 end
 

@@ -43,9 +43,16 @@ function clock.utctime() return stamp("!%Y-%m-%d %H:%M:%S") end
 local days <const> = { "Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat" }
 local months <const> = { "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec" }
 
-local function dated(format, time)
-  if not tonumber(time) then error("number argument only", 3) end
-  local date = os.date("!*t", math.floor(tonumber(time)))
+local LAST <const> = 253402300799 -- the end of the year 9999
+
+-- Times before 1970, and what is no time at all, are its beginning.
+local function date_of(time)
+  if type(time) ~= "number" then error("number argument only", 3) end
+  local is_time = time > 0 and time < math.huge
+  return os.date("!*t", is_time and math.min(math.floor(time), LAST) or 0)
+end
+
+local function dated(format, date)
   return format:format(days[date.wday], date.day, months[date.month], date.year, date.hour, date.min, date.sec)
 end
 
@@ -53,14 +60,16 @@ end
 ---@param time number seconds since 1970
 ---@return string
 function clock.http_time(time)
-  return dated("%s, %02d %s %04d %02d:%02d:%02d GMT", time)
+  return dated("%s, %02d %s %04d %02d:%02d:%02d GMT", date_of(time))
 end
 
 ---Returns a time as cookies have it: "Thu, 18-Nov-10 11:27:35 GMT".
 ---@param time number seconds since 1970
 ---@return string
 function clock.cookie_time(time)
-  local text = dated("%s, %02d-%s-%04d %02d:%02d:%02d GMT", time)
+  local date = date_of(time)
+  local text = dated("%s, %02d-%s-%04d %02d:%02d:%02d GMT", date)
+  if date.year > 2037 then return text end
   return (text:gsub("%-%d%d(%d%d) ", "-%1 ", 1))
 end
 
@@ -81,8 +90,9 @@ end
 ---@param text string
 ---@return integer? time
 function clock.parse_http_time(text)
+  if type(text) ~= "string" then error("string argument only", 2) end
   local day, name, year, hour, minute, second =
-    tostring(text):match("^%a+, (%d%d)[ -](%a%a%a)[ -](%d%d%d?%d?) (%d%d):(%d%d):(%d%d) GMT$")
+    text:match("^%a+, (%d%d)[ -](%a%a%a)[ -](%d%d%d?%d?) (%d%d):(%d%d):(%d%d) GMT$")
   for month, other in ipairs(months) do
     if other == name then
       local date = days_since_1970(full_year(year), month, math.tointeger(day))

@@ -13,11 +13,17 @@ for i = 0, 63 do
   values[ALPHABET:byte(i + 1)] = i
 end
 
--- Any value as OpenResty takes it for a string.
+-- Any value as OpenResty takes it for a string: nil and false are empty.
 local function text_of(value)
   if type(value) == "string" then return value end
   if type(value) == "number" then return tostring(payload.number_text(value)) end
-  return value == nil and "" or tostring(value)
+  return value and tostring(value) or ""
+end
+
+-- A string, or a number as one.
+local function string_of(value, name)
+  if type(value) == "string" or type(value) == "number" then return text_of(value) end
+  error(("bad argument #1 to '%s' (string expected, got %s)"):format(name, type(value)), 3)
 end
 
 local function encode_three(first, second, third)
@@ -29,6 +35,9 @@ end
 ---@param no_padding? boolean
 ---@return string
 function codec.encode_base64(text, no_padding)
+  if no_padding ~= nil and type(no_padding) ~= "boolean" then
+    error("bad no_padding: boolean expected, got " .. type(no_padding), 2)
+  end
   text = text_of(text)
   local parts, missing = {}, -#text % 3
   local padded = text .. ("\0"):rep(missing)
@@ -57,6 +66,8 @@ end
 
 -- URIs -------------------------------------------------------------------------------------------
 
+local MOST_KIND <const> = 6
+
 local function percent(character)
   return ("%%%02X"):format(character:byte())
 end
@@ -66,6 +77,8 @@ end
 ---@param kind? integer 0: a whole URI; 2, the default: a part of one
 ---@return string
 function codec.escape_uri(text, kind)
+  if kind ~= nil and type(kind) ~= "number" then error('"type" is not a number', 2) end
+  if kind and (kind < 0 or kind > MOST_KIND) then error(('"type" %d out of range'):format(kind // 1), 2) end
   local escaped = kind == 0 and "[%c #%%?\127-\255]" or "[^%w%-._~!'()*]"
   return (text_of(text):gsub(escaped, percent))
 end
@@ -120,8 +133,9 @@ local MOST_ARGUMENTS <const> = 100
 ---@return table arguments
 ---@return string? word "truncated" if there were more
 function codec.decode_args(text, most)
+  text = string_of(text, "decode_args")
   local arguments, count = {}, 0
-  most = most or MOST_ARGUMENTS
+  most = tonumber(most) or MOST_ARGUMENTS
   for part in text:gmatch("[^&]+") do
     if most > 0 and count == most then return arguments, "truncated" end
     count = count + 1
@@ -143,7 +157,7 @@ local sql_escapes <const> = {
 ---@param text string
 ---@return string
 function codec.quote_sql_str(text)
-  return "'" .. text_of(text):gsub(".", sql_escapes) .. "'"
+  return "'" .. string_of(text, "quote_sql_str"):gsub(".", sql_escapes) .. "'"
 end
 
 -- CRC-32 -----------------------------------------------------------------------------------------

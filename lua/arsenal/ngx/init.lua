@@ -24,10 +24,9 @@ local ngx = {}
 ---The null of a protocol: the null pointer, which is also lua-cjson's null.
 ngx.null = core.null
 
-ngx.OK, ngx.ERROR, ngx.AGAIN, ngx.BUSY, ngx.DONE, ngx.DECLINED = 0, -1, -2, -3, -4, -5
-
-ngx.HTTP_SWITCHING_PROTOCOLS, ngx.HTTP_OK, ngx.HTTP_BAD_REQUEST = 101, 200, 400
-ngx.HTTP_FORBIDDEN, ngx.HTTP_NOT_FOUND, ngx.HTTP_INTERNAL_SERVER_ERROR = 403, 404, 500
+for _, constants in ipairs { require("arsenal.ngx.constants"), log.levels } do
+  for name, value in pairs(constants) do ngx[name] = value end
+end
 
 ngx.config = {
   debug = false,
@@ -62,7 +61,6 @@ function ngx.socket.connect(...)
   return nil, word
 end
 
-for name, level in pairs(log.levels) do ngx[name] = level end
 ngx.log = log.log
 
 for _, module in ipairs { clock, codec } do

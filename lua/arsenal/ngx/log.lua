@@ -26,7 +26,12 @@ end
 ---@param level integer one of `ngx.STDERR`, `ngx.EMERG` … `ngx.DEBUG`
 ---@param ... any
 local function log(level, ...)
-  if not names[level] then error("bad argument #1 to 'log' (bad log level: " .. tostring(level) .. ")", 2) end
+  if type(level) ~= "number" then
+    error(("bad argument #1 to 'log' (number expected, got %s)"):format(type(level)), 2)
+  end
+  local known = math.tointeger(level // 1) or -1
+  if not names[known] then error("bad argument #1 to 'log' (bad log level: " .. tostring(level) .. ")", 2) end
+  level = known
   if level > settings.log_level then return end
   local texts = table.pack(...)
   for i = 1, texts.n do texts[i] = text_of(texts[i], i + 1) end

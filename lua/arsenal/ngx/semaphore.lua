@@ -26,9 +26,8 @@ end
 function Semaphore:post(count)
   count = math.tointeger(count or 1)
   if not count or count < 1 then error("positive number required", 2) end
-  for _ = 1, count do
-    if not self._line:serve() then self._free = self._free + 1 end
-  end
+  while count > 0 and self._line:serve() do count = count - 1 end
+  self._free = self._free + count
   return true
 end
 

@@ -33,8 +33,9 @@ function thread.spawn(fn, ...)
   return task
 end
 
--- Raises an error unless the argument is a thread.
+-- Raises an error unless the argument is a light thread.
 local function check(task, position, name)
+  if type(task) == "thread" then error("attempt to wait on a coroutine that is not a user thread", 3) end
   if not threads[task] then error(("bad argument #%d to '%s' (lua thread expected)"):format(position, name), 3) end
 end
 
@@ -65,6 +66,7 @@ end
 ---@return 1? done
 ---@return string? word
 function thread.kill(task)
+  if type(task) == "thread" then return nil, "not user thread" end
   check(task, 1, "kill")
   if waited[task] then return nil, "already waited or killed" end
   local status = task:status()

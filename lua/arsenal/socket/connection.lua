@@ -115,7 +115,7 @@ end
 
 -- Returns the part of the data from i to j, as string.sub has it, and how many bytes stand before it.
 local function part_of(data, i, j)
-  local first, last = classes.range(data, i, j, "send")
+  local first, last = classes.range(data, i, j)
   return first <= last and data:sub(first, last) or "", first - 1
 end
 
@@ -135,7 +135,7 @@ end
 
 local function send_slowly(self, data, i, j)
   local offset
-  data, offset = part_of(classes.string(data, 1, "send"), i, j)
+  data, offset = part_of(data, i, j)
   if data == "" then return offset + 0.0, nil, nil end
   if not self.stream then
     local stream, word = finish_connect(self)
@@ -282,9 +282,9 @@ function connection.define(kind)
     return receive_slowly(self, pattern, prefix, maxsize)
   end, receive.failed))
 
-  methods.send = classes.from_core(core.luasocket_send(function(self, data, i, j)
+  methods.send = classes.from_core(core.luasocket_send(function(self, ...)
     classes.check(self, Client, "send")
-    return send_slowly(self, data, i, j)
+    return send_slowly(self, classes.first_string("send", ...), select(2, ...))
   end, function(_, _, _, message, code) return conclude_send(0, nil, message, code) end))
 
   function methods:dirty()

@@ -25,7 +25,7 @@ kinds.boolean = {
   end,
   set = function(fd, name, value)
     if type(value) ~= "boolean" then
-      classes.refuse(2, "setoption", "boolean expected, got " .. (value == nil and "no value" or type(value)))
+      classes.refuse(2, "setoption", "boolean expected, got " .. classes.type_of(value))
     end
     return concluded(core.set_socket_option(fd, name, value and 1 or 0))
   end,
@@ -44,7 +44,7 @@ kinds.number = {
 
 local function field(value, name, expected, method)
   if type(value) ~= "table" then
-    classes.refuse(2, method, "table expected, got " .. (value == nil and "no value" or type(value)))
+    classes.refuse(2, method, "table expected, got " .. classes.type_of(value))
   end
   if type(value[name]) ~= expected then
     classes.refuse(2, method, ("%s '%s' field expected"):format(expected, name))

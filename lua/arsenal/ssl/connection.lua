@@ -21,7 +21,8 @@ local methods = {}
 local Connection
 
 local function check(self, method)
-  if getmetatable(self) ~= Connection then classes.check(self, Connection, method) end
+  if getmetatable(self) == Connection then return end
+  classes.refuse_self(method, "SSL:Connection expected, got " .. classes.type_of(self))
 end
 
 -- Waiting -----------------------------------------------------------------------------------------
@@ -62,16 +63,22 @@ end
 
 -- Called as a method, so that LuaSec's messages about wrong arguments count them as the caller does.
 local DELEGATE <const> = [[
-local check, is_checked = ...
+local check, is_checked, conclude = ...
+local function call(session, ...) return session:NAME(...) end
 return function(self, ...)
-  check(self, "%s")
+  check(self, "NAME")
   if self.is_closed and not is_checked then return nil, "closed" end
-  return self.session:%s(...)
+  return conclude(pcall(call, self.session, ...))
 end]]
+
+local function conclude(ok, ...)
+  if ok then return ... end
+  classes.raise_as_caller((...), "^arsenal%.ssl:%d+: ")
+end
 
 for name in pairs(own) do
   if name:find("^[%a_][%w_]*$") then
-    methods[name] = assert(load(DELEGATE:format(name, name), "=arsenal.ssl"))(check, checked[name])
+    methods[name] = assert(load(DELEGATE:gsub("NAME", name), "=arsenal.ssl"))(check, checked[name], conclude)
   end
 end
 
@@ -111,7 +118,8 @@ local function fill(self, deadline)
     local data, word, partial = own.receive(self.session, PIECE)
     if not data and not directions[word] then fail(self, "receive_failure", word) end
     data = data or partial
-    if data ~= "" then
+    self.has_received = data ~= ""
+    if self.has_received then
       self.input:add(data)
       return #data
     end
@@ -167,8 +175,8 @@ local by_letter = { l = receive_line, a = receive_all }
 
 function methods:receive(pattern, prefix, maxsize)
   check(self, "receive")
-  local wanted = receive.read_pattern(pattern)
   prefix = prefix == nil and "" or classes.string(prefix, 2, "receive")
+  local wanted = receive.read_pattern(pattern)
   local most = maxsize == nil and math.maxinteger or receive.read_maxsize(maxsize, prefix, wanted)
   if not core.can_wait() then return core.outside(methods.receive, self, pattern, prefix, maxsize) end
   if self.is_receiving then return nil, "another task is already receiving on this connection", prefix end
@@ -221,10 +229,10 @@ local function send_in_turn(self, data, first, last, deadline)
   return send_whole(self, data, first, last, deadline)
 end
 
-function methods:send(data, i, j)
+function methods:send(...)
   check(self, "send")
-  data = classes.string(data, 1, "send")
-  local first, last = classes.range(data, i, j, "send")
+  local data = classes.first_string("send", ...)
+  local first, last = classes.range(data, select(2, ...))
   if first > last then return first - 1.0, nil, nil end
   if not core.can_wait() then return core.outside(methods.send, self, data, first, last) end
   return send_in_turn(self, data, first, last, limits.deadline(self))
@@ -237,11 +245,11 @@ function methods:dirty()
   return self.input.size > 0 or not self.is_closed and own.dirty(self.session)
 end
 
--- What was decrypted ahead of time is no reason to wait.
+-- After some bytes, more may have been asked for ahead of time: nobody waits for those.
 function methods:want()
   check(self, "want")
   local wanted = own.want(self.session)
-  return wanted == "read" and self.input.size > 0 and "nothing" or wanted
+  return wanted == "read" and self.has_received and "nothing" or wanted
 end
 
 function methods:getstats()
@@ -286,7 +294,7 @@ function methods:close()
   end
 end
 
-Connection = classes.make({ "SSL connection" }, methods)["SSL connection"]
+Connection = { __name = "SSL:Connection", __index = methods, __close = methods.close }
 
 -- One that is collected without `close`. LuaSec would wait in its own finalizer.
 function Connection:__gc()
@@ -311,7 +319,8 @@ local Finishing = {
 function connection.new(made, fd, context)
   local self = {
     session = made, context = context, input = new_input(), block = -1, total = -1, share = SHARE,
-    sending = core.mutex(), is_receiving = false, is_torn = false, is_closed = false,
+    sending = core.mutex(), is_receiving = false, has_received = false, is_torn = false,
+    is_closed = false,
   }
   self.receiving = setmetatable({ connection = self }, Receiving)
   self.finishing = setmetatable({ connection = self }, Finishing)
