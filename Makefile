@@ -6,6 +6,7 @@
 ## POLLER=uv          build with the portable poller, which systems other than Linux use
 ## SANITIZE=1         build with the address and undefined-behaviour sanitizers
 ## SPEC='FILE...'     run these spec files only
+## JOBS=N             how many folders of specs run at a time (default: one for each processor)
 ## SUITE=NAME         the suite of benchmarks
 ## SEED=N SECONDS=N   of chaos: where its random numbers start (default: the time), and how long it runs (30)
 ## ROUNDS=N ACTS=NAME of chaos: how many rounds it runs at most, and a pattern that names the acts
@@ -272,24 +273,37 @@ release-dry-run:
 	tools/release $$(sed -n 's/^arsenal._VERSION = "arsenal \(.*\)"/\1/p' lua/arsenal/init.lua) --dry-run
 
 ## specs              build, and run the specs; sets nothing up
-# Each folder has a process of its own: a collection of the heap of all specs together takes long.
+# Each folder has a process of its own, because a collection of the heap of all specs together takes long. JOBS of
+# them run at a time (default: one for each processor). The longest come first, so that they end together.
+JOBS ?= $(shell getconf _NPROCESSORS_ONLN)
+LONG_FOLDERS := $(patsubst %,spec/%/,tls os compat worker ngx net examples stream tools sync kernel)
 FOLDERS := $(sort $(dir $(wildcard spec/*/*_spec.lua)))
+FOLDER_RUNS = $(addprefix specs-in-,$(filter $(FOLDERS),$(LONG_FOLDERS)) $(filter-out $(LONG_FOLDERS),$(FOLDERS)))
+RUN_SPECS = MAKEFLAGS= $(RUN) tools/busted.lua --ignore-lua
+
+# A make above this one may share its jobs with the folders (`make cross`). Old versions of make would mix the output
+# of the folders, so they run one folder after another.
+SIDE_BY_SIDE = $(if $(filter output-sync,$(.FEATURES)),--output-sync $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(JOBS)))
+
 specs: all
 ifneq ($(SPEC),)
-	$(RUN) tools/busted.lua --ignore-lua $(SPEC)
+	$(RUN_SPECS) $(SPEC)
 else
-	@failed=; for folder in $(FOLDERS); do \
-		echo "specs: $$folder"; \
-		$(RUN) tools/busted.lua --ignore-lua $$folder || failed="$$failed $$folder"; \
-	done; \
-	[ -z "$$failed" ] || { echo "specs: failures in$$failed" >&2; exit 1; }
+	@export FAILED_FOLDERS=$$(mktemp); trap 'rm -f "$$FAILED_FOLDERS"' EXIT; \
+	$(MAKE) --no-print-directory --keep-going $(SIDE_BY_SIDE) $(FOLDER_RUNS) || \
+		{ echo "specs: failures in" $$(cat "$$FAILED_FOLDERS") >&2; exit 1; }
 endif
+
+.PHONY: $(FOLDER_RUNS)
+$(FOLDER_RUNS): specs-in-%:
+	@echo 'specs: $* ($(BUILD))'
+	@$(RUN_SPECS) $* </dev/null || { echo $* >>"$$FAILED_FOLDERS"; exit 1; }
 
 ## cross              build for other systems and versions, and run specs there; see cross/README.md
 .PHONY: cross
 cross:
 	@tools/setup build test cross cross-windows
-	@+$(MAKE) --no-print-directory -j3 --output-sync=target -f cross/Makefile
+	@+$(MAKE) --no-print-directory -f cross/Makefile
 
 ## cross-windows      the part of it for Windows alone
 .PHONY: cross-windows

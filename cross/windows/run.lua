@@ -8,8 +8,9 @@
 
 local LIST <const> = "cross/windows/cannot-run"
 local OUTPUT <const> = "build/cross/windows/output"
+local COMMANDS <const> = OUTPUT .. "/commands"
 local LIMIT <const> = 400 -- seconds for a file
-local JOBS <const> = tonumber(os.getenv("JOBS") or "2")
+local JOBS <const> = tonumber(os.getenv("JOBS") or "4")
 
 -- The list --------------------------------------------------------------------------------------
 
@@ -52,28 +53,32 @@ end
 
 -- A file ----------------------------------------------------------------------------------------
 
-local function start(file, of_file)
+local function output_of(file)
+  return ("%s/%s"):format(OUTPUT, (file:gsub("/", "_")))
+end
+
+-- The shell's command that runs a file, and prints "FILE SECONDS" at the end.
+local function command_of(file, of_file)
   local options = ""
   for _, entry in ipairs(of_file) do
     if entry.hangs then options = ("%s --filter-out='%s'"):format(options, entry.pattern:gsub("'", ".")) end
   end
-  local run = ("timeout -s KILL %d %s cross/windows/specs.lua --ignore-lua -o TAP %s %s 2>&1 </dev/null")
-    :format(LIMIT, os.getenv("WINE_LUA"), options, file)
-  local command = ("%s | tee %s/%s"):format(run, OUTPUT, file:gsub("/", "_"))
-  return assert(io.popen(command))
+  local run = ("timeout -s KILL %d %s cross/windows/specs.lua --ignore-lua -o TAP %s %s >%s 2>&1 </dev/null")
+    :format(LIMIT, os.getenv("WINE_LUA"), options, file, output_of(file))
+  return ("began=$(date +%%s); %s; echo %s $(($(date +%%s) - began))"):format(run, file)
 end
 
--- The names of the specs that passed and failed; whether the run came to its end; its last line.
-local function finish(pipe)
+-- What a file has printed: the names of the specs that passed and failed; whether the run came to its end; its last
+-- line.
+local function read_output(file)
   local passed, failed, planned, last = {}, {}, nil, ""
-  for line in pipe:lines() do
+  for line in io.lines(output_of(file)) do
     line = line:gsub("\r$", "")
     local result, name = line:match("^(n?o?t? ?ok) %d+ %- (.*)$")
     if result and not name:find("# SKIP", 1, true) then table.insert(result == "ok" and passed or failed, name) end
     planned = planned or tonumber(line:match("^1%.%.(%d+)"))
     if line:find("%S") then last = line end
   end
-  pipe:close()
   return passed, failed, planned ~= nil, last
 end
 
@@ -90,33 +95,37 @@ for _, file in ipairs(arg) do
   end
 end
 
-local passed, listed, wrong, running = 0, 0, {}, {}
-for i = 1, #files + JOBS - 1 do
-  if files[i] then running[i] = start(files[i], list[files[i]] or {}) end
-  local file = files[i - JOBS + 1]
-  if file then
-    local of_file = list[file] or {}
-    local good, bad, ended, last = finish(running[i - JOBS + 1])
-    local unknown, hanging = 0, 0
-    for _, name in ipairs(good) do is_listed(of_file, name, "passed") end
-    for _, name in ipairs(bad) do
-      if not is_listed(of_file, name, "failed") then
-        unknown = unknown + 1
-        wrong[#wrong + 1] = file .. " " .. name
-      end
-    end
-    if not ended then wrong[#wrong + 1] = ("%s did not end: %s"):format(file, last) end
-    for _, entry in ipairs(of_file) do
-      if entry.hangs then entry.failed, hanging = true, hanging + 1 end
-    end
-    local cannot = #bad - unknown + hanging
-    passed, listed = passed + #good, listed + cannot
-    print(("%4d passed %3d cannot run %3d failed  %s"):format(#good, cannot, unknown, file))
-    for _, entry in ipairs(of_file) do
-      if not entry.failed then print(("  %s: %s"):format(entry.passed and "can run" or "is not there", entry.name)) end
+local commands <close> = assert(io.open(COMMANDS, "w"))
+for _, file in ipairs(files) do commands:write(command_of(file, list[file] or {}), "\n") end
+commands:close()
+
+local passed, listed, wrong = 0, 0, {}
+
+local function count(file, seconds)
+  local of_file = list[file] or {}
+  local good, bad, ended, last = read_output(file)
+  local unknown, hanging = 0, 0
+  for _, name in ipairs(good) do is_listed(of_file, name, "passed") end
+  for _, name in ipairs(bad) do
+    if not is_listed(of_file, name, "failed") then
+      unknown = unknown + 1
+      wrong[#wrong + 1] = file .. " " .. name
     end
   end
+  if not ended then wrong[#wrong + 1] = ("%s did not end: %s"):format(file, last) end
+  for _, entry in ipairs(of_file) do
+    if entry.hangs then entry.failed, hanging = true, hanging + 1 end
+  end
+  local cannot = #bad - unknown + hanging
+  passed, listed = passed + #good, listed + cannot
+  print(("%4d passed %3d cannot run %3d failed %4d s  %s"):format(#good, cannot, unknown, seconds, file))
+  for _, entry in ipairs(of_file) do
+    if not entry.failed then print(("  %s: %s"):format(entry.passed and "can run" or "is not there", entry.name)) end
+  end
 end
+
+local run <close> = assert(io.popen(("xargs -a %s -d '\\n' -P %d -I '{}' sh -c '{}'"):format(COMMANDS, JOBS)))
+for line in run:lines() do count(line:match("^(%S+) (%d+)$")) end
 
 for _, what in ipairs(wrong) do io.stderr:write("failed: ", what, "\n") end
 print(("%d specs passed in %d files; %d specs and %d files cannot run; %d failed")

@@ -184,17 +184,25 @@ describe("examples/chat.lua", function()
 end)
 
 describe("examples/port_scan.lua", function()
+  -- Two listeners on ports next to each other. A scan of more would connect to the servers of other specs.
+  local function neighbours()
+    while true do
+      local first = kit.listen()
+      local port = kit.port_of(first)
+      local second = port < 65535 and arsenal.tcp.listen("127.0.0.1", port + 1)
+      if second then return first, second, port end
+      first:close()
+    end
+  end
+
   it("finds the ports that are open", inside(function()
-    local first, second = kit.listen(), kit.listen()
-    local ports = { kit.port_of(first), kit.port_of(second) }
-    table.sort(ports)
-    local result = start("port_scan", nil, "127.0.0.1", ports[1], ports[2]):finish()
+    local first, second, port = neighbours()
+    local result = start("port_scan", nil, "127.0.0.1", port, port + 1):finish()
     first:close()
     second:close()
     assert.equal(0, result.status)
     assert.equal("", result.err)
-    assert.matches(("^%d\n"):format(ports[1]), result.out)
-    assert.matches(("\n%d\n[^\n]*\n$"):format(ports[2]), result.out)
+    assert.matches(("^%d\n%d\n2 of 2 ports of 127.0.0.1 are open"):format(port, port + 1), result.out)
   end))
 
   it("finds none where none is open", inside(function()

@@ -167,7 +167,7 @@ end)
 describe("lua-resty-redis-connector on arsenal.ngx", function()
   drivers.it_with("nginx.redis.connector", "redis-server")("connects by a DSN, and keeps connections", inside(function()
     with_redis(function(port)
-      local connector = drivers.require("nginx.redis.connector").new { keepalive_poolsize = 5 }
+      local connector = drivers.require("nginx.redis.connector").new { keepalive_poolsize = 5, connect_timeout = 10000 }
       local client = assert(connector:connect { url = ("redis://127.0.0.1:%d/3"):format(port) })
       assert.equal("OK", client:set("here", "database three"))
       assert.equal(1, connector:set_keepalive(client))
