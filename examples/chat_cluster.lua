@@ -84,8 +84,8 @@ local function deliver(worker, room, line)
   end
 end
 
--- The next message of a subscribed connection; nil and a word when it has failed. If Redis is silent, a ping asks whether
--- it is there, which is answered like a message.
+-- The next message of a subscribed connection; nil and a word when it has failed. If Redis is silent, a ping asks
+-- whether it is there, which is answered like a message.
 local function next_message(client)
   client:set_timeout(SILENCE)
   local message, word = client:read_reply()
