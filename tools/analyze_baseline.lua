@@ -29,6 +29,10 @@ return {
     reason = "poll->slots keeps what was allocated",
   },
   {
+    check = "use-after-free", source = "idle_stream_is_worth_a_call(", file = "src/net/idle_streams.c",
+    reason = "a stream has left the queue of the ready ones before it is dropped",
+  },
+  {
     check = "malloc-leak", file = "src/net/idle_streams.c",
     reason = "a guest is kept by its waiter, in the poller's or the lobby's queue",
   },
