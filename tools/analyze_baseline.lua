@@ -33,6 +33,10 @@ return {
     reason = "a stream has left the queue of the ready ones before it is dropped",
   },
   {
+    check = "unix.Malloc", file = "src/kernel/wait_queue.h",
+    reason = "an idle stream has left its queue before it is freed",
+  },
+  {
     check = "malloc-leak", file = "src/net/idle_streams.c",
     reason = "a guest is kept by its waiter, in the poller's or the lobby's queue",
   },
