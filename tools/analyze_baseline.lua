@@ -29,6 +29,14 @@ return {
     reason = "poll->slots keeps what was allocated",
   },
   {
+    check = "use-after-free", source = "idle_stream_is_worth_a_call(", file = "src/net/idle_streams.c",
+    reason = "a stream has left the queue of the ready ones before it is dropped",
+  },
+  {
+    check = "unix.Malloc", file = "src/kernel/wait_queue.h",
+    reason = "an idle stream has left its queue before it is freed",
+  },
+  {
     check = "malloc-leak", file = "src/net/idle_streams.c",
     reason = "a guest is kept by its waiter, in the poller's or the lobby's queue",
   },
