@@ -37,10 +37,6 @@ return {
     reason = "an idle stream has left its queue before it is freed",
   },
   {
-    check = "malloc-leak", file = "src/net/idle_streams.c",
-    reason = "a guest is kept by its waiter, in the poller's or the lobby's queue",
-  },
-  {
     check = "malloc-leak", file = "src/worker/blocking.c",
     reason = "an idle state is kept in the list of the idle ones",
   },
