@@ -404,6 +404,23 @@ describe("a group inside", function()
     assert.same({ "function", "task" }, ended)
   end))
 
+  it("a cancelled task fails where its tasks were cut, although its function had no wait left", inside(function()
+    for _, run in ipairs {
+      function(cut, last) arsenal.group(function(group) group:go(cut) last() end) end,
+      function(cut, last) arsenal.map({ cut, last }, function(call) call() end) end,
+    } do
+      local first, second = arsenal.event(), arsenal.event()
+      local task = kit.waiting(run, function()
+        first:wait()
+        arsenal.sleep(60)
+      end, function() second:wait() end)
+      first:set()
+      second:set()
+      task:cancel()
+      kit.fails("CANCELLED", task:join())
+    end
+  end))
+
   it("a cancelled task that has not let it begin still does, and ends at its first wait", inside(function()
     local ran
     local task = arsenal.go(function()

@@ -30,7 +30,7 @@ typedef struct Group {
     bool is_open;          /* its scope is on the stack of the task that opened it */
     bool has_failed;       /* its function has */
     bool has_lost;         /* it was cancelled because of such a failure of a task */
-    bool was_cut;          /* a cancellation has ended the wait for its tasks */
+    bool was_cut;          /* a cancellation from outside has ended a task, or the wait for all */
     WaitQueue waiters;     /* each waits until no more tasks are awaited than its threshold */
 } Group;
 
@@ -107,7 +107,10 @@ static void group_count_end(lua_State *L, Group *group, const Task *task, int ob
 }
 
 static void group_task_ended(lua_State *L, Task *task, int object, int attachment) {
-    group_count_end(L, container_of(task->owner, Group, owner), task, object, attachment);
+    Group *group = container_of(task->owner, Group, owner);
+    if (task->state == TASK_CANCELLED && group->scope.doomed && !group->scope.cancelled)
+        group->was_cut = true;
+    group_count_end(L, group, task, object, attachment);
 }
 
 static void group_background_ended(lua_State *L, Task *task, int object, int attachment) {
@@ -199,7 +202,7 @@ static int group_end_run(lua_State *L, Group *group) {
         group->has_failed = true;
         lua_settop(L, RUN_HANDLER);
         lua_pushliteral(L, "not enough memory");
-    } else if (group->was_cut && around->doomed) {
+    } else if (group->was_cut && !group->has_failed && around->doomed) {
         group->has_failed = true;
         lua_settop(L, RUN_HANDLER);
         cancellation_push(L, around);
@@ -238,8 +241,9 @@ static int group_waited(lua_State *L, int status, lua_KContext context) {
     Group *group = (Group *)context;
     ScopeStack *stack = group->scope.stack;
     if (!traceback_is_success(status)) {
-        group->was_cut = cancellation_is(L, -1);
-        group->was_cut ? lua_pop(L, 1) : group_fail(L, group);
+        bool is_cut = cancellation_is(L, -1);
+        group->was_cut |= is_cut;
+        is_cut ? lua_pop(L, 1) : group_fail(L, group);
     }
     if (group->was_cut || group->has_failed) scope_cancel(&group->scope);
     status = LUA_OK;
