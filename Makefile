@@ -147,7 +147,7 @@ UNDER :=
 RUN = $(UNDER) lua5.4
 
 run-echo specs chaos soak run-syscalls run-tls-tools: export PATH := $(CURDIR)/$(BUILD)/bin:$(PATH)
-run-echo specs chaos soak: export ASAN_OPTIONS := detect_leaks=1
+run-echo specs chaos soak: export ASAN_OPTIONS := detect_leaks=1:allocator_may_return_null=1
 TSAN_OPTIONS := halt_on_error=0 exitcode=66 suppressions=$(CURDIR)/attack/tsan/suppressions
 chaos: export TSAN_OPTIONS := $(TSAN_OPTIONS)
 
@@ -162,7 +162,7 @@ else
 define SANITIZED_LUA
 #!/bin/sh
 # LeakSanitizer does not work under a tracer.
-grep -q '^TracerPid:.0$$' /proc/$$$$/status || export ASAN_OPTIONS=detect_leaks=0
+grep -q '^TracerPid:.0$$' /proc/$$$$/status || export ASAN_OPTIONS="$$ASAN_OPTIONS:detect_leaks=0"
 runtime="$(shell $(CC) -print-file-name=$(if $(TSAN),libtsan.so,libasan.so)) $(CURDIR)/$(BUILD)/sanitizer_start.so"
 LD_PRELOAD="$$runtime $${LD_PRELOAD-}"
 export LD_PRELOAD

@@ -461,7 +461,7 @@ describe("listener:shutdown", function()
       local client = connect()
       kit.turn_until(function() return listener:stats().active == 1 end)
       local tasks = arsenal.stats().tasks
-      client:send("x\n")
+      client:send("x")
       kit.turn_until(function() return arsenal.stats().tasks > tasks end)
       assert.is_true(assert(arsenal.timeout(10, listener.shutdown, listener, 0)))
       assert.equal(0, calls)

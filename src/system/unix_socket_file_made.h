@@ -10,6 +10,7 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <sys/types.h>
 
 struct UnixSocketFile {
     atomic_uint sharers; /* beside the first socket */

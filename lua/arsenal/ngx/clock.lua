@@ -45,11 +45,32 @@ local months <const> = { "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug",
 
 local LAST <const> = 253402300799 -- the end of the year 9999
 
--- Times before 1970, and what is no time at all, are its beginning.
+-- Days from 1970-01-01 to a date of the Gregorian calendar.
+local function days_since_1970(year, month, day)
+  if month <= 2 then year, month = year - 1, month + 12 end
+  return 365 * year + year // 4 - year // 100 + year // 400 + (153 * (month - 3) + 2) // 5 + day - 719469
+end
+
+-- The year and the month of a day that is counted from 1970-01-01.
+local function month_of(day)
+  local year, month = 1970 + day * 400 // 146097, 12
+  if days_since_1970(year + 1, 1, 1) <= day then year = year + 1 end
+  if days_since_1970(year, 1, 1) > day then year = year - 1 end
+  while days_since_1970(year, month, 1) > day do month = month - 1 end
+  return year, month
+end
+
+-- Times before 1970, and what is no time at all, are its beginning. os.date ends in 2038 where C's time has 32 bits.
 local function date_of(time)
   if type(time) ~= "number" then error("number argument only", 3) end
   local is_time = time > 0 and time < math.huge
-  return os.date("!*t", is_time and math.min(math.floor(time), LAST) or 0)
+  local seconds = is_time and math.floor(math.min(time, LAST)) or 0
+  local day = seconds // 86400
+  local year, month = month_of(day)
+  return {
+    year = year, month = month, day = day - days_since_1970(year, month, 1) + 1, wday = (day + 4) % 7 + 1,
+    hour = seconds // 3600 % 24, min = seconds // 60 % 60, sec = seconds % 60,
+  }
 end
 
 local function dated(format, date)
@@ -71,12 +92,6 @@ function clock.cookie_time(time)
   local text = dated("%s, %02d-%s-%04d %02d:%02d:%02d GMT", date)
   if date.year > 2037 then return text end
   return (text:gsub("%-%d%d(%d%d) ", "-%1 ", 1))
-end
-
--- Days from 1970-01-01 to a date of the Gregorian calendar.
-local function days_since_1970(year, month, day)
-  if month <= 2 then year, month = year - 1, month + 12 end
-  return 365 * year + year // 4 - year // 100 + year // 400 + (153 * (month - 3) + 2) // 5 + day - 719469
 end
 
 -- Years of two digits are those from 1970 to 2069.
