@@ -4,7 +4,7 @@ version = "0.2.0-1"
 
 source = {
   url = "https://example.org/arsenal/releases/arsenal-0.2.0.tar.gz",
-  md5 = "24d0368bb8723f668b6044ac89892466",
+  md5 = "53a98a93a22aa4783e6e863c1913a7e1",
   dir = "arsenal-0.2.0",
 }
 
@@ -165,6 +165,7 @@ build = {
         "src/system/socket_options.c",
         "src/system/socket_posix.c",
         "src/system/splice.c",
+        "src/system/unix_socket_file.c",
         "src/system/unix_socket_file_posix.c",
         "src/task/group.c",
         "src/task/tasklib.c",
@@ -257,6 +258,7 @@ build = {
     ["arsenal.ngx.bit"] = "lua/arsenal/ngx/bit.lua",
     ["arsenal.ngx.clock"] = "lua/arsenal/ngx/clock.lua",
     ["arsenal.ngx.codec"] = "lua/arsenal/ngx/codec.lua",
+    ["arsenal.ngx.constants"] = "lua/arsenal/ngx/constants.lua",
     ["arsenal.ngx.dialect"] = "lua/arsenal/ngx/dialect.lua",
     ["arsenal.ngx.digest"] = "lua/arsenal/ngx/digest.lua",
     ["arsenal.ngx.ffi"] = "lua/arsenal/ngx/ffi.lua",
@@ -464,6 +466,7 @@ build = {
             "src/system/socket_options.c",
             "src/system/socket_windows.c",
             "src/system/splice.c",
+            "src/system/unix_socket_file.c",
             "src/system/unix_socket_file_windows.c",
             "src/task/group.c",
             "src/task/tasklib.c",
