@@ -6,11 +6,6 @@ local arsenal = require("arsenal")
 local closing = require("attack.chaos.closing")
 local ways = require("attack.chaos.ways")
 
-local function any_way(context, fn, ...)
-  if context.random:number(1, 15) == 1 then return ways.closed_from_outside(context, fn, ...) end
-  return ways.call(context, fn, ...)
-end
-
 local sends = {
   function(channel, value) return channel:send(value) end,
   function(channel, value) return channel:try_send(value) end,
@@ -58,7 +53,7 @@ end
 local function produce(context, meeting, first)
   for value = first, first + context.random:number(1, 200) do
     meeting.maybe[value] = true
-    local _, _, code = any_way(context, send_one, context, meeting, value)
+    local _, _, code = ways.any(context, send_one, context, meeting, value)
     if code ~= "LOST" then meeting.maybe[value] = nil end
     if code == "CLOSED" then return end
   end
@@ -83,7 +78,7 @@ local function consume(context, meeting)
     if meeting.consumers == 0 then meeting.channel:close() end
   end)
   repeat
-    local _, _, code = any_way(context, receive_one, context, meeting)
+    local _, _, code = ways.any(context, receive_one, context, meeting)
   until code == "CLOSED"
 end
 

@@ -5,11 +5,6 @@ local closing = require("attack.chaos.closing")
 local kit = require("spec.kit")
 local ways = require("attack.chaos.ways")
 
-local function any_way(context, fn, ...)
-  if context.random:number(1, 12) == 1 then return ways.closed_from_outside(context, fn, ...) end
-  return ways.call(context, fn, ...)
-end
-
 -- --- A pipe that is none of arsenal's ---
 
 local function watch(context, pipe)
@@ -17,7 +12,7 @@ local function watch(context, pipe)
   for _ = 1, random:number(1, 30) do
     if pipe.closed then return end
     local wait = random:chance(50) and arsenal.wait_readable or arsenal.wait_writable
-    local _, message, code = any_way(context, wait, pipe.fd, random:time(2e-3))
+    local _, message, code = ways.any(context, wait, pipe.fd, random:time(2e-3))
     context:check(code == nil or code == "TIMEOUT" or code == "CANCELLED" or code == "LOST" or
       code == "EBADF" and pipe.closed, "wait on a pipe: %s", message)
   end
@@ -48,7 +43,7 @@ local hosts <const> = { "localhost", "127.0.0.1", "::1", "", ("x"):rep(300), "a\
 local function run_names(context)
   for _ = 1, context.random:number(1, 5) do
     local host = context.random:pick(hosts)
-    local list, message, code = any_way(context, arsenal.dns.resolve, host)
+    local list, message, code = ways.any(context, arsenal.dns.resolve, host)
     context:check(list or code, "resolve: %s", message)
     if list then context:check(list[1].address, "no address") end
   end
@@ -64,8 +59,8 @@ local function run_signal(context)
   arsenal.group(function(group)
     for _ = 1, 3 do
       context:go(group, "wait", function(own)
-        arsenal.timeout(0.01, any_way, own, signal.wait, signal)
-        any_way(own, arsenal.select, { signal, arsenal.channel() }, own.random:time(1e-3))
+        arsenal.timeout(0.01, ways.any, own, signal.wait, signal)
+        ways.any(own, arsenal.select, { signal, arsenal.channel() }, own.random:time(1e-3))
       end)
     end
     arsenal.sleep(random:time(2e-3))

@@ -4,11 +4,6 @@ local arsenal = require("arsenal")
 local closing = require("attack.chaos.closing")
 local ways = require("attack.chaos.ways")
 
-local function any_way(context, fn, ...)
-  if context.random:number(1, 12) == 1 then return ways.closed_from_outside(context, fn, ...) end
-  return ways.call(context, fn, ...)
-end
-
 -- --- Mutexes and semaphores ---
 
 -- Gives back what is held, in one of the ways in which programs do.
@@ -42,7 +37,7 @@ end
 
 local function compete(context, lock)
   for _ = 1, context.random:number(1, 60) do
-    local _, _, code = any_way(context, hold, context, lock)
+    local _, _, code = ways.any(context, hold, context, lock)
     if code == "CLOSED" then return end
   end
 end
@@ -97,7 +92,7 @@ local function await(context, state)
   local event = state.event
   for _ = 1, context.random:number(1, 40) do
     local sets, was_set = state.sets, event:is_set()
-    local done, _, code = any_way(context, function()
+    local done, _, code = ways.any(context, function()
       if context.random:chance(50) then return event:wait() end
       local ready, result, message, kind = arsenal.select({ arsenal.channel(), event }, context.random:time(1e-3))
       if ready == nil then return nil, result, message end

@@ -5,12 +5,7 @@ local arsenal = require("arsenal")
 local pattern = require("attack.chaos.pattern")
 local ways = require("attack.chaos.ways")
 
-local CUT <const> = { TIMEOUT = true, CANCELLED = true, LOST = true }
-
-local function any_way(context, fn, ...)
-  if context.random:number(1, 12) == 1 then return ways.closed_from_outside(context, fn, ...) end
-  return ways.call(context, fn, ...)
-end
+local CUT <const> = ways.CUT
 
 -- --- Files ---
 
@@ -39,7 +34,7 @@ local function replace(context, path)
   for i = 1, context.random:number(1, 5) do
     local data = pattern.bytes(i * 1009, context.random:number(1, 20000))
     written[data] = true
-    local done, message, code = any_way(context, arsenal.fs.write, path, data, { atomic = true })
+    local done, message, code = ways.any(context, arsenal.fs.write, path, data, { atomic = true })
     context:check(done or CUT[code], "write: %s", message)
     local found = assert(arsenal.fs.read(path))
     context:check(written[found], "%d bytes are in the file that nobody wrote", #found)
@@ -64,7 +59,7 @@ end
 local function call_blocking(context)
   for _ = 1, context.random:number(1, 10) do
     local number = context.random:number(1, 1 << 40)
-    local result, message, code = any_way(context, arsenal.blocking, function(n) return 2 * n end, number)
+    local result, message, code = ways.any(context, arsenal.blocking, function(n) return 2 * n end, number)
     context:check(result == 2 * number or CUT[code], "a blocking call returned %s, %s", result, message)
     if result then context:count("calls") end
   end
@@ -82,7 +77,7 @@ local function run_processes(context)
   for _ = 1, context.random:number(1, 3) do
     local text = pattern.bytes(context.random:number(0, 1000), context.random:number(0, 100000))
     local options = { "cat", input = text, grace = 1 }
-    local call = context.random:chance(30) and ways.directly or any_way
+    local call = context.random:chance(30) and ways.directly or ways.any
     local result, message, code = call(context, arsenal.process.run, options)
     context:check(result or CUT[code], "run: %s", message)
     if result then

@@ -13,10 +13,8 @@ local MOST_BYTES <const> = 3000
 
 -- Coroutines that are closed from outside give back what they were given, perhaps behind a value that came later.
 local function any_way(context, meeting, fn, ...)
-  if not meeting.is_orderly and context.random:number(1, 15) == 1 then
-    return ways.closed_from_outside(context, fn, ...)
-  end
-  return ways.call(context, fn, ...)
+  local way = meeting.is_orderly and ways.call or ways.any
+  return way(context, fn, ...)
 end
 
 -- --- Values: numbers, or tables with bytes and a channel ---

@@ -14,13 +14,12 @@ local MOST_DATAGRAMS <const> = 12 -- which the kernel has room for
 local MOST_SILENCE <const> = 3 -- seconds until a report comes
 
 -- What a receive may fail with, and is tried again after.
-local CUT <const> = { TIMEOUT = true, CANCELLED = true, LOST = true }
+local CUT <const> = ways.CUT
 
 -- The limit is also for a task that waits in a coroutine which was closed. It may come when fn has ended, so fn writes
 -- down what it has done.
 local function any_way(context, fn, ...)
-  local way = context.random:number(1, 12) == 1 and ways.closed_from_outside or ways.call
-  return arsenal.timeout(0.02, way, context, fn, ...)
+  return arsenal.timeout(0.02, ways.any, context, fn, ...)
 end
 
 -- --- Ends of connections: { kind, id, side, socket, tls, size, sent, received } ---
