@@ -4,7 +4,7 @@ version = "0.2.0-1"
 
 source = {
   url = "https://example.org/arsenal/releases/arsenal-0.2.0.tar.gz",
-  md5 = "53a98a93a22aa4783e6e863c1913a7e1",
+  md5 = "9f81cf8ccef1f8b85022b48fbb6fd88e",
   dir = "arsenal-0.2.0",
 }
 
