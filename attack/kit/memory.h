@@ -6,6 +6,7 @@
 #define ATTACK_KIT_MEMORY_H
 
 #include <lua.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 /* A state with the standard libraries. */
@@ -17,5 +18,8 @@ long memory_disarm(lua_State *L);
 
 /* Bytes that Lua has now. */
 size_t memory_in_use(void);
+
+/* Whether Lua could not call a finalizer, so that what it would have freed may be left. */
+bool memory_has_lost_finalizer(void);
 
 #endif
