@@ -47,13 +47,12 @@ typedef struct Blocking {
     Environment *environment;
     Call call;
     Crew *crew;        /* the loop's; the job is awake in it */
-    Task *task;        /* that has made the call */
+    Task *task;        /* the one that has made the call */
     WaitQueue waiters; /* that task, while it waits for the call */
 } Blocking;
 
 static const char part_key;
-static const char
-    crew_key; /* registry, in the states of calls: the crew of the loop that makes them */
+static const char crew_key; /* registry, in the states of calls: the crew of their loop */
 static const char blocking_name[] = "arsenal.blocking";
 
 static Blocking *blocking_of(Job *job) {
@@ -149,7 +148,7 @@ Crew *blocking_crew(lua_State *L, Inbox *inbox) {
     return crew != NULL ? crew : inbox_crew(inbox);
 }
 
-/* Makes of an error a list of it and its traceback. */
+/* A message handler: turns an error into a list of it and its traceback. */
 static int blocking_handle_error(lua_State *L) {
     lua_createtable(L, 2, 0);
     lua_pushvalue(L, 1);
@@ -234,7 +233,7 @@ static void blocking_release(Blocking *blocking) {
     free(blocking);
 }
 
-/* Nothing in the call can wake anybody any more, also if it was withdrawn. */
+/* The call is over or was withdrawn: it cannot wake any task, so it leaves the crew. */
 static void blocking_free(Job *job) {
     Crew *crew = blocking_of(job)->crew;
     if (crew_rest(crew)) crew->tell(crew);
@@ -270,7 +269,7 @@ static void blocking_done(Job *job) {
 
 static int blocking_step(lua_State *L);
 
-/* What is in the call, such as a socket, does not wait for the collector. */
+/* Releases the call at once, and not when the collector runs: it may hold sockets. */
 static void blocking_forget(Task *task) {
     Blocking **box = task->object, *blocking = *box;
     *box = NULL;

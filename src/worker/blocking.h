@@ -8,12 +8,13 @@
 
 #include <lua.h>
 
-/* Whether the state serves blocking calls. */
+/* Whether the Lua state was made to run blocking calls. */
 bool blocking_is_state(lua_State *L);
 
 /*
-** The crew of what this state starts; NULL: no memory. It is the loop's own, except in a
-** state of blocking calls: these never rest, and what they start is of their caller's crew.
+** The crew of the workers and calls that this state starts; NULL: no memory. It is the
+** loop's own, except in a state of blocking calls: what these start is of their caller's
+** crew, because they never rest.
 */
 struct Crew *blocking_crew(lua_State *L, Inbox *inbox);
 

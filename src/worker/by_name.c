@@ -6,7 +6,7 @@
 #include <lauxlib.h>
 #include <string.h>
 
-/* [-1, +1 or -2] after the next string key of the table below it; false at the end. */
+/* [-1, +2 or 0] as lua_next, for string keys only; the table is below the key. False at the end. */
 static bool by_name_next(lua_State *L) {
     while (lua_next(L, -2)) {
         if (lua_type(L, -2) == LUA_TSTRING) return true;

@@ -46,7 +46,7 @@ int call_push_outcome(lua_State *L, Call *call) {
 
 /* --- in the other state --- */
 
-/* Objects have methods that are written in Lua: then all of arsenal is loaded. */
+/* Objects have methods that are written in Lua, so all of arsenal is loaded before they arrive. */
 void call_push_entry(lua_State *L, Call *call) {
     int entry = lua_gettop(L) + 1;
     luaL_checkstack(L, LUA_MINSTACK, NULL);
@@ -84,14 +84,14 @@ static int call_report(lua_State *L) {
     return 0;
 }
 
-/* The same for an error that cannot cross: its words do. */
+/* The same for an error that cannot cross: tostring(error) crosses instead. */
 static int call_report_in_words(lua_State *L) {
     luaL_tolstring(L, 2, NULL);
     lua_replace(L, 2);
     return call_report(L);
 }
 
-/* The same for one that has no words: what __tostring raises an error for. */
+/* The same for one whose __tostring raises an error: its type crosses instead. */
 static int call_report_type(lua_State *L) {
     lua_pushfstring(L, "(error object is a %s value)", luaL_typename(L, 2));
     lua_replace(L, 2);
@@ -109,7 +109,7 @@ static int call_try_to_report(lua_State *L, Call *call, lua_CFunction report) {
     return status;
 }
 
-/* Without memory for any of them, the outcome says just that. */
+/* If there is no memory for any of these, the outcome stays OUTCOME_NO_MEMORY. */
 void call_failed(lua_State *L, Call *call) {
     int status = call_try_to_report(L, call, call_report);
     if (status != LUA_OK) status = call_try_to_report(L, call, call_report_in_words);

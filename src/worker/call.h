@@ -33,7 +33,7 @@ int call_push_outcome(lua_State *L, Call *call);
 /* [-0, +n] takes the entry: pushes a function and its arguments. */
 void call_push_entry(lua_State *L, Call *call);
 
-/* [-0, +0] The `count` values on top are the results. An error is raised if they cannot cross. */
+/* [-0, +0] The call has returned the `count` values on top. Raises an error if they cannot cross. */
 void call_done(lua_State *L, Call *call, int count);
 
 /* [-0, +0] The call has failed with the error and the traceback on top. Raises nothing. */

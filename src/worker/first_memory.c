@@ -27,7 +27,10 @@ static void *first_memory_new(FirstMemory *memory, size_t kind, size_t size) {
     return block != NULL ? block : memory->others(memory->others_data, NULL, kind, size);
 }
 
-/* Libraries that allocate by the state's function may not know the old size: the rest of the block is copied then. */
+/*
+** C libraries that call the state's allocator may pass a wrong old size. So all is copied
+** that may be the block's: up to the new size, or to the end of what was taken.
+*/
 static void *first_memory_move(FirstMemory *memory, const char *block, size_t size) {
     size_t most = (size_t)(memory->next - block);
     void *larger = first_memory_new(memory, 0, size);

@@ -26,7 +26,7 @@ typedef struct Manifest {
 /* [-0, +1] makes an empty one for the values from `first` on, and pushes its table. */
 void manifest_start(lua_State *L, Manifest *manifest, int first, int count, const char *what);
 
-/* Adds the object at `index`, which was met in the object with the number `holder`, unless it is there. */
+/* Adds the object at `index`, which is in the object with the number `holder`; does nothing if it is there. */
 void manifest_add(lua_State *L, Manifest *manifest, int index, uint32_t holder);
 
 /* --- none of these raises an error or allocates --- */
@@ -42,15 +42,15 @@ uint32_t manifest_holder(lua_State *L, const Manifest *manifest, uint32_t number
 
 typedef enum TableKind { TABLE_PLAIN, TABLE_ERROR, TABLE_CANCELLATION, TABLE_UNKNOWN } TableKind;
 
-/* What the metatable of the table at `index` makes of it; TABLE_UNKNOWN may not cross. */
+/* The kind of the table at `index`, by its metatable. A TABLE_UNKNOWN may not cross. */
 TableKind manifest_table_kind(lua_State *L, int index);
 
 /* Whether the field with the key at `index` does not cross: `object` of an error object. */
 bool manifest_leaves_out(lua_State *L, TableKind kind, int index);
 
 /*
-** Whether the upvalue at `index`, which is no function, stands for the global variables. One that is
-** called _ENV does, also where a program has given a function an environment of its own.
+** Whether the upvalue at `index`, which is no function, stands for the global variables. One
+** with the name _ENV does, even if the program has replaced the environment of the function.
 */
 bool manifest_is_globals(lua_State *L, int index, const char *name);
 

@@ -1,5 +1,5 @@
 /*
-** Owns the words of these errors.
+** Owns the messages of these errors.
 */
 #include "worker/misfit.h"
 
@@ -111,7 +111,7 @@ static void misfit_push_upvalue_reason(lua_State *L, const Manifest *manifest, i
                     name, luaL_typename(L, index), info.short_src, info.linedefined);
 }
 
-/* Returns what to do instead, for objects of which something similar may cross. */
+/* Returns the remedy for kinds of objects of which something similar may cross, or "". */
 static const char *misfit_way_out(const char *name) {
     static const struct {
         const char *name, *words;
@@ -130,7 +130,7 @@ static void misfit_push_reason(lua_State *L, int index) {
     if (lua_istable(L, index)) {
         lua_pushliteral(L, "a table with a metatable " CANNOT_CROSS);
     } else if (lua_iscfunction(L, index)) {
-        lua_pushliteral(L, "a C function " CANNOT_CROSS " unless a loaded module has it");
+        lua_pushliteral(L, "a C function " CANNOT_CROSS " unless it is a field of a loaded module");
     } else if (luaL_getmetafield(L, index, "__name") == LUA_TSTRING) {
         const char *name = lua_tostring(L, -1);
         lua_pushfstring(L, "no %s " CAN_CROSS "%s", name, misfit_way_out(name));

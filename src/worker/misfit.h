@@ -7,7 +7,7 @@
 
 #include "worker/manifest.h"
 
-/* Where a value was met. */
+/* Where the check has met a value. */
 typedef struct Place {
     uint32_t holder; /* the object that it is in; 0: none */
     int key;         /* in a table: the place of its key on the stack; 0: it is the key itself */

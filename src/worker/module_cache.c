@@ -41,7 +41,10 @@ static const CachedModule *module_cache_find(const char *name, const char *path)
     return module;
 }
 
-/* Two threads may add the same module; then either is found. Returns false if the list is full: it takes nothing over. */
+/*
+** Takes over the module; false: the list is full, and the caller keeps it. If two threads
+** add the same module, either is found.
+*/
 static bool module_cache_add(CachedModule *module) {
     uv_mutex_lock(&lock);
     bool has_room = count < MOST;
@@ -119,7 +122,10 @@ static int module_cache_push(lua_State *L, const CachedModule *module) {
     return 2;
 }
 
-/* (name): as the searcher that this one replaces, which is an upvalue as the package library is. */
+/*
+** (name): does what the searcher does that it replaces. The upvalues are that searcher and
+** the table of the package library.
+*/
 static int module_cache_search(lua_State *L) {
     const char *name = luaL_checkstring(L, 1);
     lua_settop(L, 1);

@@ -126,7 +126,7 @@ static void move_stream_drain(int fd) {
         if (socket_read(fd, scratch, sizeof scratch) <= 0) return;
 }
 
-/* The end of a socket's sending direction, and what stream_close does for it. */
+/* Ends a socket as stream_close does. */
 static void move_stream_end(const StreamCargo *moved) {
     moved->transport->close(moved->state, moved->fd, moved->sending == STREAM_SENDS);
     if (moved->read_end == 0 && !moved->is_shared) move_stream_drain(moved->fd);

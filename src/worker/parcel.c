@@ -20,7 +20,7 @@ typedef struct Packer {
     const Manifest *manifest;
     char *next, *end;
     uint32_t cargos; /* met so far */
-    bool is_lost;    /* the values are not as they were checked */
+    bool is_lost;    /* the values have changed since they were checked */
 } Packer;
 
 /* --- bytes --- */
@@ -227,7 +227,7 @@ static void pack_each_object(Packer *packer, void (*pack)(Packer *packer)) {
     }
 }
 
-/* Describes all values. Returns whether they are as they were checked. */
+/* Describes all values. Returns false if they have changed since they were checked. */
 static bool pack_all(Packer *packer) {
     pack_each_object(packer, pack_header);
     pack_each_object(packer, pack_contents);
@@ -238,10 +238,10 @@ static bool pack_all(Packer *packer) {
 
 /* --- cargos --- */
 
-/* Not a status: an object may not cross any more, though it could when it was checked. */
+/* No status: an object cannot cross, although it could when it was checked. */
 enum { PACK_LOST = 1 };
 
-/* Prepares the userdata. Returns 0; or a status, or PACK_LOST, with the object that it is of on top. */
+/* Prepares all userdata. Returns 0; or a status or PACK_LOST, with the object in question on top. */
 static int pack_prepare(lua_State *L, const Manifest *manifest, Parcel *parcel) {
     ParcelCargo *cargo = parcel->cargo;
     for (uint32_t number = 1; cargo < parcel->cargo + manifest->cargos; number++) {

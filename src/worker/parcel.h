@@ -26,13 +26,13 @@ Parcel *parcel_prepare(lua_State *L, int first, int count, const char *what);
 void parcel_depart(Parcel *parcel);      /* at most once; touches no Lua state */
 bool parcel_moves(const Parcel *parcel); /* whether something moves into it when it departs */
 
-/* Both of these. */
+/* parcel_prepare and parcel_depart */
 Parcel *parcel_pack(lua_State *L, int first, int count, const char *what);
 
 /*
-** The same for a function that is to be called, and its arguments. The function is copied
-** if it has no upvalues but the global variables, also where a module has it as a field:
-** the loaded modules need not be searched.
+** The same for a function that is to be called, and its arguments. A function whose only
+** upvalue is the table of global variables is always copied, even if it is the field of a
+** module: so the loaded modules need not be searched.
 */
 Parcel *parcel_pack_call(lua_State *L, int first, int count);
 

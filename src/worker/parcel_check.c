@@ -144,7 +144,7 @@ void parcel_check(lua_State *L, Manifest *manifest, int first, int count, const 
     check_values(L, manifest, 0);
 }
 
-/* Whether a copy of the function does all that it does: it has no upvalues but the global variables. */
+/* Whether a copy of the function does the same: it has no upvalues except the global variables. */
 static bool check_is_plain(lua_State *L, int function) {
     if (!lua_isfunction(L, function) || lua_iscfunction(L, function)) return false;
     bool is_plain = true;

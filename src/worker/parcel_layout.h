@@ -40,16 +40,16 @@ enum {
 
 typedef struct ParcelCargo {
     const Crossing *crossing;
-    void *cargo;  /* NULL: there is none, or it has arrived */
-    void *object; /* that it is of, until it has departed */
+    void *cargo;  /* NULL: none, or it has arrived */
+    void *object; /* the userdata that it was made for; valid until it has departed */
 } ParcelCargo;
 
 struct Parcel {
-    struct Parcel *next; /* in a list of whoever has it */
-    uint64_t order;      /* of a channel: its place among all that were sent there */
+    struct Parcel *next; /* in a list of its owner */
+    uint64_t order;      /* in a channel: its number among all parcels that were sent there */
     int count;
     uint32_t objects, cargos;
-    const char *bytes; /* behind the list of cargos */
+    const char *bytes; /* they follow the list of cargos */
     ParcelCargo cargo[];
 };
 

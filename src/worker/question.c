@@ -16,7 +16,7 @@
 typedef struct Question {
     atomic_uint holders;
     lua_Number limit;
-    Loop *loop; /* that is asked */
+    Loop *loop; /* the worker's */
     InboxMessage message;
     RunCall call;
 
@@ -121,7 +121,7 @@ static void question_ask(Question *question, WorkerThread *thread) {
     if (inbox == NULL) question_answer(question, NULL, 0);
 }
 
-/* Waits until that time, in ns, at most. Returns whether the answer has come. */
+/* Waits for the answer until the deadline at most, in ns. Returns whether it has come. */
 static bool question_wait(Question *question, uint64_t deadline) {
     uint64_t now;
     uv_mutex_lock(&question->lock);

@@ -1,6 +1,6 @@
 /*
-** Questions: what another Lua state's tasks are doing, asked from its parent's thread
-** and answered in its own, between two runs of its tasks.
+** Questions: a parent asks a worker what its tasks are doing. The worker answers in its
+** own thread, between two runs of its tasks.
 */
 #ifndef ARSENAL_WORKER_QUESTION_H
 #define ARSENAL_WORKER_QUESTION_H

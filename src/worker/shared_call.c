@@ -51,7 +51,7 @@ static int shared_unpack(lua_State *L) {
     return 1;
 }
 
-/* Without memory, and when the task is cancelled meanwhile, the value is for the next one who receives. */
+/* If memory is short or the task is cancelled meanwhile, the next receiver gets the value. */
 static int shared_receive(lua_State *L, SharedHandle *object, Parcel *parcel) {
     lua_pushcfunction(L, shared_unpack);
     lua_pushlightuserdata(L, parcel);
@@ -71,7 +71,6 @@ int shared_recv_now(lua_State *L, SharedHandle *object) {
     return answer == SHARED_WAITS ? 0 : handle_fail(L, &object->handle, "recv", ARSENAL_CLOSED);
 }
 
-/* The parcel is used up, unless the results are 0. */
 int shared_send_now(lua_State *L, SharedHandle *object, Parcel *parcel) {
     SharedAnswer answer = shared_channel_give(object->channel, parcel, object->handle.loop);
     if (answer == SHARED_WAITS) return 0;
@@ -109,7 +108,7 @@ static bool shared_is_doomed(const Task *task) {
     return task->scopes.innermost->doomed;
 }
 
-/* In a cancelled task nothing is watched, so that no other thread serves a call which raises. */
+/* A cancelled task does not watch: another thread could serve it, but its call is about to raise. */
 int shared_recv_or_wait(lua_State *L, SharedHandle *object, Task *task) {
     SharedWait *wait = NULL;
     int status = SHARED_RETRY;
@@ -125,7 +124,10 @@ int shared_recv_or_wait(lua_State *L, SharedHandle *object, Task *task) {
     return task_wait(L, task, &recv_wait, wait);
 }
 
-/* A parcel into which something moves does not wait itself: then its sockets would be closed meanwhile. */
+/*
+** A parcel that sockets move into does not wait: they would be closed in this state
+** meanwhile. The sender is woken to try again instead.
+*/
 int shared_begin_send(SharedHandle *object, Parcel *parcel, Claim *claim, SharedWait **wait) {
     bool knocks = parcel_moves(parcel);
     int status = shared_wait_begin(object, knocks ? SHARED_KNOCKER : SHARED_SENDER,
@@ -154,7 +156,6 @@ int shared_send_or_wait(lua_State *L, SharedHandle *object, Task *task) {
     return task_wait(L, task, &send_wait, wait);
 }
 
-/* The results of a call that has waited, or 0 if it is to be tried again. */
 int shared_finish_recv(lua_State *L, SharedHandle *object, SharedWait *wait) {
     Parcel *parcel;
     SharedOutcome outcome = shared_wait_end(wait, &parcel);

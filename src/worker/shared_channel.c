@@ -66,7 +66,10 @@ static bool shared_let_go_of(SharedChannel *channel) {
     return atomic_fetch_sub(&channel->holders, 1) == 1;
 }
 
-/* Channels in the parcel of a dead one may be dead then: they are added to the list, so that a long chain is no recursion. */
+/*
+** The parcel of a dead channel may have been the last to hold other channels. These are
+** added to the list, so that a long chain is freed without recursion.
+*/
 static void shared_free_parcel(SharedChannel *channel, Parcel *parcel, SharedChannel **dead) {
     for (ParcelCargo *each = parcel->cargo; each < parcel->cargo + parcel->cargos; each++) {
         if (each->crossing->discard != shared_channel_discard) continue;
@@ -114,7 +117,7 @@ SharedState shared_channel_state(SharedChannel *channel) {
 
 /* --- the rest of this file, up to the functions in the header: the lock is held --- */
 
-/* How many of the parcel's values are the channel. */
+/* Returns how many of the parcel's values are the channel itself. */
 static unsigned shared_own_values(const SharedChannel *channel, const Parcel *parcel) {
     unsigned count = 0;
     for (uint32_t i = 0; i < parcel->cargos; i++)
@@ -122,7 +125,10 @@ static unsigned shared_own_values(const SharedChannel *channel, const Parcel *pa
     return count;
 }
 
-/* A channel that only values in it know is not known to anyone: so these do not hold it. The caller does. */
+/*
+** A channel could not be freed if values in it held it. So such values give up their hold
+** while they are stored; the caller holds the channel.
+*/
 static void shared_store(SharedChannel *channel, Parcel *parcel, Parcel **place) {
     parcel->next = *place;
     *place = parcel;
@@ -194,8 +200,9 @@ static void shared_serve_all(List *list, SharedOutcome outcome, const Loop *here
 }
 
 /*
-** Sending is worth a try. All knockers are woken, because one alone might not try any
-** more; not the one with the same claim as the receiver that has come, if one has.
+** A sender may succeed at this moment. All knockers are woken, because a single one might
+** not try again. The knocker with the claim of the receiver that has come, if one has, is
+** left out: both are of one select.
 */
 static void shared_answer_knocks(SharedChannel *channel, const SharedWaiter *receiver,
                                  const Loop *here) {
@@ -229,7 +236,7 @@ static Parcel *shared_take_from_waiting(SharedChannel *channel, const Loop *here
     return parcel;
 }
 
-/* Senders that wait fill the room that there is. */
+/* Moves values of waiting senders into the free room. */
 static void shared_fill_room(SharedChannel *channel, const Loop *here) {
     Parcel *parcel;
     while (channel->count < channel->capacity &&
@@ -238,7 +245,7 @@ static void shared_fill_room(SharedChannel *channel, const Loop *here) {
     if (channel->count < channel->capacity) shared_answer_knocks(channel, NULL, here);
 }
 
-/* A receiver is claimed before the parcel departs, because a claim may have been closed. */
+/* A receiver is claimed before the parcel departs, because its claim may turn out to be closed. */
 static bool shared_give(SharedChannel *channel, Parcel *parcel, const Loop *here) {
     bool is_given = shared_give_to_waiting(channel, parcel, here);
     if (!is_given && channel->count >= channel->capacity) return false;

@@ -16,7 +16,7 @@ typedef struct SharedChannel SharedChannel;
 SharedChannel *shared_channel_new(unsigned capacity); /* NULL: no memory */
 void shared_channel_hold(SharedChannel *channel);
 
-/* The last one frees it, with the values in it. A channel that is a value in itself is not held by that. */
+/* The last holder frees it, with the values in it. A value that is the channel itself does not hold it. */
 void shared_channel_release(SharedChannel *channel);
 
 /* The same for a channel on its way to another state, as `discard` of its crossing: see crossing.h. */
@@ -73,8 +73,8 @@ typedef struct SharedWaiter {
 } SharedWaiter;
 
 /*
-** Lets the waiter wait, with an open claim. Returns false if that is not due, because
-** the channel has changed since the last attempt.
+** Lets the waiter wait, with an open claim. Returns false if an attempt would succeed
+** instead, because the channel has changed since the last one.
 */
 bool shared_channel_watch(SharedWaiter *waiter, const Loop *here);
 

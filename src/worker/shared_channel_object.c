@@ -143,7 +143,7 @@ static int shared_push_new(lua_State *L) {
     return 1;
 }
 
-/* Gives the state a crew, which finds a deadlock: a state without workers has none yet. */
+/* Gives the state a crew, by which deadlocks are found: a state without workers has none yet. */
 static void shared_need_crew(lua_State *L) {
     Loop *loop = loop_of(L);
     if (loop->closed || blocking_is_state(L)) return;

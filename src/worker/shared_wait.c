@@ -34,7 +34,7 @@ static void shared_wait_free(SharedWait *wait) {
     free(wait);
 }
 
-/* What a receiver has got is for others. The parcel of a sender has not departed, and is of no use any more. */
+/* The channel gets back what a receiver has got. The parcel of a sender has not departed. */
 static void shared_wait_drop_parcel(const SharedWaiter *waiter, const Loop *here) {
     if (waiter->parcel == NULL) return;
     if (waiter->side == SHARED_RECEIVER)

@@ -37,10 +37,10 @@ int shared_wait_begin(SharedHandle *object, SharedSide side, Parcel *parcel, Cla
 /* After claim_close: ends the wait. Returns its outcome; a parcel that was received is the caller's. */
 SharedOutcome shared_wait_end(SharedWait *wait, Parcel **received);
 
-/* The same for one whose outcome nobody takes: what it has received is received by others. */
+/* The same for a wait whose outcome is dropped: the channel gets back what it has received. */
 void shared_wait_undo(SharedWait *wait);
 
-/* Wakes and undoes the waits of an object that the collector has found. */
+/* Wakes and undoes the waits of an object that is being collected. */
 void shared_wait_dismiss(SharedHandle *object);
 
 #endif

@@ -19,10 +19,8 @@
 
 /* --- a task that computes: the hook raises the cancellation --- */
 
-enum {
-    FIRST_PAUSE = 10000,
-    SHORTER = 10
-}; /* instructions between two raises, and how they become fewer */
+/* Instructions between the first two raises; each further pause is that many times shorter. */
+enum { FIRST_PAUSE = 10000, SHORTER = 10 };
 
 typedef struct StatePart {
     LoopPart part;
@@ -32,14 +30,17 @@ typedef struct StatePart {
 
 static const char state_key;
 
-/* os.exit closes the state in a task. The thread lives on for a while, and the loop does not. */
+/* When os.exit closes the state in a task, the thread lives longer than the loop. */
 static void state_close_part(LoopPart *part, Loop *loop) {
     (void)loop;
     nudge_refuse();
     free(part);
 }
 
-/* The scope of the running code, if it is to be cancelled, or NULL. on_error runs after its task's end, in no scope. */
+/*
+** Returns the scope of the running code if it is to be cancelled, otherwise NULL. on_error
+** runs after the end of its task, when no scope is open.
+*/
 static Scope *state_doomed_scope(const Loop *loop) {
     Task *task = loop->running;
     if (task == NULL) return NULL;
@@ -48,8 +49,8 @@ static Scope *state_doomed_scope(const Loop *loop) {
 }
 
 /*
-** A nudge has come: the worker was cancelled, or one that had the thread before. Clean-up may run after a raise, but
-** a task that goes on and on has less time after each.
+** A nudge has come: this worker was cancelled, or one that had the thread before it. After
+** each raise the task may clean up, for fewer instructions each time.
 */
 static void state_hook(lua_State *L, lua_Debug *event) {
     Loop *loop = loop_of(L);

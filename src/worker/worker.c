@@ -32,8 +32,8 @@ typedef struct Worker {
     Handle handle;
     WorkerThread *thread;
     bool is_cancelled;
-    bool is_waited_for; /* its end is, by a task */
-    uint64_t left_at;   /* when it is left behind, if the program is ending; or 0 */
+    bool is_waited_for; /* a task waits for its end */
+    uint64_t left_at;   /* the time at which it is left behind, while the program ends; or 0 */
 } Worker;
 
 /* --- the running workers of a loop --- */
@@ -55,7 +55,7 @@ static void worker_forget_running(WorkerThread *thread) {
     thread->has_ended = true;
 }
 
-/* A worker that blocks in a C function cannot be stopped, and one that computes in a shield is not. */
+/* A worker that blocks in a C function cannot be stopped; one that computes in a shield is not. */
 static void worker_leave_behind(WorkerThread *thread) {
     fprintf(
         stderr,
@@ -251,7 +251,7 @@ static void worker_describe_wait(lua_State *L, Task *task) {
     handle_describe_wait(L, task->object, "waiting for the end of");
 }
 
-/* A wait that only the worker, one of the crew, can end. */
+/* Only the worker, which is of the same crew, can end such a wait: see event/crew.h. */
 static void worker_set_waited_for(Worker *worker, bool is_waited_for) {
     if (worker->is_waited_for == is_waited_for) return;
     worker->is_waited_for = is_waited_for;
@@ -321,7 +321,10 @@ static int worker_result(lua_State *L) {
     return 1;
 }
 
-/* worker_ask_all(limit): a list of { name, question }; a worker may wait for the answers of its own so long. */
+/*
+** worker_ask_all(limit): a list of { name, question }. Each worker may wait for so many
+** seconds for the answers of its own workers.
+*/
 static int worker_ask_all(lua_State *L) {
     const Loop *loop = loop_of(L);
     lua_Number limit = luaL_checknumber(L, 1);
@@ -339,7 +342,7 @@ static int worker_ask_all(lua_State *L) {
     return 1;
 }
 
-/* parallelism(): how many threads can run at the same time: the processors that this process may use. */
+/* parallelism(): the number of processors that this process may use. */
 static int worker_parallelism(lua_State *L) {
     lua_pushinteger(L, uv_available_parallelism());
     return 1;
