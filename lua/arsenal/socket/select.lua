@@ -1,12 +1,12 @@
 -- socket.select, on arsenal's: waits until a receive or a send on one of several objects would not wait.
 
 local core = require("arsenal.core")
-local connection = require("arsenal.socket.connection")
+local holding = require("arsenal.socket.holding")
 
 -- Returns the arsenal object that has an object's descriptor, or nil if it is closed. A wrapper, such as LuaSocket's
 -- sinks and sources are, tells its descriptor, which one of the others in the lists must have.
 local function holder_of(object)
-  return type(object) == "table" and (connection.holder(object) or object.socket) or nil
+  return type(object) == "table" and (holding.holder(object) or object.socket) or nil
 end
 
 local function is_dirty(object)

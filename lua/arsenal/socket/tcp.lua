@@ -25,12 +25,12 @@ function kind.names(self, host, port, code)
   return host, port, self.family or (host:find(":", 1, true) and "inet6" or "inet")
 end
 
-tcp.classes = connection.define(kind)
+local new_master <const> = connection.define(kind)
 
 -- Returns an object without a socket, which it gets when it knows the family.
-function tcp.new() return tcp.classes.new_master() end
-function tcp.new4() return tcp.classes.new_master("inet") end
-function tcp.new6() return tcp.classes.new_master("inet6") end
+function tcp.new() return new_master() end
+function tcp.new4() return new_master("inet") end
+function tcp.new6() return new_master("inet6") end
 
 -- socket.connect: returns a connected client; or nil and a word.
 function tcp.connect(host, port, local_host, local_port, family)

@@ -209,7 +209,6 @@ function udp.new() return new() end
 function udp.new4() return new("inet") end
 function udp.new6() return new("inet6") end
 
-udp.classes = metatables
 udp.DATAGRAM_SIZE = DATAGRAM_SIZE
 
 return udp

@@ -16,11 +16,11 @@ function kind.names(_, path, message, code)
   return path
 end
 
-local metatables = connection.define(kind)
+local new_master <const> = connection.define(kind)
 
 local unix = {}
 
-function unix.stream() return metatables.new_master("unix") end
+function unix.stream() return new_master("unix") end
 unix.tcp = unix.stream
 
 return setmetatable(unix, { __call = function() return unix.stream() end })
