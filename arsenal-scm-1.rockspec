@@ -277,6 +277,7 @@ build = {
     ["arsenal.ngx.semaphore"] = "lua/arsenal/ngx/semaphore.lua",
     ["arsenal.ngx.settings"] = "lua/arsenal/ngx/settings.lua",
     ["arsenal.ngx.shared"] = "lua/arsenal/ngx/shared.lua",
+    ["arsenal.ngx.shared_items"] = "lua/arsenal/ngx/shared_items.lua",
     ["arsenal.ngx.shared_lists"] = "lua/arsenal/ngx/shared_lists.lua",
     ["arsenal.ngx.source"] = "lua/arsenal/ngx/source.lua",
     ["arsenal.ngx.ssl"] = "lua/arsenal/ngx/ssl.lua",

@@ -2,90 +2,18 @@
 -- not see each other's. It is declared with its size, as nginx's configuration does it; other names have no dictionary.
 
 local core = require("arsenal.core")
+local items = require("arsenal.ngx.shared_items")
 local lists = require("arsenal.ngx.shared_lists")
 local lru = require("arsenal.ngx.lru")
 
----@class arsenal.ngx.Dictionary
+---@class (partial) arsenal.ngx.Dictionary
 local Dictionary = {}
 Dictionary.__index = Dictionary
 Dictionary.__name = "ngx.shared"
 
-local ITEM <const> = 64 -- bytes that an item takes besides its key and value
 local PAGE <const> = 4096
-local LONGEST_KEY <const> = 65535
 local NO_KEYS <const> = 1024 -- most keys that get_keys returns by itself
 local storable <const> = { string = true, number = true, boolean = true }
-
--- Items -----------------------------------------------------------------------------------------
-
--- Returns the key as a string; or nil and what is wrong with it.
-local function key_of(key)
-  if key == nil then return nil, "nil key" end
-  key = tostring(key)
-  if key == "" then return nil, "empty key" end
-  if #key > LONGEST_KEY then return nil, "key too long" end
-  return key
-end
-
-local function size_of(key, value)
-  return ITEM + #key + (type(value) == "string" and #value or 8)
-end
-
-local function is_over(item)
-  return item.expires ~= nil and item.expires <= core.now()
-end
-
--- Removes at most so many items whose time is over, among those whose last use was the longest ago.
-local function reap(self, most)
-  for _ = 1, most do
-    local item = self._store:last()
-    if not item or not is_over(item) then return end
-    self._store:remove(item)
-  end
-end
-
--- Returns the item of a key, which is used by that. Not one whose time is over.
-local function find(self, key)
-  reap(self, 2)
-  local item = self._store.items[key]
-  if not item or is_over(item) then return nil end
-  self._store:touch(item)
-  return item
-end
-
-local function expiry(seconds, level)
-  local number = seconds == nil and 0 or tonumber(seconds)
-  if not number or number < 0 or number ~= number then error('bad "exptime" argument', level + 1) end
-  return number > 0 and core.now() + number or nil
-end
-
--- Makes room for so many bytes. Items are given up for it if `may_force`, but never `kept`. Returns whether there is
--- room, and whether items were given up before their time.
-local function make_room(self, size, may_force, kept)
-  local store, is_forced = self._store, false
-  if size > store.capacity then return false, false end
-  while store.used + size > store.capacity do
-    local item = store:last()
-    if item == kept then store:touch(item) item = store:last() end
-    local is_alive = not is_over(item)
-    if item == kept or is_alive and not may_force then return false, is_forced end
-    is_forced = is_forced or is_alive
-    store:remove(item)
-  end
-  return true, is_forced
-end
-
--- Stores a value under a key, in place of what is there. Returns as `set` does.
-local function put(self, key, value, expires, flags, may_force)
-  local store = self._store
-  local before = store.items[key]
-  if before then store:remove(before) end
-  local size = size_of(key, value)
-  local has_room, is_forced = make_room(self, size, may_force)
-  if not has_room then return false, "no memory", is_forced end
-  store:add { key = key, value = value, size = size, expires = expires, flags = flags }
-  return true, nil, is_forced
-end
 
 -- Reading ---------------------------------------------------------------------------------------
 
@@ -101,9 +29,9 @@ end
 ---@return integer|string|nil flags those that were set, if they are not 0; or "nil key", "value is a list", …
 function Dictionary:get(key)
   local word
-  key, word = key_of(key)
+  key, word = items.key_of(key)
   if not key then return nil, word end
-  local item = find(self, key)
+  local item = items.find(self, key)
   if not item then return nil end
   return value_of(item)
 end
@@ -115,13 +43,13 @@ end
 ---@return boolean? is_stale
 function Dictionary:get_stale(key)
   local word
-  key, word = key_of(key)
+  key, word = items.key_of(key)
   if not key then return nil, word end
   local item = self._store.items[key]
   if not item then return nil end
   self._store:touch(item)
   if lists.is_list(item.value) then return value_of(item) end
-  return item.value, item.flags, is_over(item)
+  return item.value, item.flags, items.is_over(item)
 end
 
 ---Returns the seconds until a key's time is over; 0 if it has no time.
@@ -130,10 +58,10 @@ end
 ---@return string? word "not found"
 function Dictionary:ttl(key)
   local word
-  key, word = key_of(key)
+  key, word = items.key_of(key)
   if not key then return nil, word end
   local item = self._store.items[key]
-  if not item or is_over(item) then return nil, "not found" end
+  if not item or items.is_over(item) then return nil, "not found" end
   return item.expires and item.expires - core.now() or 0
 end
 
@@ -143,7 +71,7 @@ end
 function Dictionary:get_keys(most)
   local keys, count = {}, most or NO_KEYS
   self._store:each(function(item)
-    if not is_over(item) then keys[#keys + 1] = item.key end
+    if not items.is_over(item) then keys[#keys + 1] = item.key end
     return count > 0 and #keys >= count
   end)
   return keys
@@ -161,19 +89,25 @@ end
 
 -- Writing ---------------------------------------------------------------------------------------
 
+local function expiry(seconds, level)
+  local number = seconds == nil and 0 or tonumber(seconds)
+  if not number or number < 0 or number ~= number then error('bad "exptime" argument', level + 1) end
+  return number > 0 and core.now() + number or nil
+end
+
 -- The calls that store a value. `wants(item)`: nil if the value may be stored, given the item that is there; otherwise
 -- what is wrong.
 local function store(self, may_force, wants, key, value, exptime, flags)
   local word
-  key, word = key_of(key)
+  key, word = items.key_of(key)
   if not key then return nil, word end
   if value ~= nil and not storable[type(value)] then return nil, "bad value type" end
   local expires = expiry(exptime, 3)
-  local item = find(self, key)
+  local item = items.find(self, key)
   word = wants(item)
   if word then return false, word, false end
   flags = math.tointeger(tonumber(flags or 0)) or 0
-  if value ~= nil then return put(self, key, value, expires, flags ~= 0 and flags or nil, may_force) end
+  if value ~= nil then return items.put(self, key, value, expires, flags ~= 0 and flags or nil, may_force) end
   local there = self._store.items[key]
   if there then self._store:remove(there) end
   return true, nil, false
@@ -261,10 +195,10 @@ end
 ---@return boolean? forcible
 function Dictionary:incr(key, value, init, init_ttl)
   local word
-  key, word = key_of(key)
+  key, word = items.key_of(key)
   if not key then return nil, word end
   local step = tonumber(value) or error("bad value argument of 'incr': number expected", 2)
-  local item = find(self, key)
+  local item = items.find(self, key)
   if item then
     if type(item.value) ~= "number" then return nil, "not a number" end
     item.value = item.value + step
@@ -273,7 +207,7 @@ function Dictionary:incr(key, value, init, init_ttl)
   end
   if init == nil then return nil, "not found" end
   local sum = (tonumber(init) or error("bad init argument of 'incr': number expected", 2)) + step
-  local done, problem, is_forced = put(self, key, sum, expiry(init_ttl, 2), nil, true)
+  local done, problem, is_forced = items.put(self, key, sum, expiry(init_ttl, 2), nil, true)
   if not done then return nil, problem, is_forced end
   return sum, nil, is_forced
 end
@@ -285,10 +219,10 @@ end
 ---@return string? word "not found"
 function Dictionary:expire(key, exptime)
   local word
-  key, word = key_of(key)
+  key, word = items.key_of(key)
   if not key then return nil, word end
   local expires = expiry(exptime, 2)
-  local item = find(self, key)
+  local item = items.find(self, key)
   if not item then return nil, "not found" end
   item.expires = expires
   return true
@@ -298,7 +232,7 @@ end
 function Dictionary:flush_all()
   local now = core.now()
   self._store:each(function(item) item.expires = now end)
-  reap(self, 3)
+  items.reap(self, 3)
 end
 
 ---Removes keys whose time is over.
@@ -307,7 +241,7 @@ end
 function Dictionary:flush_expired(most)
   local count, removed = most or 0, 0
   self._store:each(function(item)
-    if is_over(item) then
+    if items.is_over(item) then
       self._store:remove(item)
       removed = removed + 1
     end
@@ -316,7 +250,7 @@ function Dictionary:flush_expired(most)
   return removed
 end
 
-lists.define(Dictionary, { key_of = key_of, find = find, make_room = make_room, put = put })
+for name, method in pairs(lists.methods) do Dictionary[name] = method end
 
 -- Declaring -------------------------------------------------------------------------------------
 
