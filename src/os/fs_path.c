@@ -14,6 +14,7 @@
 #include "system/descriptor.h"
 #include "system/file.h"
 #include "system/file_tree.h"
+#include "system/file_type.h"
 
 #include <lauxlib.h>
 #include <stdlib.h>

@@ -8,6 +8,7 @@
 #include "event/run.h"
 #include "os/disk_call.h"
 #include "system/file.h"
+#include "system/file_replace.h"
 
 #include <lauxlib.h>
 #include <stdlib.h>

@@ -17,8 +17,8 @@ enum {
     FILE_APPENDS = 16,
 };
 
-int file_open(const char *path, unsigned flags,
-              int mode); /* a descriptor; UV_EISDIR for a directory */
+/* A descriptor; UV_EISDIR for a directory. */
+int file_open(const char *path, unsigned flags, int mode);
 void file_close(int fd);
 int file_end(int fd); /* closes it, and returns the status of what was written late */
 
@@ -36,24 +36,25 @@ int file_truncate(int fd, int64_t size);
 enum { FILE_UNLOCK, FILE_LOCK_SHARED, FILE_LOCK_EXCLUSIVE };
 int file_lock(int fd, int kind); /* UV_EAGAIN: another has it */
 
-/* "file", "directory", ... for what stat tells; 'f', 'd', ... for an entry of a directory, '?' if it is gone. */
-const char *file_type_name(unsigned mode);
+/* The file_type_letter of a directory's entry; '?' if it is gone. A symbolic link is not followed. */
 char file_type_at(const char *directory, const char *name);
 
 /* A new file, whose name replaces the X's at the end of `name`. Only its user may read and write it. */
 int file_make_unique(char *name);
 
-/*
-** A file that is written beside the one it replaces. The end is given the status of
-** what was written: with 0 the file takes the other's name once it is on the disk;
-** otherwise, or if that fails, it is removed. `mode` is for a file that replaces none.
-*/
-typedef struct FileReplacement {
-    int fd;
-    char *path, *name; /* of the file that is replaced, and of the new one */
-} FileReplacement;
+/* A new file that is open for writing; UV_EEXIST if something has the name. */
+int file_create(const char *path, int mode);
 
-int file_replace_begin(FileReplacement *replacement, const char *path, int mode);
-int file_replace_end(FileReplacement *replacement, int status);
+int file_rename(const char *from, const char *to);
+void file_remove(const char *path);
+
+/* The path without symbolic links, or a copy of it if it leads to nothing; in memory from malloc. NULL: no memory. */
+char *file_real_path(const char *path);
+
+/* Gives a file what the one at `path`, if there is one, has: permissions, and owners if this user may. UV_EISDIR. */
+int file_take_rights(int fd, const char *path);
+
+/* Syncs the directory of the file at `path`: then a new name in it is on the disk. */
+int file_sync_directory(const char *path);
 
 #endif

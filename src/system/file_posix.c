@@ -4,6 +4,7 @@
 #include "base/platform.h"
 
 #include "system/file.h"
+#include "system/file_type.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -106,48 +107,50 @@ int file_lock(int fd, int kind) {
     return file_status(status);
 }
 
-/* --- types --- */
-
-static const struct {
-    unsigned mode;
-    char letter;
-    const char *name;
-} types[] = {
-    {S_IFREG, 'f', "file"},  {S_IFDIR, 'd', "directory"}, {S_IFLNK, 'l', "link"},
-    {S_IFIFO, 'p', "fifo"},  {S_IFSOCK, 's', "socket"},   {S_IFCHR, 'c', "char"},
-    {S_IFBLK, 'b', "block"}, {0, '?', "unknown"},
-};
-
-static size_t file_type_index(unsigned mode) {
-    size_t i = 0;
-    while (types[i].mode != 0 && types[i].mode != (mode & S_IFMT))
-        i++;
-    return i;
-}
-
-const char *file_type_name(unsigned mode) {
-    return types[file_type_index(mode)].name;
-}
-
 char file_type_at(const char *directory, const char *name) {
     struct stat found;
     int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     bool is_known = fd >= 0 && fstatat(fd, name, &found, AT_SYMLINK_NOFOLLOW) == 0;
     if (fd >= 0) close(fd);
-    return is_known ? types[file_type_index(found.st_mode)].letter : '?';
+    return is_known ? file_type_letter(found.st_mode) : '?';
 }
 
-/* --- */
+/* --- making and replacing --- */
 
 int file_make_unique(char *name) {
     int fd = mkostemp(name, O_CLOEXEC);
     return fd >= 0 ? fd : -errno;
 }
 
-/* --- replacing --- */
+int file_create(const char *path, int mode) {
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, (mode_t)mode);
+    return fd >= 0 ? fd : -errno;
+}
+
+int file_rename(const char *from, const char *to) {
+    return file_status(rename(from, to));
+}
+
+void file_remove(const char *path) {
+    unlink(path);
+}
+
+char *file_real_path(const char *path) {
+    char *real = realpath(path, NULL);
+    return real != NULL ? real : strdup(path);
+}
+
+int file_take_rights(int fd, const char *path) {
+    struct stat found;
+    if (stat(path, &found) != 0) return 0;
+    if (S_ISDIR(found.st_mode)) return UV_EISDIR;
+    int owned = fchown(fd, found.st_uid, found.st_gid);
+    (void)owned;
+    return file_status(fchmod(fd, found.st_mode & 07777));
+}
 
 /* Some file systems cannot sync a directory. */
-static int file_sync_directory(const char *path) {
+int file_sync_directory(const char *path) {
     char *directory = strdup(path);
     if (directory == NULL) return UV_ENOMEM;
     char *slash = strrchr(directory, '/');
@@ -157,59 +160,4 @@ static int file_sync_directory(const char *path) {
     if (fd >= 0) close(fd);
     free(directory);
     return status == UV_EINVAL || status == UV_EACCES ? 0 : status;
-}
-
-/* The name is found by trying; the umask holds for the permissions, as for any new file. */
-static int file_replace_create(FileReplacement *replacement, int mode) {
-    size_t size = strlen(replacement->path) + 24;
-    replacement->name = malloc(size);
-    if (replacement->name == NULL) return UV_ENOMEM;
-    do {
-        snprintf(replacement->name, size, "%s.%08x", replacement->path,
-                 (unsigned)(uv_hrtime() >> 4));
-        replacement->fd =
-            open(replacement->name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, (mode_t)mode);
-    } while (replacement->fd < 0 && errno == EEXIST);
-    return replacement->fd >= 0 ? 0 : -errno;
-}
-
-/* The new file gets the permissions of the old one, and, as far as this user may give them, its owners. */
-static int file_replace_take_rights(const FileReplacement *replacement) {
-    struct stat found;
-    if (stat(replacement->path, &found) != 0) return 0;
-    if (S_ISDIR(found.st_mode)) return UV_EISDIR;
-    int owned = fchown(replacement->fd, found.st_uid, found.st_gid);
-    (void)owned;
-    return file_status(fchmod(replacement->fd, found.st_mode & 07777));
-}
-
-static void file_replace_free(FileReplacement *replacement) {
-    free(replacement->path);
-    free(replacement->name);
-}
-
-int file_replace_end(FileReplacement *replacement, int status) {
-    if (status == 0) status = file_sync(replacement->fd);
-    int ended = file_end(replacement->fd);
-    if (status == 0) status = ended;
-    if (status == 0) status = file_status(rename(replacement->name, replacement->path));
-    if (status == 0)
-        status = file_sync_directory(replacement->path);
-    else
-        unlink(replacement->name);
-    file_replace_free(replacement);
-    return status;
-}
-
-/* A symbolic link stays: the file that it leads to is replaced. */
-int file_replace_begin(FileReplacement *replacement, const char *path, int mode) {
-    *replacement = (FileReplacement){.fd = -1, .path = realpath(path, NULL)};
-    if (replacement->path == NULL) replacement->path = strdup(path);
-    int status = replacement->path == NULL ? UV_ENOMEM : file_replace_create(replacement, mode);
-    if (status != 0) {
-        file_replace_free(replacement);
-        return status;
-    }
-    status = file_replace_take_rights(replacement);
-    return status == 0 ? 0 : file_replace_end(replacement, status);
 }

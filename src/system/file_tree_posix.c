@@ -1,11 +1,11 @@
 /*
-** Owns the removal of trees, by descriptors of directories and names in them. A
+** Owns the removal of trees by descriptors of directories and names in them. A
 ** directory that is deep in the tree is moved to its top before it is emptied, so
 ** that neither depth nor the length of a path can be too great.
 */
 #include "base/platform.h"
 
-#include "system/file_tree.h"
+#include "system/file_tree_steps.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -61,10 +61,6 @@ static int tree_remove_entry(Removal *removal, int parent, const char *name, int
     return status;
 }
 
-static bool tree_is_entry(const char *name) {
-    return strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
-}
-
 /* Removes each entry once; *found counts them. */
 static int tree_pass(Removal *removal, DIR *directory, int depth, unsigned *found) {
     int status = 0;
@@ -72,7 +68,7 @@ static int tree_pass(Removal *removal, DIR *directory, int depth, unsigned *foun
     *found = 0;
     rewinddir(directory);
     while (status == 0 && (errno = 0, entry = readdir(directory)) != NULL) {
-        if (!tree_is_entry(entry->d_name)) continue;
+        if (!file_tree_is_entry(entry->d_name)) continue;
         ++*found;
         status = tree_remove_entry(removal, dirfd(directory), entry->d_name, depth);
     }
@@ -96,22 +92,7 @@ static int tree_empty(Removal *removal, int fd, int depth) {
     return status;
 }
 
-/* The path without slashes at its end; NULL: no memory. */
-static char *tree_trim(const char *path) {
-    char *trimmed = strdup(path);
-    size_t length = trimmed == NULL ? 0 : strlen(trimmed);
-    while (length > 1 && trimmed[length - 1] == '/')
-        trimmed[--length] = '\0';
-    return trimmed;
-}
-
-static bool tree_may_be_removed(const char *path) {
-    const char *slash = strrchr(path, '/');
-    const char *name = slash == NULL ? path : slash + 1;
-    return *name != '\0' && tree_is_entry(name);
-}
-
-static int tree_remove_at(const char *path) {
+int file_tree_remove_at(const char *path) {
     if (unlink(path) == 0) return 0;
     int status = -errno;
     if (status != UV_EISDIR && status != UV_EPERM) return status;
@@ -124,32 +105,9 @@ static int tree_remove_at(const char *path) {
     return rmdir(path) == 0 ? 0 : -errno;
 }
 
-int file_tree_remove(const char *path) {
-    char *trimmed = tree_trim(path);
-    if (trimmed == NULL) return UV_ENOMEM;
-    int status = UV_EINVAL;
-    if (*trimmed == '\0')
-        status = UV_ENOENT;
-    else if (tree_may_be_removed(trimmed))
-        status = tree_remove_at(trimmed);
-    free(trimmed);
-    return status;
-}
-
-static int tree_make_one(const char *path, int mode) {
+int file_tree_make_one(const char *path, int mode) {
     struct stat found;
     if (mkdir(path, (mode_t)mode) == 0) return 0;
     int status = -errno;
     return stat(path, &found) == 0 && S_ISDIR(found.st_mode) ? 0 : status;
-}
-
-int file_tree_make(char *path, int mode) {
-    if (*path == '\0') return UV_ENOENT;
-    for (char *slash = path; (slash = strchr(slash + 1, '/')) != NULL;) {
-        *slash = '\0';
-        int status = tree_make_one(path, 0777);
-        *slash = '/';
-        if (status != 0) return status == UV_EEXIST ? UV_ENOTDIR : status;
-    }
-    return tree_make_one(path, mode);
 }

@@ -4,7 +4,7 @@
 */
 #include "base/platform.h"
 
-#include "system/file_tree.h"
+#include "system/file_tree_steps.h"
 
 #include <stdbool.h>
 #include <stdio.h>
@@ -30,14 +30,12 @@ static bool tree_is_directory(const char *path,
     return is;
 }
 
-static int tree_remove_at(const char *path);
-
 static int tree_remove_entry(const char *directory, const char *name) {
     size_t size = strlen(directory) + strlen(name) + 2;
     char *path = malloc(size);
     if (path == NULL) return UV_ENOMEM;
     snprintf(path, size, "%s/%s", directory, name);
-    int status = tree_remove_at(path);
+    int status = file_tree_remove_at(path);
     free(path);
     return status == UV_ENOENT ? 0 : status;
 }
@@ -53,8 +51,8 @@ static int tree_pass(const char *path) {
     return status != 0 ? status : found;
 }
 
-/* Others may add entries meanwhile. A file that is open somewhere stays until it is closed: rmdir tells that. */
-static int tree_remove_at(const char *path) {
+/* Others may add entries meanwhile. A file that is open somewhere stays until it is closed: then rmdir fails. */
+int file_tree_remove_at(const char *path) {
     uv_fs_t request;
     uv_fs_unlink(NULL, &request, path, NULL);
     int status = tree_result(&request);
@@ -67,60 +65,9 @@ static int tree_remove_at(const char *path) {
     return tree_result(&request);
 }
 
-static bool tree_is_separator(char byte) {
-    return byte == '/' || byte == '\\';
-}
-
-/* The path without separators at its end; NULL: no memory. */
-static char *tree_trim(const char *path) {
-    char *trimmed = _strdup(path);
-    size_t length = trimmed == NULL ? 0 : strlen(trimmed);
-    while (length > 1 && tree_is_separator(trimmed[length - 1]))
-        trimmed[--length] = '\0';
-    return trimmed;
-}
-
-static bool tree_may_be_removed(const char *path) {
-    const char *name = path;
-    for (const char *place = path; *place != '\0'; place++)
-        if (tree_is_separator(*place) || *place == ':') name = place + 1;
-    return *name != '\0' && strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
-}
-
-int file_tree_remove(const char *path) {
-    char *trimmed = tree_trim(path);
-    if (trimmed == NULL) return UV_ENOMEM;
-    int status = UV_EINVAL;
-    if (*trimmed == '\0')
-        status = UV_ENOENT;
-    else if (tree_may_be_removed(trimmed))
-        status = tree_remove_at(trimmed);
-    free(trimmed);
-    return status;
-}
-
-static int tree_make_one(const char *path, int mode) {
+int file_tree_make_one(const char *path, int mode) {
     uv_fs_t request;
     uv_fs_mkdir(NULL, &request, path, mode, NULL);
     int status = tree_result(&request);
     return status == 0 || tree_is_directory(path, uv_fs_stat) ? 0 : status;
-}
-
-static char *tree_next_separator(char *path) {
-    while (*path != '\0' && !tree_is_separator(*path))
-        path++;
-    return *path == '\0' ? NULL : path;
-}
-
-int file_tree_make(char *path, int mode) {
-    if (*path == '\0') return UV_ENOENT;
-    for (char *place = path; (place = tree_next_separator(place + 1)) != NULL;) {
-        char separator = *place;
-        bool is_drive = place[-1] == ':';
-        *place = '\0';
-        int status = is_drive ? 0 : tree_make_one(path, 0777);
-        *place = separator;
-        if (status != 0) return status == UV_EEXIST ? UV_ENOTDIR : status;
-    }
-    return tree_make_one(path, mode);
 }

@@ -5,6 +5,7 @@
 #include "base/platform.h"
 
 #include "system/file.h"
+#include "system/file_type.h"
 
 #include <fcntl.h>
 #include <io.h>
@@ -135,28 +136,6 @@ int file_lock(int fd, int kind) {
                : uv_translate_sys_error(error);
 }
 
-/* --- types --- */
-
-static const struct {
-    unsigned mode;
-    char letter;
-    const char *name;
-} types[] = {
-    {S_IFREG, 'f', "file"}, {S_IFDIR, 'd', "directory"}, {S_IFLNK, 'l', "link"},
-    {S_IFIFO, 'p', "fifo"}, {S_IFCHR, 'c', "char"},      {0, '?', "unknown"},
-};
-
-static size_t file_type_index(unsigned mode) {
-    size_t i = 0;
-    while (types[i].mode != 0 && types[i].mode != (mode & S_IFMT))
-        i++;
-    return i;
-}
-
-const char *file_type_name(unsigned mode) {
-    return types[file_type_index(mode)].name;
-}
-
 char file_type_at(const char *directory, const char *name) {
     uv_fs_t request;
     size_t size = strlen(directory) + strlen(name) + 2;
@@ -164,15 +143,13 @@ char file_type_at(const char *directory, const char *name) {
     if (path == NULL) return '?';
     snprintf(path, size, "%s/%s", directory, name);
     uv_fs_lstat(NULL, &request, path, NULL);
-    char letter = request.result == 0
-                      ? types[file_type_index((unsigned)request.statbuf.st_mode)].letter
-                      : '?';
+    char letter = request.result == 0 ? file_type_letter((unsigned)request.statbuf.st_mode) : '?';
     uv_fs_req_cleanup(&request);
     free(path);
     return letter;
 }
 
-/* --- */
+/* --- making and replacing --- */
 
 int file_make_unique(char *name) {
     uv_fs_t request;
@@ -181,10 +158,25 @@ int file_make_unique(char *name) {
     return (int)file_result(&request);
 }
 
-/* --- replacing --- */
+int file_create(const char *path, int mode) {
+    uv_fs_t request;
+    uv_fs_open(NULL, &request, path, UV_FS_O_WRONLY | UV_FS_O_CREAT | UV_FS_O_EXCL, mode, NULL);
+    return (int)file_result(&request);
+}
 
-/* The path that it leads to, in memory from malloc; or a copy, if it leads to nothing. NULL: no memory. */
-static char *file_real_path(const char *path) {
+int file_rename(const char *from, const char *to) {
+    uv_fs_t request;
+    uv_fs_rename(NULL, &request, from, to, NULL);
+    return (int)file_result(&request);
+}
+
+void file_remove(const char *path) {
+    uv_fs_t request;
+    uv_fs_unlink(NULL, &request, path, NULL);
+    uv_fs_req_cleanup(&request);
+}
+
+char *file_real_path(const char *path) {
     uv_fs_t request;
     uv_fs_realpath(NULL, &request, path, NULL);
     char *real = _strdup(request.result == 0 ? request.ptr : path);
@@ -192,58 +184,18 @@ static char *file_real_path(const char *path) {
     return real;
 }
 
-/* The name is found by trying. */
-static int file_replace_create(FileReplacement *replacement, int mode) {
-    size_t size = strlen(replacement->path) + 24;
-    replacement->name = malloc(size);
-    if (replacement->name == NULL) return UV_ENOMEM;
-    do {
-        uv_fs_t request;
-        snprintf(replacement->name, size, "%s.%08x", replacement->path,
-                 (unsigned)(uv_hrtime() >> 4));
-        uv_fs_open(NULL, &request, replacement->name, UV_FS_O_WRONLY | UV_FS_O_CREAT | UV_FS_O_EXCL,
-                   mode, NULL);
-        replacement->fd = (int)file_result(&request);
-    } while (replacement->fd == UV_EEXIST);
-    return replacement->fd < 0 ? replacement->fd : 0;
-}
-
-static bool file_is_directory(const char *path) {
+/* A new file has the rights of its directory. */
+int file_take_rights(int fd, const char *path) {
     uv_fs_t request;
+    (void)fd;
     uv_fs_stat(NULL, &request, path, NULL);
-    bool is = request.result == 0 && (request.statbuf.st_mode & S_IFMT) == S_IFDIR;
+    bool is_directory = request.result == 0 && (request.statbuf.st_mode & S_IFMT) == S_IFDIR;
     uv_fs_req_cleanup(&request);
-    return is;
+    return is_directory ? UV_EISDIR : 0;
 }
 
-static void file_replace_free(FileReplacement *replacement) {
-    free(replacement->path);
-    free(replacement->name);
-}
-
-int file_replace_end(FileReplacement *replacement, int status) {
-    uv_fs_t request;
-    if (status == 0) status = file_sync(replacement->fd);
-    int ended = file_end(replacement->fd);
-    if (status == 0) status = ended;
-    if (status == 0) {
-        uv_fs_rename(NULL, &request, replacement->name, replacement->path, NULL);
-        status = (int)file_result(&request);
-    }
-    if (status != 0) {
-        uv_fs_unlink(NULL, &request, replacement->name, NULL);
-        uv_fs_req_cleanup(&request);
-    }
-    file_replace_free(replacement);
-    return status;
-}
-
-int file_replace_begin(FileReplacement *replacement, const char *path, int mode) {
-    *replacement = (FileReplacement){.fd = -1, .path = file_real_path(path)};
-    int status = replacement->path == NULL ? UV_ENOMEM : file_replace_create(replacement, mode);
-    if (status != 0) {
-        file_replace_free(replacement);
-        return status;
-    }
-    return file_is_directory(replacement->path) ? file_replace_end(replacement, UV_EISDIR) : 0;
+/* The system has no call for it. */
+int file_sync_directory(const char *path) {
+    (void)path;
+    return 0;
 }

@@ -1,5 +1,6 @@
 /*
-** What is known of a socket file that was made.
+** What is known of a socket file that was made, and what unix_socket_file.c and its parts
+** for the systems have of each other.
 */
 #ifndef ARSENAL_SYSTEM_UNIX_SOCKET_FILE_MADE_H
 #define ARSENAL_SYSTEM_UNIX_SOCKET_FILE_MADE_H
@@ -23,7 +24,18 @@ struct UnixSocketFile {
 #endif
 };
 
-/* The system's: removes the file, unless another one has its name now. */
+/* Binds to the name; with `replace`, in place of a file whose socket no process has. Returns 0 or a status. */
+int unix_socket_file_bind(int fd, const UnixAddress *name, bool replace);
+
+/* --- the system's --- */
+
+/* Whether the file is a socket's, and no process has that socket. */
+bool unix_socket_file_is_dead(const UnixAddress *name);
+
+/* Removes the file at the path. Returns 0 or a status. */
+int unix_socket_file_delete(const char *path);
+
+/* Removes the file, unless another one has its name by then. */
 void unix_socket_file_unlink(const struct UnixSocketFile *file);
 
 #endif

@@ -30,7 +30,7 @@ static int socket_file_open_directory(const char *path) {
     return open(slash != NULL ? directory : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
-/* A descriptor that holds the lock; -1 if it cannot be had: the caller goes on without it. */
+/* Returns a descriptor that holds the lock; -1: the caller goes on without the lock. */
 static int socket_file_lock_directory(const char *path) {
     int fd = socket_file_open_directory(path);
     for (int i = 0; fd >= 0 && i < LOCK_TRIES; i++) {
@@ -49,11 +49,12 @@ static bool socket_file_is_socket(const char *path, struct stat *file) {
 }
 
 /*
-** Whether no process has the socket of this file open. A datagram socket is refused then, gets EPROTOTYPE if it is a
-** stream's, and is connected, without effect, if it is one of datagrams. A connection would also be refused by a
-** listener whose backlog is full (on systems other than Linux), and would be one for it to serve.
+** Connects a datagram socket to find out: the system refuses it if no process has the
+** socket, answers EPROTOTYPE if that is a stream's, and connects it, without effect, if it
+** is one of datagrams. A stream would not do: on systems other than Linux a listener whose
+** backlog is full refuses it, too, and any other listener would have to serve it.
 */
-static bool socket_file_is_dead(const UnixAddress *name) {
+bool unix_socket_file_is_dead(const UnixAddress *name) {
     struct stat file;
     if (!socket_file_is_socket(name->address.sun_path, &file)) return false;
     int fd = socket_open(AF_UNIX, SOCK_DGRAM);
@@ -63,11 +64,8 @@ static bool socket_file_is_dead(const UnixAddress *name) {
     return status == UV_ECONNREFUSED;
 }
 
-static int socket_file_bind(int fd, const UnixAddress *name, bool replace) {
-    int status = socket_bind_unix(fd, name);
-    if (status != UV_EADDRINUSE || !replace || !socket_file_is_dead(name)) return status;
-    if (unlink(name->address.sun_path) != 0 && errno != ENOENT) return -errno;
-    return socket_bind_unix(fd, name);
+int unix_socket_file_delete(const char *path) {
+    return unlink(path) == 0 ? 0 : -errno;
 }
 
 /* --- the file --- */
@@ -86,12 +84,12 @@ static int socket_file_listen(int fd, const UnixSocketFileOptions *options) {
     return options->backlog > 0 ? socket_listen(fd, options->backlog) : 0;
 }
 
-/* On Linux, bind gives the file the descriptor's mode: the file never has more permissions than asked for. */
+/* On Linux, bind gives the file the descriptor's mode, so it never has more permissions than asked for. */
 static int socket_file_make(int fd, const UnixAddress *name, const UnixSocketFileOptions *options,
                             UnixSocketFile *file) {
     const char *path = name->address.sun_path;
     if (options->mode >= 0) fchmod(fd, (mode_t)options->mode);
-    int status = socket_file_bind(fd, name, options->replace);
+    int status = unix_socket_file_bind(fd, name, options->replace);
     if (status != 0) return status;
     status = socket_file_remember(file, path);
     if (status == 0 && options->mode >= 0 && chmod(path, (mode_t)options->mode) != 0)

@@ -10,14 +10,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int socket_file_unlink(const char *path) {
+int unix_socket_file_delete(const char *path) {
     uv_fs_t request;
     int status = uv_fs_unlink(NULL, &request, path, NULL);
     uv_fs_req_cleanup(&request);
     return status;
 }
 
-/* Whether it may be a socket's, which stat shows only as a reparse point. */
+/* Whether the file may be a socket's, which stat shows only as a reparse point. */
 static bool socket_file_is_special(const char *path) {
     wchar_t wide[sizeof((UnixSocketFile *)0)->path];
     enum { ROOM = sizeof wide / sizeof *wide };
@@ -26,21 +26,13 @@ static bool socket_file_is_special(const char *path) {
     return attributes != INVALID_FILE_ATTRIBUTES && (attributes & FILE_ATTRIBUTE_REPARSE_POINT);
 }
 
-/* Whether it is a socket's, and no process listens there. */
-static bool socket_file_is_dead(const UnixAddress *name) {
+bool unix_socket_file_is_dead(const UnixAddress *name) {
     if (!socket_file_is_special(name->address.sun_path)) return false;
     int fd = socket_open(AF_UNIX, SOCK_STREAM);
     if (fd < 0) return false;
     int status = socket_connect_unix(fd, name);
     socket_close(fd);
     return status == UV_ECONNREFUSED;
-}
-
-static int socket_file_bind(int fd, const UnixAddress *name, bool replace) {
-    int status = socket_bind_unix(fd, name);
-    if (status != UV_EADDRINUSE || !replace || !socket_file_is_dead(name)) return status;
-    status = socket_file_unlink(name->address.sun_path);
-    return status == 0 || status == UV_ENOENT ? socket_bind_unix(fd, name) : status;
 }
 
 int unix_socket_file_make(int fd, const UnixAddress *name, const UnixSocketFileOptions *options,
@@ -50,10 +42,10 @@ int unix_socket_file_make(int fd, const UnixAddress *name, const UnixSocketFileO
     UnixSocketFile *made = calloc(1, sizeof *made);
     if (made == NULL) return UV_ENOMEM;
     memcpy(made->path, name->address.sun_path, sizeof made->path);
-    int status = socket_file_bind(fd, name, options->replace);
+    int status = unix_socket_file_bind(fd, name, options->replace);
     if (status == 0 && options->backlog > 0) {
         status = socket_listen(fd, options->backlog);
-        if (status != 0) socket_file_unlink(made->path);
+        if (status != 0) unix_socket_file_delete(made->path);
     }
     if (status == 0)
         *file = made;
@@ -63,5 +55,5 @@ int unix_socket_file_make(int fd, const UnixAddress *name, const UnixSocketFileO
 }
 
 void unix_socket_file_unlink(const UnixSocketFile *file) {
-    socket_file_unlink(file->path);
+    unix_socket_file_delete(file->path);
 }
