@@ -97,8 +97,8 @@ static void raw_check(const Input *input) {
     memcpy(&address, input->data, input->size < sizeof address ? input->size : sizeof address);
     if (input->size % 4 == 0) address.any.sa_family = AF_INET;
     if (input->size % 4 == 1) address.any.sa_family = AF_INET6;
-    if (address.any.sa_family ==
-        AF_INET6) /* the kernel gives only link-local ones a zone: here lo */
+    /* The kernel gives only link-local addresses a zone: here lo. */
+    if (address.any.sa_family == AF_INET6)
         address.v6.sin6_scope_id = IN6_IS_ADDR_LINKLOCAL(&address.v6.sin6_addr) ? 1 : 0;
     if (address_is_inet(&address)) {
         address_check(&address);

@@ -23,8 +23,7 @@
 enum {
     SESSION = 1,
     LIMIT = 20, /* seconds for a child, which takes some milliseconds */
-    STALL =
-        2 /* seconds after which a script waits for what does not come; less than session.lua's limit */
+    STALL = 2,  /* seconds until a script is taken to wait in vain; session.lua's limit is longer */
 };
 
 typedef struct Shared {

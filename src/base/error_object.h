@@ -24,8 +24,8 @@ void error_object_set_traceback(lua_State *L);
 /* [-0, +0] If the value on top is an error object without a place, it gets that of the function at this level. */
 void error_object_set_where(lua_State *L, int level);
 
-int error_object_concat(
-    lua_State *L); /* the metamethod __concat of error objects and cancellations */
+/* The metamethod __concat of error objects and cancellations. */
+int error_object_concat(lua_State *L);
 
 bool error_object_is(lua_State *L, int index); /* whether the value there is an error object */
 void error_object_set_metatable(lua_State *L); /* [-0, +0] makes the table on top one */

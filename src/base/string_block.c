@@ -1,8 +1,8 @@
 /*
-** Owns the way in which a string gets its memory from outside: while Lua makes the
-** string, its allocator is one that hands out the block. The bytes are then where
-** Lua copies them to, so that the copy has nothing to do. Where the bytes of a
-** string are in its memory is found out by making one.
+** Owns how a string gets the memory of a block. While Lua makes the string, the state has
+** another allocator, which gives Lua the block when Lua asks for the string's memory. Lua
+** then copies the bytes onto themselves. Where in its memory a string has its bytes is
+** measured on a sample.
 */
 #include "base/string_block.h"
 
@@ -11,14 +11,15 @@
 typedef struct Lender {
     lua_Alloc allocate; /* the state's own */
     void *argument;
-    const char *data; /* of the string to make */
+    const char *data; /* the bytes of the string to make */
     size_t size;
-    void *block; /* what to hand out for a string of `total` bytes; NULL: only look */
+    void *block; /* given to a string that needs `total` bytes; NULL: given already, or none */
     size_t total;
-    const char *memory; /* what the string got, and how much */
+    const char *memory; /* what the own allocator gave the string instead, and how many bytes */
     size_t taken;
 } Lender;
 
+/* A lua_Alloc. Lua asks for a new string with LUA_TSTRING in place of an old size. */
 static void *lender_allocate(void *argument, void *block, size_t old_size, size_t size) {
     Lender *lender = argument;
     bool is_string = block == NULL && old_size == LUA_TSTRING && size > lender->size;

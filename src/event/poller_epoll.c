@@ -1,7 +1,7 @@
 /*
-** Owns readiness on Linux: an edge-triggered epoll of our own, with libuv's
-** nested in it once there are handles of libuv's. A stream is registered at its first wait for reading, and once more at
-** its first wait for writing, so that other waits cost no system call.
+** Owns readiness on Linux: an edge-triggered epoll of our own, with libuv's nested in it
+** once there are handles of libuv's. A stream is registered at its first wait for reading,
+** and once more at its first wait for writing, so that other waits cost no system call.
 */
 #include "event/poller.h"
 

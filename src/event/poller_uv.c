@@ -83,9 +83,9 @@ static void poller_uv_happened(uv_poll_t *handle, int status, int uv_events) {
     Watch *watch = container_of(handle, Watch, handle);
     Poller *poller = watch->poller;
     unsigned events = POLL_READ | POLL_WRITE;
+    /* After a failure libuv polls no more; the next call on the descriptor returns the reason. */
     if (status != 0)
-        watch->armed =
-            0; /* libuv has stopped it; the next call on the descriptor returns the reason */
+        watch->armed = 0;
     else
         events = (uv_events & UV_READABLE ? POLL_READ : 0u) |
                  (uv_events & UV_WRITABLE ? POLL_WRITE : 0u);

@@ -14,9 +14,8 @@
 
 /* --- on_error --- */
 
-enum {
-    REPORTED = 4
-}; /* values of a report: the error, its traceback, the task, the stream that it serves */
+/* The values of a report: the error, its traceback, the task, the stream that it serves. */
+enum { REPORTED = 4 };
 
 static int result_call_on_error(lua_State *L) {
     public_push(L, "on_error");

@@ -15,8 +15,8 @@
 
 #include <limits.h>
 
-static const uint64_t PAUSE =
-    UINT64_C(50000000); /* nanoseconds, if there is no gauge or it is of no use */
+/* Nanoseconds between two attempts, if there is no gauge or it is of no use. */
+static const uint64_t PAUSE = UINT64_C(50000000);
 
 /* --- making one --- */
 

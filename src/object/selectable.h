@@ -20,8 +20,8 @@ typedef struct Selectable {
     /* Lets the waiter wait until an attempt is worth making. Returns 0 or a status. */
     int (*watch)(void *object, Waiter *waiter);
     void (*unwatch)(void *object); /* a waiter of `watch` has left; may be NULL */
-    const struct Selectable
-        *sending; /* for cases {object, value}: its attempt takes both; or NULL */
+    /* The selectable of cases {object, value}, whose attempt takes both; or NULL. */
+    const struct Selectable *sending;
 } Selectable;
 
 /*

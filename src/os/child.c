@@ -159,7 +159,7 @@ static void child_close_part(LoopPart *part, Loop *loop) {
     free(children);
 }
 
-/* `run` is over: returns whether every child is that must not outlive it. */
+/* `run` is over: ends every child that must not outlive it. Returns whether none is left. */
 static bool child_end_all(RunEnd *end, Loop *loop) {
     const ChildPart *part = container_of(end, ChildPart, end);
     bool ended = true;
@@ -259,7 +259,7 @@ static int child_spawn(Child *child, const uv_process_options_t *options) {
     return status;
 }
 
-/* It runs: puts it in the lists. */
+/* Adds a child that runs to the lists. */
 static void child_started(Child *child, ChildPart *part) {
     child->pid = uv_process_get_pid(&child->handle);
     child->list = &part->children;

@@ -12,11 +12,12 @@
 
 typedef struct Child Child;
 
-/* Who is told. Neither function runs Lua. */
+/* What is called for a child. Neither function runs Lua. */
 typedef struct ChildOwner {
-    void (*exited)(struct ChildOwner *owner, int status, int signal); /* it was reaped */
-    void (*ended)(
-        struct ChildOwner *owner); /* and its group has ended, if it was to end: the last call */
+    /* The child was reaped. */
+    void (*exited)(struct ChildOwner *owner, int status, int signal);
+    /* The last call: so was its group, if that was to end with it. */
+    void (*ended)(struct ChildOwner *owner);
 } ChildOwner;
 
 typedef struct ChildOptions {
@@ -31,7 +32,7 @@ typedef struct ChildOptions {
 */
 int child_start(Loop *loop, ChildOptions *options, ChildOwner *owner, Child **started);
 
-void child_disown(Child *child); /* the owner is told nothing more, and must not use it any more */
+void child_disown(Child *child); /* calls the owner no more; the owner must not use it any more */
 
 int child_pid(const Child *child);
 

@@ -24,7 +24,7 @@ typedef struct DiskCall {
     WaitQueue waiting;   /* the task */
     ListNode node;       /* in the list of those that have work */
     bool listed;
-    const char *verb, *path; /* what it does, for who asks; the stack of the task keeps the path */
+    const char *verb, *path; /* for messages; the stack of the task keeps the path */
 } DiskCall;
 
 /* [-0, +1] a call without work, for the running task; it can keep one Lua value. */

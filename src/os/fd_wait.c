@@ -35,7 +35,10 @@ typedef struct WatchedFd {
     WaitQueue waiters;
 } WatchedFd;
 
-/* libuv polls each descriptor once only, except on Windows. If it polls our sockets, one of them may be waited on here. */
+/*
+** libuv polls a descriptor for one handle only, except on Windows. With the poller on libuv
+** it may poll the descriptor for a stream already, so a copy of it is polled here.
+*/
 #if !defined(_WIN32) && (!defined(__linux__) || defined(ARSENAL_POLLER_UV))
 enum { POLLS_COPY = true };
 #else
@@ -46,7 +49,7 @@ static void watched_fd_close_copy(const WatchedFd *watched) {
     if (watched->copy >= 0) descriptor_close(watched->copy);
 }
 
-/* libuv makes the descriptor non-blocking, which only its owner should do: that is undone. */
+/* libuv makes the descriptor non-blocking. That is undone, because only its owner should do it. */
 static int watched_fd_init_poll(Loop *loop, WatchedFd *watched) {
     int blocks = descriptor_blocks(watched->fd);
     if (blocks < 0) return blocks;
@@ -298,8 +301,8 @@ static int fd_wait_begin(lua_State *L, unsigned events) {
 
 /*
 ** wait_readable(fd [, timeout]) true once the descriptor, or the Lua file, can be read
-** without blocking, also from the file's buffer; "TIMEOUT" after `timeout` seconds; "EBADF" if it is not open, or
-** within a second after it was closed.
+** without blocking, also from the file's buffer; "TIMEOUT" after `timeout` seconds; "EBADF"
+** if it is not open, or within a second after it was closed.
 */
 static int fd_wait_readable(lua_State *L) {
     return fd_wait_begin(L, POLL_READ);

@@ -98,7 +98,11 @@ static void file_job_free(Job *pool_job) {
     free(job);
 }
 
-/* A lock that came when its call had been given up is put back, which does not block: nobody knows of it. */
+/*
+** If the call was cancelled before its lock came, the lock that the file had is set again,
+** which does not block. A lock of another kind is given up before the new one is asked for,
+** so after UV_EAGAIN the file has none.
+*/
 static void file_apply_lock(File *file, const FileJob *job) {
     bool is_lost = job->status == 0 && job->size != FILE_UNLOCK && file->owner == NULL;
     if (is_lost)
@@ -106,7 +110,7 @@ static void file_apply_lock(File *file, const FileJob *job) {
     else if (job->status == 0)
         file->locked = (int)job->size;
     else if (job->status == UV_EAGAIN)
-        file->locked = FILE_UNLOCK; /* a lock of another kind is given up first */
+        file->locked = FILE_UNLOCK;
 }
 
 /* What the job has done to the file. */

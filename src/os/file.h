@@ -44,7 +44,7 @@ typedef struct File {
     Buffer output;       /* to be written, in front of the input */
     size_t output_size;  /* from which on it is written */
     int status;          /* of the last step */
-    int lost;            /* the status of a write that no call was told */
+    int lost;            /* the status of a failed write that no call has returned yet */
     int64_t result;      /* of the last step */
     int locked;          /* the lock that it has: FILE_UNLOCK, ... */
 } File;
@@ -58,10 +58,10 @@ static inline File *file_check(lua_State *L, int index) {
 /* Makes what a loop needs for its files. Returns 0 or a status. */
 int file_prepare(Loop *loop);
 
-/*
-** [-0, +1] makes an object without a descriptor. After file_prepare, file_adopt, which cannot fail, gives it one, and a path from malloc.
-*/
+/* [-0, +1] makes an object without a descriptor, after file_prepare. */
 File *file_new(lua_State *L);
+
+/* Gives the object a descriptor, and a path from malloc. Cannot fail. */
 void file_adopt(File *file, int fd, unsigned flags, bool can_seek, char *path);
 
 /*

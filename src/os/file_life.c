@@ -140,7 +140,7 @@ typedef struct CloseWork {
     int fd; /* -1 once it is closed */
     Buffer output;
     size_t back;
-    int lost; /* the status of a write that no call was told */
+    int lost; /* the status of a failed write that no call has returned */
 } CloseWork;
 
 static int close_run(DiskWork *work) {
@@ -180,7 +180,7 @@ static int close_step(lua_State *L) {
 
 static const WaitKind close_wait = {close_step, disk_call_forget, disk_call_describe};
 
-/* Takes the descriptor and the output out of the file, which is closed. NULL: no memory; it is as it was. */
+/* Closes the file's object, and takes over its descriptor and output. NULL: no memory; nothing has changed. */
 static CloseWork *close_take(File *file) {
     CloseWork *closing = calloc(1, sizeof *closing);
     if (closing == NULL) return NULL;
@@ -197,9 +197,9 @@ static CloseWork *close_take(File *file) {
 }
 
 /*
-** file:close() closes the file, once a thread has written what is to be written, and
-** tells whether that has worked. It does not wait for a call that another task is
-** making, which ends with "CLOSED".
+** file:close() closes the file once a thread has written the output, and returns whether
+** that has worked. It does not wait for a call that another task is making: that call ends
+** with "CLOSED".
 */
 static int close_method(lua_State *L) {
     File *file = file_check(L, SELF);

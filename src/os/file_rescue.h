@@ -7,7 +7,7 @@
 
 #include "base/buffer.h"
 
-/* Writes the bytes, which it frees, `back` bytes in front of the position, and closes the descriptor. */
+/* Takes over both: writes the bytes, starting `back` bytes before the position, and closes the descriptor. */
 void file_rescue(int fd, Buffer *output, size_t back);
 
 /* Waits until all rescues have ended, but no longer than a second: a disk may hang. */

@@ -133,8 +133,7 @@ static int fs_write(lua_State *L) {
     lua_settop(L, MODE);
     DiskCall *call = disk_call_new(L, task, "write", path);
     lua_pushvalue(L, DATA);
-    lua_setiuservalue(L, CALL,
-                      1); /* a string that the collector finds with the call lives as long */
+    lua_setiuservalue(L, CALL, 1); /* the string lives as long as the call */
     WriteWork *write = write_new(path, way, mode);
     if (write == NULL) return write_fail(L, UV_ENOMEM);
     write->data = lua_tolstring(L, DATA, &size);

@@ -24,8 +24,8 @@ typedef struct Process {
     uint64_t grace;
     WaitQueue waiters; /* for the exit */
     WaitQueue closers; /* for the end of all that is left */
-    PipeStream
-        *pipes[STANDARD_STREAMS]; /* NULL: it is no pipe; they are fields in the user value */
+    /* The parent's ends, which are also fields of the user value; NULL: that one is no pipe. */
+    PipeStream *pipes[STANDARD_STREAMS];
     char program[PROGRAM_SIZE];
 } Process;
 

@@ -92,8 +92,8 @@ const HandleType stream_types[STREAM_FAMILIES] = {
 
 /* --- opening --- */
 
-static const char
-    spare_keys[STREAM_FAMILIES]; /* registry: an object that has had no descriptor yet */
+/* In the registry: an object of the family that has had no descriptor yet. */
+static const char spare_keys[STREAM_FAMILIES];
 
 void stream_spare(lua_State *L) {
     Stream *stream = lua_touserdata(L, -1);

@@ -47,10 +47,10 @@ void file_close(int fd) {
     close(fd);
 }
 
+/* On Linux and macOS close has closed the descriptor also if a signal has interrupted it. */
 int file_end(int fd) {
     int status = file_status(close(fd));
-    return status == UV_EINTR ? 0
-                              : status; /* the descriptor is closed on Linux and macOS then, too */
+    return status == UV_EINTR ? 0 : status;
 }
 
 int64_t file_size(int fd) {

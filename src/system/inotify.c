@@ -40,9 +40,8 @@ struct WatchTree {
     char *path;
     Watched *watched;
     unsigned count, room;
-    Buffer events; /* of inotify's, that have been read */
-    Buffer
-        found; /* names of entries, each ended by a NUL, that were there before their directory was watched */
+    Buffer events; /* inotify's events that have been read */
+    Buffer found;  /* entries older than the watch of their directory: names, each with a NUL */
     char name[PATH_MAX];
 };
 
