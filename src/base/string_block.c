@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+enum { SAMPLE_SIZE = 1024 }; /* bytes of a long string: Lua would intern a short one */
+
 typedef struct Lender {
     lua_Alloc allocate; /* the state's own */
     void *argument;
@@ -54,7 +56,7 @@ static bool lender_push(lua_State *L, Lender *lender) {
 }
 
 bool string_block_new(lua_State *L, StringBlock *block, size_t size) {
-    char sample[STRING_BLOCK_LEAST] = {0};
+    char sample[SAMPLE_SIZE] = {0};
     Lender lender = {.data = sample, .size = sizeof sample};
     *block = (StringBlock){0};
     if (!lender_push(L, &lender)) return lua_error(L);

@@ -18,8 +18,6 @@ typedef struct StringBlock {
     void *argument;
 } StringBlock;
 
-enum { STRING_BLOCK_LEAST = 1024 }; /* bytes of the shortest string for which this is worth it */
-
 /* [-0, +0] Makes a block for a string of `size` bytes. Returns false if there is no memory for it. */
 bool string_block_new(lua_State *L, StringBlock *block, size_t size);
 
