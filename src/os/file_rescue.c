@@ -3,6 +3,8 @@
 */
 #include "os/file_rescue.h"
 
+#include "base/monitor.h"
+#include "system/detach_thread.h"
 #include "system/file.h"
 
 #include <stdio.h>
@@ -18,13 +20,11 @@ typedef struct Rescue {
 } Rescue;
 
 static uv_once_t once = UV_ONCE_INIT;
-static uv_mutex_t lock;
-static uv_cond_t one_ended;
-static unsigned rescues; /* that have not ended */
+static Monitor monitor;
+static unsigned rescues; /* those that have not ended; guarded by the monitor */
 
 static void file_rescue_set_up(void) {
-    uv_mutex_init(&lock);
-    uv_cond_init(&one_ended);
+    monitor_init(&monitor);
 }
 
 static void file_rescue_write(Rescue *rescue) {
@@ -37,24 +37,22 @@ static void file_rescue_write(Rescue *rescue) {
 static void file_rescue_run(void *argument) {
     file_rescue_write(argument);
     free(argument);
-    uv_mutex_lock(&lock);
+    monitor_lock(&monitor);
     rescues--;
-    uv_cond_broadcast(&one_ended);
-    uv_mutex_unlock(&lock);
+    monitor_notify(&monitor);
+    monitor_unlock(&monitor);
 }
 
 static int file_rescue_start(Rescue *rescue) {
     uv_thread_t thread;
     uv_once(&once, file_rescue_set_up);
-    uv_mutex_lock(&lock);
+    monitor_lock(&monitor);
     int status = uv_thread_create(&thread, file_rescue_run, rescue);
-    if (status == 0) rescues++;
-#ifdef _WIN32
-    if (status == 0) CloseHandle(thread);
-#else
-    if (status == 0) pthread_detach(thread);
-#endif
-    uv_mutex_unlock(&lock);
+    if (status == 0) {
+        rescues++;
+        detach_thread(thread);
+    }
+    monitor_unlock(&monitor);
     return status;
 }
 
@@ -74,8 +72,8 @@ void file_rescue(int fd, Buffer *output, size_t back) {
 void file_rescue_wait(void) {
     uint64_t deadline = uv_hrtime() + LONGEST;
     uv_once(&once, file_rescue_set_up);
-    uv_mutex_lock(&lock);
-    for (uint64_t now = uv_hrtime(); rescues > 0 && now < deadline; now = uv_hrtime())
-        uv_cond_timedwait(&one_ended, &lock, deadline - now);
-    uv_mutex_unlock(&lock);
+    monitor_lock(&monitor);
+    while (rescues > 0 && monitor_wait(&monitor, deadline))
+        ;
+    monitor_unlock(&monitor);
 }

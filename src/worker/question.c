@@ -20,8 +20,7 @@ typedef struct Question {
     InboxMessage message;
     RunCall call;
 
-    uv_mutex_t lock; /* guards what follows */
-    uv_cond_t answering;
+    Monitor monitor; /* guards what follows */
     bool is_answered;
     char *text; /* NULL: the worker is starting or ending, or has no memory for it */
     size_t size;
@@ -35,20 +34,19 @@ static Question *question_of(RunCall *call) {
 
 static void question_release(Question *question) {
     if (atomic_fetch_sub(&question->holders, 1) > 1) return;
-    uv_cond_destroy(&question->answering);
-    uv_mutex_destroy(&question->lock);
+    monitor_destroy(&question->monitor);
     free(question->text);
     free(question);
 }
 
 /* Takes over the text. The message lets go of the question. */
 static void question_answer(Question *question, char *text, size_t size) {
-    uv_mutex_lock(&question->lock);
+    monitor_lock(&question->monitor);
     question->is_answered = true;
     question->text = text;
     question->size = size;
-    uv_cond_signal(&question->answering);
-    uv_mutex_unlock(&question->lock);
+    monitor_notify(&question->monitor);
+    monitor_unlock(&question->monitor);
     question_release(question);
 }
 
@@ -95,12 +93,7 @@ static void question_came(InboxMessage *message) {
 static Question *question_new(lua_Number limit) {
     Question *question = calloc(1, sizeof *question);
     if (question == NULL) return NULL;
-    if (uv_mutex_init(&question->lock) != 0) {
-        free(question);
-        return NULL;
-    }
-    if (uv_cond_init(&question->answering) != 0) {
-        uv_mutex_destroy(&question->lock);
+    if (!monitor_init(&question->monitor)) {
         free(question);
         return NULL;
     }
@@ -113,22 +106,21 @@ static Question *question_new(lua_Number limit) {
 
 static void question_ask(Question *question, WorkerThread *thread) {
     atomic_fetch_add(&question->holders, 1);
-    uv_mutex_lock(&thread->lock);
+    monitor_lock(&thread->monitor);
     Inbox *inbox = thread->inbox;
     question->loop = thread->loop;
     if (inbox != NULL) inbox_post(inbox, &question->message);
-    uv_mutex_unlock(&thread->lock);
+    monitor_unlock(&thread->monitor);
     if (inbox == NULL) question_answer(question, NULL, 0);
 }
 
 /* Waits for the answer until the deadline at most, in ns. Returns whether it has come. */
 static bool question_wait(Question *question, uint64_t deadline) {
-    uint64_t now;
-    uv_mutex_lock(&question->lock);
-    while (!question->is_answered && (now = uv_hrtime()) < deadline)
-        uv_cond_timedwait(&question->answering, &question->lock, deadline - now);
+    monitor_lock(&question->monitor);
+    while (!question->is_answered && monitor_wait(&question->monitor, deadline))
+        ;
     bool is_answered = question->is_answered;
-    uv_mutex_unlock(&question->lock);
+    monitor_unlock(&question->monitor);
     return is_answered;
 }
 

@@ -1,15 +1,12 @@
 /*
 ** Owns the list of the runners that have nothing to do.
 */
-#include "base/platform.h"
-
 #include "worker/runner.h"
+
+#include "system/detach_thread.h"
 
 #include <stdbool.h>
 #include <stdlib.h>
-#ifndef _WIN32
-#include <pthread.h>
-#endif
 
 enum { MOST_IDLE = 4 };
 
@@ -53,16 +50,6 @@ static bool runner_wait(Runner *runner) {
     return true;
 }
 
-/* Nobody waits for the end of the calling thread, so it gives back itself what is kept for that. */
-static void runner_leave_thread(void) {
-    uv_thread_t thread = uv_thread_self();
-#ifdef _WIN32
-    CloseHandle(thread);
-#else
-    pthread_detach(thread);
-#endif
-}
-
 static void runner_main(void *argument) {
     Runner *runner = argument;
     do
@@ -70,7 +57,7 @@ static void runner_main(void *argument) {
     while (runner_wait(runner));
     uv_sem_destroy(&runner->work_came);
     free(runner);
-    runner_leave_thread();
+    detach_thread(uv_thread_self());
 }
 
 /* --- starting work --- */

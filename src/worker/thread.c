@@ -28,12 +28,7 @@ WorkerThread *thread_new(Environment *environment, Parcel *entry, const char *na
     memcpy(thread->name, name, size);
     thread->cancel = (InboxMessage){.deliver = thread_cancel_came, .discard = thread_ignore};
     atomic_init(&thread->holders, 1);
-    if (uv_mutex_init(&thread->lock) != 0) {
-        free(thread);
-        return NULL;
-    }
-    if (uv_cond_init(&thread->finishing) != 0) {
-        uv_mutex_destroy(&thread->lock);
+    if (!monitor_init(&thread->monitor)) {
         free(thread);
         return NULL;
     }
@@ -52,8 +47,7 @@ void thread_release(WorkerThread *thread) {
     call_free(&thread->call);
     if (thread->parent != NULL) inbox_release(thread->parent);
     crew_release(thread->crew);
-    uv_cond_destroy(&thread->finishing);
-    uv_mutex_destroy(&thread->lock);
+    monitor_destroy(&thread->monitor);
     free(thread);
 }
 
@@ -68,10 +62,10 @@ static void thread_main(Runner *runner, void *argument) {
     Crew *crew = thread->crew;
     thread->run(thread);
     runner_offer(runner);
-    uv_mutex_lock(&thread->lock);
+    monitor_lock(&thread->monitor);
     thread->is_finished = true;
-    uv_cond_broadcast(&thread->finishing);
-    uv_mutex_unlock(&thread->lock);
+    monitor_notify(&thread->monitor);
+    monitor_unlock(&thread->monitor);
     crew_hold(crew);
     inbox_post_last(thread->parent, &thread->end, crew);
     crew_release(crew);
@@ -97,32 +91,32 @@ int thread_start(WorkerThread *thread, Inbox *parent, Crew *crew, void (*run)(Wo
 /* --- from the parent --- */
 
 void thread_cancel(WorkerThread *thread) {
-    uv_mutex_lock(&thread->lock);
+    monitor_lock(&thread->monitor);
     if (!thread->is_cancelled && thread->inbox != NULL) inbox_post(thread->inbox, &thread->cancel);
     thread->is_cancelled = true;
-    uv_mutex_unlock(&thread->lock);
+    monitor_unlock(&thread->monitor);
 }
 
 bool thread_is_cancelled(WorkerThread *thread) {
-    uv_mutex_lock(&thread->lock);
+    monitor_lock(&thread->monitor);
     bool is_cancelled = thread->is_cancelled;
-    uv_mutex_unlock(&thread->lock);
+    monitor_unlock(&thread->monitor);
     return is_cancelled;
 }
 
 void thread_nudge(WorkerThread *thread) {
-    uv_mutex_lock(&thread->lock);
+    monitor_lock(&thread->monitor);
     if (thread->inbox != NULL) nudge_thread(thread->id);
-    uv_mutex_unlock(&thread->lock);
+    monitor_unlock(&thread->monitor);
 }
 
 bool thread_wait(WorkerThread *thread, uint64_t duration) {
-    uint64_t deadline = uv_hrtime() + duration, now;
-    uv_mutex_lock(&thread->lock);
-    while (!thread->is_finished && (now = uv_hrtime()) < deadline)
-        uv_cond_timedwait(&thread->finishing, &thread->lock, deadline - now);
+    uint64_t deadline = uv_hrtime() + duration;
+    monitor_lock(&thread->monitor);
+    while (!thread->is_finished && monitor_wait(&thread->monitor, deadline))
+        ;
     bool is_finished = thread->is_finished;
-    uv_mutex_unlock(&thread->lock);
+    monitor_unlock(&thread->monitor);
     return is_finished;
 }
 
@@ -132,21 +126,21 @@ bool thread_attach(WorkerThread *thread, Loop *loop) {
     Inbox *inbox = inbox_of(loop);
     if (inbox == NULL) return false;
     inbox_join_crew(inbox, thread->crew);
-    uv_mutex_lock(&thread->lock);
+    monitor_lock(&thread->monitor);
     bool can_run = !thread->is_cancelled;
     if (can_run) {
         inbox_hold(inbox);
         thread->inbox = inbox;
         thread->loop = loop;
     }
-    uv_mutex_unlock(&thread->lock);
+    monitor_unlock(&thread->monitor);
     return can_run;
 }
 
 void thread_detach(WorkerThread *thread) {
-    uv_mutex_lock(&thread->lock);
+    monitor_lock(&thread->monitor);
     Inbox *inbox = thread->inbox;
     thread->inbox = NULL;
-    uv_mutex_unlock(&thread->lock);
+    monitor_unlock(&thread->monitor);
     if (inbox != NULL) inbox_release(inbox);
 }

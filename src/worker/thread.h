@@ -5,6 +5,7 @@
 #ifndef ARSENAL_WORKER_THREAD_H
 #define ARSENAL_WORKER_THREAD_H
 
+#include "base/monitor.h"
 #include "event/crew.h"
 #include "event/inbox.h"
 #include "kernel/wait_queue.h"
@@ -20,9 +21,8 @@ typedef struct WorkerThread {
     void (*run)(struct WorkerThread *thread); /* the whole life of the worker */
     Call call;                                /* the thread's, until it is finished */
 
-    uv_mutex_t lock; /* guards what follows */
-    uv_cond_t finishing;
-    Loop *loop; /* the worker's, while it can be cancelled, and its inbox */
+    Monitor monitor; /* guards what follows */
+    Loop *loop;      /* the worker's, while it can be cancelled, and its inbox */
     Inbox *inbox;
     bool is_cancelled, is_finished;
     InboxMessage cancel;
