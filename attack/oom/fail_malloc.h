@@ -10,7 +10,7 @@
 /* Callers: the modules themselves, and the libraries that they use. */
 enum { FAIL_MODULES, FAIL_LIBRARIES, FAIL_CALLERS };
 
-/* Weak, since the programme may run without the library. */
+/* Weak, since the program may run without the library. */
 #define FAIL_WEAK __attribute__((weak, visibility("default")))
 
 /* Adds the object whose path ends with `path` to those of `caller`. */

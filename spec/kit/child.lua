@@ -99,7 +99,7 @@ end
 
 Child.__close = function(self)
   if io.type(self.output) == "file" then
-    self:signal("KILL")
+    os.execute(("kill -KILL %d 2>/dev/null"):format(self.pid)) -- it may have ended
     self:finish()
   end
 end
