@@ -199,7 +199,7 @@ void inbox_post_last(Inbox *inbox, InboxMessage *message, Crew *crew) {
     uv_mutex_unlock(&inbox->lock);
     if (wakes) inbox_wake_after_post(inbox);
     if (!is_added) message->discard(message);
-    if (is_last) crew->tell(crew);
+    if (is_last) crew->report(crew);
 }
 
 void inbox_wake(Inbox *inbox) {
@@ -233,22 +233,25 @@ typedef struct OwnCrew {
     Inbox *first;
     InboxMessage all_rest;
     atomic_bool is_posted; /* all_rest */
-    bool is_stuck;         /* in the first one's thread: it was told */
+    bool is_stuck;         /* all_rest has come; for the first state's thread only */
 } OwnCrew;
 
-static void inbox_told(InboxMessage *message) {
+static void inbox_all_rest_came(InboxMessage *message) {
     OwnCrew *own = container_of(message, OwnCrew, all_rest);
     own->is_stuck = true;
     atomic_store(&own->is_posted, false);
     crew_release(&own->crew);
 }
 
-static void inbox_not_told(InboxMessage *message) {
+static void inbox_all_rest_discarded(InboxMessage *message) {
     crew_release(&container_of(message, OwnCrew, all_rest)->crew);
 }
 
-/* A signal or a thread of no crew can wake a state just before this, which then rests and tells as well. */
-static void inbox_tell_first(Crew *crew) {
+/*
+** A signal or a thread of no crew can wake a state just before this. When that state rests
+** again, it reports as well.
+*/
+static void inbox_report_rest(Crew *crew) {
     OwnCrew *own = container_of(crew, OwnCrew, crew);
     if (atomic_exchange(&own->is_posted, true)) return;
     crew_hold(crew);
@@ -264,11 +267,12 @@ static void inbox_free_crew(Crew *crew) {
 static OwnCrew *inbox_new_crew(Inbox *first) {
     OwnCrew *own = calloc(1, sizeof *own);
     if (own == NULL) return NULL;
-    own->crew = (Crew){.tell = inbox_tell_first, .free = inbox_free_crew};
+    own->crew = (Crew){.report = inbox_report_rest, .free = inbox_free_crew};
     atomic_init(&own->crew.holders, 1);
     atomic_init(&own->crew.awake, 1);
     own->first = first;
-    own->all_rest = (InboxMessage){.deliver = inbox_told, .discard = inbox_not_told};
+    own->all_rest =
+        (InboxMessage){.deliver = inbox_all_rest_came, .discard = inbox_all_rest_discarded};
     inbox_hold(first);
     return own;
 }
@@ -307,7 +311,7 @@ bool inbox_rest(Inbox *inbox, const Loop *loop) {
     inbox->rests = inbox->first == NULL;
     bool rests = inbox->rests, is_last = rests && crew_rest(inbox->crew);
     uv_mutex_unlock(&inbox->lock);
-    if (is_last) inbox->crew->tell(inbox->crew);
+    if (is_last) inbox->crew->report(inbox->crew);
     return rests;
 }
 
@@ -317,7 +321,7 @@ void inbox_rise(Inbox *inbox) {
     uv_mutex_unlock(&inbox->lock);
 }
 
-/* What it was told may have changed meanwhile: a signal may have come, or `run` may begin only now. */
+/* A report may be stale: a signal may have come since, or `run` may begin only at this moment. */
 bool inbox_take_stuck(const Inbox *inbox, const Loop *loop) {
     if (inbox == NULL || inbox->own == NULL || !inbox->own->is_stuck) return false;
     inbox->own->is_stuck = false;

@@ -5,7 +5,7 @@
 ** what it has sent.
 **
 ** The outbox is flushed before each poll, so also before timers fire; when it is
-** full; when the tasks take long; and by whoever changes what a letter is sent on.
+** full; when the tasks take long; and by a function that changes what a letter is sent on.
 */
 #ifndef ARSENAL_EVENT_OUTBOX_H
 #define ARSENAL_EVENT_OUTBOX_H

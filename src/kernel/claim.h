@@ -1,6 +1,6 @@
 /*
 ** Claims: waits that other threads can end. A task opens a claim before it waits on
-** something that several Lua states share. Whoever takes the claim first ends the
+** something that several Lua states share. The thread that takes the claim first ends the
 ** wait: a thread that serves the task, or the task's own thread, which then undoes
 ** the wait. So a wait on several things is ended by one of them only. A task has one
 ** claim, made when it first needs one, which lives as long as the loop is open. While

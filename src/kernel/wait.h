@@ -154,8 +154,8 @@ void task_make_ready(Task *task, int status);
 void task_forget_wait(Task *task);
 
 /*
-** Takes the right to end the wait of a waiting task, for whoever is going to end it.
-** False: another thread has it, and the task is about to be woken.
+** Takes the right to end the wait of a waiting task; the caller ends it then. False: another
+** thread has the right, and the task is about to be woken.
 */
 static inline bool task_claim_wait(const Task *task) {
     return !task->claimed || claim_close(task->claim);

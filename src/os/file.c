@@ -187,7 +187,7 @@ int file_call_fail(lua_State *L, File *file, const FileCall *call, int status) {
     return file_call_refuse(L, file, call, status);
 }
 
-/* A write that failed after its call was given up is told by the next call. */
+/* If a write has failed after its call was cancelled, the next call returns that failure. */
 static int file_call_on_turn(lua_State *L, File *file, const FileCall *call, Task *task) {
     int lost = file->lost;
     file->lost = 0;

@@ -38,7 +38,7 @@ typedef struct Stream {
     int read_end;       /* 0, 1 at the end of the stream, or the status why no more can be read */
     uint8_t sending;    /* STREAM_SENDS, ... */
     bool is_shared : 1; /* other processes have it as well: a close leaves them its unread bytes */
-    bool is_given : 1;  /* its descriptor is somebody else's by now */
+    bool is_given : 1;  /* other code owns its descriptor by now */
     bool is_resumable : 1; /* a message whose time is up does not end the sending direction */
     int16_t lost; /* the status of a lost connection, which the kernel has given to a send; or 0 */
 

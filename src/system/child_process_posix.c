@@ -86,7 +86,7 @@ int child_process_prepare(void) {
     return spawning_status;
 }
 
-/* The signal that tells of a child's end may be blocked in a program that a careless one has started. */
+/* A program inherits blocked signals from the one that has started it, also SIGCHLD, which is needed here. */
 static void child_unblock_signal(void) {
     sigset_t set;
     sigemptyset(&set);
@@ -159,7 +159,7 @@ bool child_process_has_group(int pid) {
     return (kill(-pid, 0) == 0 || errno == EPERM) && child_any_lives(pid);
 }
 
-/* After ECHILD somebody else has reaped it. */
+/* After ECHILD other code of the program has reaped it. */
 bool child_process_reap(int pid) {
     int status;
     pid_t reaped;

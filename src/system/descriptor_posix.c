@@ -32,7 +32,10 @@ int descriptor_of_stream(FILE *stream) {
     return fileno(stream);
 }
 
-/* No standard tells; of other systems false is told, and the program must switch the stream's buffer off. */
+/*
+** No standard has a function for it. On a system that is not listed the result is false, and
+** the program must switch the stream's buffer off.
+*/
 int descriptor_to_wait_on(FILE *stream) {
     return fileno(stream);
 }

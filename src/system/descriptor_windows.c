@@ -17,7 +17,7 @@ static int descriptor_socket_status(SOCKET socket) {
     return is_socket ? 0 : uv_translate_sys_error(WSAGetLastError());
 }
 
-/* Of a socket. It has no file that could be told from that of a later one. */
+/* For a socket. Nothing distinguishes it from a later one with the same number. */
 int descriptor_file(int fd, DescriptorFile *file) {
     *file = (DescriptorFile){0};
     return descriptor_socket_status((SOCKET)fd);
@@ -57,13 +57,13 @@ void descriptor_close(int fd) {
     _close(fd);
 }
 
-/* Nobody can ask a socket: its owner has set it as it needs it. */
+/* The system does not say whether a socket blocks: its owner has set it as it needs it. */
 int descriptor_blocks(int fd) {
     if (descriptor_socket_status((SOCKET)fd) == 0) return false;
     return _get_osfhandle(fd) != -1 ? true : UV_EBADF;
 }
 
-/* Of the library of C: of such a descriptor only a socket can be made so. */
+/* A descriptor of the library of C; this has an effect on sockets only. */
 void descriptor_make_blocking(int fd) {
     u_long no = 0;
     ioctlsocket((SOCKET)_get_osfhandle(fd), (long)FIONBIO, &no);

@@ -1,7 +1,7 @@
 /*
-** Owns pipes on Windows: pairs of sockets, because the system tells of no pipe whether
-** it can be read. The child's end is a descriptor of the library of C; it reads and
-** writes it as a file.
+** Owns pipes on Windows: pairs of sockets, because the system does not report that a pipe
+** can be read. The child's end is a descriptor of the library of C, which the child reads
+** and writes as a file.
 */
 #include "base/platform.h"
 

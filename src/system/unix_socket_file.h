@@ -28,7 +28,7 @@ int unix_socket_file_make(int fd, const UnixAddress *name, const UnixSocketFileO
 /* Several sockets of the process have the file: each calls one of the next two. In any thread. */
 void unix_socket_file_share(UnixSocketFile *file);
 
-/* Leaves the file to somebody else, and lets go of `file`: nobody removes it. */
+/* Lets go of `file`, and leaves the file to another process: this one does not remove it. */
 void unix_socket_file_leave(UnixSocketFile *file);
 
 /* Lets go of `file`. The last one unlinks the file, unless another one has its name now. */

@@ -15,7 +15,7 @@
 
 struct UnixSocketFile {
     atomic_uint sharers; /* beside the first socket */
-    atomic_bool is_left; /* to somebody else */
+    atomic_bool is_left; /* another process has to remove it */
     char path[sizeof((struct sockaddr_un *)0)->sun_path];
 #ifndef _WIN32
     dev_t device;

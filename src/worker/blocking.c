@@ -236,7 +236,7 @@ static void blocking_release(Blocking *blocking) {
 /* The call is over or was withdrawn: it cannot wake any task, so it leaves the crew. */
 static void blocking_free(Job *job) {
     Crew *crew = blocking_of(job)->crew;
-    if (crew_rest(crew)) crew->tell(crew);
+    if (crew_rest(crew)) crew->report(crew);
     blocking_release(blocking_of(job));
 }
 

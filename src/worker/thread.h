@@ -36,7 +36,7 @@ typedef struct WorkerThread {
     List *running; /* the list that it is in, or NULL */
     WaitQueue waiters;
     bool has_ended; /* the parent knows that it is finished, or has left it behind */
-    bool is_left;   /* the latter */
+    bool is_left;   /* the parent has left it behind */
     char name[];
 } WorkerThread;
 

@@ -316,7 +316,7 @@ function Connection:getfd() end
 ---@param is_strict? boolean of a server: other names fail the handshake
 function Connection:sni(name, is_strict) end
 
----Returns the name that the client has told.
+---Returns the name that the client has sent.
 ---@return string? name
 function Connection:getsniname() end
 

@@ -46,7 +46,7 @@ local function notify_path()
   return (path:gsub("^@", "\0"))
 end
 
--- systemd takes a reload for one that it has asked for only if it is told when the reload has begun.
+-- systemd needs the time at which a reload has begun, to know that it is the one that it has asked for.
 local function with_time(state)
   local lines = "\n" .. state .. "\n"
   if not lines:find("\nRELOADING=1\n", 1, true) or lines:find("\nMONOTONIC_USEC=", 1, true) then return state end

@@ -34,12 +34,12 @@ local function verifies(verify)
   return false
 end
 
--- LuaSec accepts any certificate by default. A program that leaves it at that is told once.
+-- LuaSec accepts any certificate by default. A program that does not change that gets one warning.
 local function warn_if_unverified(options)
   if has_warned or type(options) ~= "table" or options.mode ~= "client" or verifies(options.verify) then return end
   has_warned = true
   io.stderr:write('arsenal.ssl: a client does not verify its server, because its option "verify" is not "peer": ',
-    "whoever is in between can read and change everything\n")
+    "anybody on the way to the server can read and change everything\n")
 end
 
 ---Returns a context for connections. Its options are LuaSec's.
