@@ -53,7 +53,10 @@ static void core_do_nothing(int number) {
     (void)number;
 }
 
-/* A write to a peer that is gone must not end the process. Children do not inherit a handler, unlike SIG_IGN. */
+/*
+** A write to a peer that is gone must not end the process. Children do not inherit a
+** handler, unlike SIG_IGN.
+*/
 static void core_handle_sigpipe(void) {
     struct sigaction before, action = {.sa_handler = core_do_nothing, .sa_flags = SA_RESTART};
     if (sigaction(SIGPIPE, NULL, &before) == 0 && before.sa_handler == SIG_DFL)

@@ -1,5 +1,8 @@
-/* Starts and reaps `true` so many times, one after the other, in plain C on libuv: libuv_spawn COUNT. Prints the CPU
-** time of this process and of the children, in seconds. */
+/*
+** Starts and reaps `true` so many times, one after the other, in plain C on libuv:
+** libuv_spawn COUNT. Prints the CPU time of this process and of the children, in
+** seconds.
+*/
 #include "../cpu_time.h"
 
 #include <stdio.h>

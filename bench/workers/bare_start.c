@@ -1,5 +1,7 @@
-/* What a worker cannot do without, so many times: a thread, and a Lua state with Lua's libraries in it. bare_start COUNT
-** prints the CPU time of it in seconds. */
+/*
+** What a worker cannot do without, so many times: a thread, and a Lua state with Lua's
+** libraries in it. bare_start COUNT prints the CPU time of it in seconds.
+*/
 #include "../cpu_time.h"
 
 #include <lauxlib.h>

@@ -1,5 +1,8 @@
-/* What bare_start does, by one thread that is kept and told by a condition, for a program that waits in epoll until an
-** eventfd tells the end, as an event loop does. kept_start COUNT prints the CPU time of it in seconds. */
+/*
+** The same as bare_start, by one thread that is kept, for a program that waits in epoll,
+** as an event loop does. A condition variable wakes the thread, and an eventfd reports
+** the end. kept_start COUNT prints the CPU time of it in seconds.
+*/
 #include "../cpu_time.h"
 
 #include <lauxlib.h>

@@ -1,7 +1,10 @@
-/* Sends so many items of 64 bytes from one thread to another, in plain C on libuv: libuv_items COUNT. Each thread has a
-** loop. Between them is a queue behind a mutex, of as many items as arsenal's channel in items.lua; uv_async_send
-** tells the other loop that an item has come, or that there is room again. Prints the CPU time of both threads, and
-** the time, in seconds. */
+/*
+** Sends so many items of 64 bytes from one thread to another, in plain C on libuv:
+** libuv_items COUNT. Each thread has a loop. Between them is a queue behind a mutex, of
+** as many items as arsenal's channel in items.lua; uv_async_send reports to the other
+** loop that an item has come, or that there is room again. Prints the CPU time of both
+** threads, and the time, in seconds.
+*/
 #include "../cpu_time.h"
 
 #include <stdlib.h>

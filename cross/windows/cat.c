@@ -1,5 +1,6 @@
 /*
-** The program cat, which copies its input to its output, for Windows: specs start it, and give it sockets.
+** The program cat, which copies its input to its output, for Windows: specs start it, and
+** give it sockets.
 */
 #include <fcntl.h>
 #include <io.h>
@@ -16,7 +17,10 @@ static int has_room(SOCKET output) {
     return select(0, NULL, &set, NULL, &limit);
 }
 
-/* Wine does not always wake a program whose write waits for room. So this one writes only what needs no waiting. */
+/*
+** Wine does not always wake a program whose write waits for room. So this one writes only
+** what needs no waiting.
+*/
 static int write_all(const char *data, int size) {
     while (size > 0) {
         int room = has_room((SOCKET)_get_osfhandle(1)), count = size < LITTLE ? size : LITTLE;

@@ -21,7 +21,10 @@ int error_object_raise(lua_State *L, int level);
 /* [-0, +0] If the value below the top is an error object without a traceback, it gets the one on top. */
 void error_object_set_traceback(lua_State *L);
 
-/* [-0, +0] If the value on top is an error object without a place, it gets that of the function at this level. */
+/*
+** [-0, +0] If the value on top is an error object without a place, it gets that of the
+** function at this level.
+*/
 void error_object_set_where(lua_State *L, int level);
 
 /* The metamethod __concat of error objects and cancellations. */

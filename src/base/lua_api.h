@@ -6,7 +6,10 @@
 
 #include <lua.h>
 
-/* Closes the pending variables of a coroutine, from one that runs; its status is LUA_OK or that of an error, which is on its top. */
+/*
+** Closes the pending variables of a coroutine, from one that runs; its status is LUA_OK or
+** that of an error, which is on its top.
+*/
 static inline int lua_api_close(lua_State *co, lua_State *from) {
 #if LUA_VERSION_NUM >= 505
     return lua_closethread(co, from);

@@ -39,7 +39,10 @@ static void outbox_close(LoopPart *part, Loop *loop) {
     free(outbox);
 }
 
-/* Returns the outbox if messages are to go through it, and NULL if they are not or if there is no memory for it. */
+/*
+** Returns the outbox if messages are to go through it, and NULL if they are not or if there
+** is no memory for it.
+*/
 static Outbox *outbox_for_letter(Loop *loop) {
     Outbox *outbox = loop_part(loop, &outbox_key);
     if (outbox == NULL) {

@@ -23,7 +23,10 @@ void cancellation_set_metatable(lua_State *L); /* [-0, +0] makes the table on to
 void cancellation_set_reason(lua_State *L, Scope *scope, int index);
 void cancellation_drop_reason(lua_State *L, Scope *scope);
 
-/* [-0, +4] nil, `what`, "CANCELLED"; and, if the cancellation on top has one, the reason, also in the message. */
+/*
+** [-0, +4] nil, `what`, "CANCELLED"; and, if the cancellation on top has one, the reason,
+** also in the message.
+*/
 int cancellation_push_failure(lua_State *L, const char *what);
 
 void cancellation_open(lua_State *L); /* [-0, +0] adds its functions to the table on top */

@@ -7,7 +7,10 @@
 #include "kernel/task_body.h"
 #include "kernel/task_object.h"
 
-/* Pushes the function that started the task onto the task's own coroutine; false if it is not there any more. */
+/*
+** Pushes the function that started the task onto the task's own coroutine; false if it is
+** not there any more.
+*/
 static bool describe_find_starter(Task *task) {
     return lua_checkstack(task->L, 1) && task_body_push(task, BODY_STARTER);
 }

@@ -35,7 +35,10 @@ void task_object_reserve(lua_State *L, uint32_t slot);
 void task_object_keep(lua_State *L, Task *task);
 void task_object_end(Task *task, int state, int results);
 
-/* A name that users give a task, also one that has ended: [-1, +0] sets it to the string on top or to nil; [-0, +1] */
+/*
+** A name that users give a task, also one that has ended: [-1, +0] sets it to the string on
+** top or to nil; [-0, +1]
+*/
 void task_object_set_name(lua_State *L, int index);
 void task_object_push_name(lua_State *L, int index);
 

@@ -31,7 +31,10 @@ static int result_print_error(lua_State *L) {
     return 0;
 }
 
-/* [-0, +1 or 0] calls the function with copies of the values on top. Returns whether it succeeded; else the error is on top. */
+/*
+** [-0, +1 or 0] calls the function with copies of the values on top. Returns whether it
+** succeeded; else the error is on top.
+*/
 static bool result_try_to_report(lua_State *L, lua_CFunction function) {
     int first = lua_gettop(L) - REPORTED + 1;
     lua_pushcfunction(L, function);

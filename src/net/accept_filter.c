@@ -130,7 +130,10 @@ static void filter_task_ended(lua_State *L, Task *task, int object, int stream) 
 
 /* --- giving way --- */
 
-/* [-0, +1] the address of a TCP stream's other end, which a closed stream still knows; a Unix stream's own name */
+/*
+** [-0, +1] the address of a TCP stream's other end, which a closed stream still knows; a
+** Unix stream's own name
+*/
 static void filter_push_peer(lua_State *L, const Stream *stream) {
     if (address_is_inet(&stream->remote))
         address_push(L, &stream->remote);

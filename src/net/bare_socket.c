@@ -222,7 +222,10 @@ static int bare_send(lua_State *L) {
     return 1;
 }
 
-/* bare:recv_datagram(most) the first `most` bytes of a datagram, host and port or path; false if it would block */
+/*
+** bare:recv_datagram(most) the first `most` bytes of a datagram, host and port or path;
+** false if it would block
+*/
 static int bare_recv(lua_State *L) {
     const BareSocket *bare = bare_check(L);
     size_t most = (size_t)args_integer(L, 2, 0, INT_MAX);

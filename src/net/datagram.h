@@ -26,7 +26,10 @@ typedef struct DatagramCall {
     bool never_waits;
 } DatagramCall;
 
-/* Takes the next datagram, and pushes the results of the call. Returns their number, 0 if there is no datagram. */
+/*
+** Takes the next datagram, and pushes the results of the call. Returns their number, 0 if
+** there is no datagram.
+*/
 typedef int DatagramReceive(lua_State *L, struct DatagramSocket *socket, const DatagramCall *call);
 
 typedef struct DatagramKind {

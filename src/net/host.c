@@ -1,5 +1,6 @@
 /*
-** Owns what a program may ask of the host: its name, its clock's time of day, and its words for errors.
+** Owns what a program may ask of the host: its name, its clock's time of day, and its words
+** for errors.
 */
 #include "base/error.h"
 #include "base/openers.h"

@@ -38,7 +38,10 @@ static int unix_datagram_bind(lua_State *L, DatagramSocket *socket, const UnixAd
     return unix_socket_file_make(socket->socket.poller.fd, name, &options, &socket->file);
 }
 
-/* [-0, +0 or 3] the names; false if one cannot be a name: then the failure is on top. Without one its size is 0. */
+/*
+** [-0, +0 or 3] the names; false if one cannot be a name: then the failure is on top.
+** Without one its size is 0.
+*/
 static bool unix_datagram_names(lua_State *L, UnixAddress *path, UnixAddress *peer) {
     path->size = peer->size = 0;
     if (!lua_isnil(L, MAKE_PATH) && !unix_args_name(L, MAKE_PATH, path, "bind")) return false;
@@ -70,7 +73,10 @@ static int unix_datagram(lua_State *L) {
 
 /* --- receiving --- */
 
-/* Where to receive to, and how much fits there: a datagram that is larger than the scratch buffer has memory of its own. */
+/*
+** Where to receive to, and how much fits there: a datagram that is larger than the scratch
+** buffer has memory of its own.
+*/
 static char *unix_datagram_room(lua_State *L, const DatagramSocket *socket, size_t most,
                                 size_t *room) {
     *room = SCRATCH_SIZE;
@@ -145,7 +151,10 @@ static int unix_datagram_return_all(lua_State *L, int status, lua_KContext conte
     return lua_gettop(L);
 }
 
-/* [self, data, path] A function of unix.lua waits until the datagram can be sent: it also gets the limit in seconds. */
+/*
+** [self, data, path] A function of unix.lua waits until the datagram can be sent: it also
+** gets the limit in seconds.
+*/
 static int unix_datagram_send_later(lua_State *L, const DatagramSocket *socket) {
     uint64_t limit = socket->socket.send_timeout;
     public_push_registered(L, "send_to_full");
@@ -206,7 +215,10 @@ static int room_watch_both(DatagramSocket *socket, DatagramSocket *gauge, Task *
     return status;
 }
 
-/* The receiver has room, but the datagrams of the socket that nobody has received yet leave none in its own buffer. */
+/*
+** The receiver has room, but the datagrams of the socket that nobody has received yet leave
+** none in its own buffer.
+*/
 static int room_watch_socket(DatagramSocket *socket, Task *task) {
     task_set_timeout(task, PAUSE);
     return poller_wait(&socket->socket.poller, &task->waiter, POLL_WRITE);

@@ -48,7 +48,10 @@ struct Handle {
     uint32_t closed_turn; /* in which it was closed; 0: it was not */
 };
 
-/* Whether its descriptor may be changed: it is open, and this process is no fork of the one that it belongs to. */
+/*
+** Whether its descriptor may be changed: it is open, and this process is no fork of the one
+** that it belongs to.
+*/
 static inline bool handle_is_ours(const Handle *handle) {
     return handle->open && !handle->loop->forked;
 }

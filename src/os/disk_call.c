@@ -131,7 +131,10 @@ void disk_call_describe(lua_State *L, Task *task) {
     lua_pushfstring(L, "waiting for a thread: %s %s", call->verb, call->path);
 }
 
-/* Of a call that has work nobody has taken. User code may have closed the coroutine in which the task waits for it. */
+/*
+** Of a call that has work nobody has taken. User code may have closed the coroutine in
+** which the task waits for it.
+*/
 void disk_call_finalize(DiskCall *call) {
     if (!disk_call_has_work(call)) return;
     Task *task = call->task;

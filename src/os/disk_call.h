@@ -12,7 +12,10 @@
 typedef struct DiskWork {
     int (*run)(struct DiskWork *work);   /* in a thread; returns what `status` is set to */
     void (*free)(struct DiskWork *work); /* in any thread: frees the work and all it holds */
-    /* Memory of Lua's must not be used any more. In the loop's thread, while `run` may run. NULL: nothing to do. */
+    /*
+    ** Memory of Lua's must not be used any more. In the loop's thread, while `run` may run.
+    ** NULL: nothing to do.
+    */
     void (*abandon)(struct DiskWork *work);
     int status;
 } DiskWork;

@@ -29,7 +29,10 @@ static int file_end_with_true(lua_State *L, File *file, int results) {
 
 /* --- write --- */
 
-/* Moves what fits of the arguments, from byte `skip` on, to the output. Returns how many bytes; SIZE_MAX: no memory. */
+/*
+** Moves what fits of the arguments, from byte `skip` on, to the output. Returns how many
+** bytes; SIZE_MAX: no memory.
+*/
 static size_t write_gather(lua_State *L, File *file, size_t skip) {
     enum { MOST = 1024 * 1024 };
     size_t moved = 0;

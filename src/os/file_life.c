@@ -126,7 +126,10 @@ static int file_open_function(lua_State *L) {
     return task == NULL ? run_outside(L) : open_begin(L, task, flags, false);
 }
 
-/* fs_temporary_file(template): a new file to read and write, and its path: the template's last X's are replaced. */
+/*
+** fs_temporary_file(template): a new file to read and write, and its path: the template's
+** last X's are replaced.
+*/
 static int file_open_temporary(lua_State *L) {
     luaL_checkstring(L, OPEN_PATH);
     Task *task = task_enter(L, loop_of(L));

@@ -63,7 +63,10 @@ static void read_check_formats(lua_State *L) {
         format_check(L, i, i);
 }
 
-/* file:read(...) a value for each format ("l", "L", "n", "a", or a count of bytes); nil for the first that fails. */
+/*
+** file:read(...) a value for each format ("l", "L", "n", "a", or a count of bytes); nil for
+** the first that fails.
+*/
 static int read_method(lua_State *L) {
     file_check(L, SELF);
     read_check_formats(L);

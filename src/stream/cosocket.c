@@ -123,7 +123,10 @@ static int cosocket_new_receive(lua_State *L) {
 
 /* --- sending --- */
 
-/* The message at index 2 as one text: a string itself, anything else in `joined`. False: it is not sent here. */
+/*
+** The message at index 2 as one text: a string itself, anything else in `joined`. False: it
+** is not sent here.
+*/
 static bool cosocket_text(lua_State *L, char *joined, uv_buf_t *text) {
     if (lua_type(L, 2) == LUA_TSTRING) {
         size_t size;

@@ -21,7 +21,10 @@ enum {
     FACE_HELD = ITEM_DELIMITER /* what a waiting call has in its stack besides: see face_begin */
 };
 
-/* new_method(slow, failed), for a luaL_Reg whose function pushes the method with this. [slow, failed] -> method */
+/*
+** new_method(slow, failed), for a luaL_Reg whose function pushes the method with this.
+** [slow, failed] -> method
+*/
 int face_push_method(lua_State *L, lua_CFunction method);
 
 /* The stream of the object at index 1, or NULL. The object refers to it. */

@@ -107,7 +107,10 @@ static int recv_find_in_scratch(lua_State *L, Stream *stream, const Item *item, 
     return recv_deliver(L, stream, data, (size_t)length, item->only_looks ? 0 : taken);
 }
 
-/* An item that ends anywhere is all that was read: there is no input before it, and it may have so many bytes. */
+/*
+** An item that ends anywhere is all that was read: there is no input before it, and it may
+** have so many bytes.
+*/
 static inline int recv_take_from_scratch(lua_State *L, Stream *stream, const Item *item,
                                          size_t size) {
     if (item->end != ITEM_ENDS_ANYWHERE) return recv_find_in_scratch(L, stream, item, size);
@@ -281,7 +284,10 @@ static int recv_next_chunk(lua_State *L) {
     return recv_begin(L, stream_check(L, ITEM_SELF), &chunk_item);
 }
 
-/* for data in stream:chunks() do ... end: ends at the end of the stream; a failure is raised, as an error object. */
+/*
+** for data in stream:chunks() do ... end: ends at the end of the stream; a failure is
+** raised, as an error object.
+*/
 static int recv_chunks_method(lua_State *L) {
     stream_check(L, ITEM_SELF);
     lua_settop(L, ITEM_SELF);

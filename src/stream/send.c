@@ -328,7 +328,10 @@ static int send_shutdown_resume(lua_State *L) {
     return stream_fail(L, stream, "shutdown", task->status);
 }
 
-/* stream:shutdown() ends the sending direction, after the messages before it; the peer reads the end of the stream. */
+/*
+** stream:shutdown() ends the sending direction, after the messages before it; the peer
+** reads the end of the stream.
+*/
 static int send_shutdown_method(lua_State *L) {
     Stream *stream = stream_check(L, SEND_SELF);
     Task *task = task_enter(L, stream->socket.handle.loop);

@@ -34,7 +34,10 @@ static ptrdiff_t stream_io_read_none(Stream *stream, ptrdiff_t answer) {
     return 0;
 }
 
-/* A write has returned no count. The kernel reports a lost connection only once, to a send as well as to a receive. */
+/*
+** A write has returned no count. The kernel reports a lost connection only once, to a send
+** as well as to a receive.
+*/
 static ptrdiff_t stream_io_written_none(Stream *stream, ptrdiff_t answer) {
     bool is_lost = answer == UV_ECONNRESET || answer == UV_ETIMEDOUT || answer == UV_EHOSTUNREACH ||
                    answer == UV_ENETUNREACH || answer == UV_ENETDOWN;

@@ -149,7 +149,10 @@ static bool lost_matters(lua_State *L, const Lock *lock) {
     return lock->handle.open && !lock->handle.loop->closed && lua_getstack(L, 1, &caller);
 }
 
-/* The collector has found the note in a later cycle than the permit: a lock that tasks cannot reach is closed by now. */
+/*
+** The collector has found the note in a later cycle than the permit: a lock that tasks
+** cannot reach is closed by now.
+*/
 static int lost_finalize(lua_State *L) {
     enum { LOCK = 2 };
     luaL_checkudata(L, SELF, lost_name);

@@ -51,7 +51,10 @@ static bool child_mark_range(void) {
 
 #endif
 
-/* Other libraries, such as Lua's io, open descriptors that are not closed on exec. In the parent they stay so. */
+/*
+** Other libraries, such as Lua's io, open descriptors that are not closed on exec. In the
+** parent they stay so.
+*/
 static void child_mark_descriptors(void) {
     struct rlimit limit;
     if (child_mark_range()) return;

@@ -88,7 +88,10 @@ ptrdiff_t descriptor_write(int fd, const uv_buf_t *parts, unsigned count) {
     return written >= 0 ? written : -errno;
 }
 
-/* Opens anew what a pipe or terminal is, so that what others have of it stays blocking. Below 0: it cannot be. */
+/*
+** Opens anew what a pipe or terminal is, so that what others have of it stays blocking.
+** Below 0: it cannot be.
+*/
 static int descriptor_reopen(int fd) {
     char name[32];
     int flags = fcntl(fd, F_GETFL);

@@ -48,10 +48,16 @@ int file_create(const char *path, int mode);
 int file_rename(const char *from, const char *to);
 void file_remove(const char *path);
 
-/* The path without symbolic links, or a copy of it if it leads to nothing; in memory from malloc. NULL: no memory. */
+/*
+** The path without symbolic links, or a copy of it if it leads to nothing; in memory from
+** malloc. NULL: no memory.
+*/
 char *file_real_path(const char *path);
 
-/* Gives a file what the one at `path`, if there is one, has: permissions, and owners if this user may. UV_EISDIR. */
+/*
+** Gives a file what the one at `path`, if there is one, has: permissions, and owners if
+** this user may. UV_EISDIR.
+*/
 int file_take_rights(int fd, const char *path);
 
 /* Syncs the directory of the file at `path`: then a new name in it is on the disk. */

@@ -51,7 +51,10 @@ static int tree_pass(const char *path) {
     return status != 0 ? status : found;
 }
 
-/* Others may add entries meanwhile. A file that is open somewhere stays until it is closed: then rmdir fails. */
+/*
+** Others may add entries meanwhile. A file that is open somewhere stays until it is closed:
+** then rmdir fails.
+*/
 int file_tree_remove_at(const char *path) {
     uv_fs_t request;
     uv_fs_unlink(NULL, &request, path, NULL);

@@ -46,7 +46,10 @@ int socket_remote_address(int fd, Address *address);
 
 int socket_bind_unix(int fd, const UnixAddress *name);
 int socket_connect_unix(int fd, const UnixAddress *name); /* UV_EAGAIN: its backlog is full */
-/* A datagram; the size that it had, also where it was larger than `size`. The second one: its size, without taking it. */
+/*
+** A datagram; the size that it had, also where it was larger than `size`. The second one:
+** its size, without taking it.
+*/
 ptrdiff_t socket_recv_unix(int fd, char *data, size_t size, UnixAddress *from);
 ptrdiff_t socket_next_size_unix(int fd);
 ptrdiff_t socket_send_unix(int fd, const char *data, size_t size, const UnixAddress *to);

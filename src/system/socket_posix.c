@@ -23,7 +23,10 @@
 #include <linux/sock_diag.h>
 #endif
 
-/* Where no flag of send does it (MSG_NOSIGNAL). It fails for a socket that both sides have ended, which is no harm. */
+/*
+** Where no flag of send does it (MSG_NOSIGNAL). It fails for a socket that both sides have
+** ended, which is no harm.
+*/
 static void socket_raise_no_signal(int fd) {
 #ifdef SO_NOSIGPIPE
     setsockopt(fd, SOL_SOCKET, SO_NOSIGPIPE, &(int){1}, sizeof(int));
@@ -118,7 +121,10 @@ int socket_connected(int fd) {
     return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 ? -error : -errno;
 }
 
-/* Stream sockets are read and written with MSG_DONTWAIT: a child whose input or output one is makes it blocking. */
+/*
+** Stream sockets are read and written with MSG_DONTWAIT: a child whose input or output one
+** is makes it blocking.
+*/
 ptrdiff_t socket_read(int fd, char *data, size_t size) {
     ssize_t count;
     RETRY_ON_EINTR(count = recv(fd, data, size, MSG_DONTWAIT));

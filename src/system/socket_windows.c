@@ -14,7 +14,10 @@
 
 /* --- statuses --- */
 
-/* Some are none of libuv's. An error that a connection has ended with has the code that other systems have for it. */
+/*
+** Some are none of libuv's. An error that a connection has ended with has the code that
+** other systems have for it.
+*/
 static int socket_to_status(int error) {
     switch (error) {
     case WSAECONNABORTED:

@@ -194,7 +194,10 @@ static void group_fail(lua_State *L, Group *group) {
     lua_settop(L, RUN_FUNCTION + 1);
 }
 
-/* Returns whether a cancellation of the group has ended it, whether its function has succeeded, and the rest. */
+/*
+** Returns whether a cancellation of the group has ended it, whether its function has
+** succeeded, and the rest.
+*/
 static int group_end_run(lua_State *L, Group *group) {
     const Task *task = group->loop->running;
     const Scope *around = task == NULL ? &group->loop->root : task->scopes.innermost;

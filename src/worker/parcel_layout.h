@@ -28,7 +28,7 @@ enum {
 
 /* Each header starts with one of these. */
 enum {
-    HEADER_TABLE, /* of this and the next two: indices, the places of its list and its other places */
+    HEADER_TABLE, /* as of the next two, indices: the sizes of its list and of the rest */
     HEADER_ERROR,
     HEADER_CANCELLATION,
     HEADER_FUNCTION, /* size_t, bytecode */

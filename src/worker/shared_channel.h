@@ -49,8 +49,8 @@ void shared_channel_close(SharedChannel *channel, const Loop *here);
 
 typedef enum SharedSide {
     SHARED_RECEIVER,
-    SHARED_SENDER, /* its parcel is received from it */
-    SHARED_KNOCKER, /* a sender whose parcel can depart in its own thread only: it is woken to try again */
+    SHARED_SENDER,  /* its parcel is received from it */
+    SHARED_KNOCKER, /* a sender that is woken to try again: its parcel departs in its own thread */
 } SharedSide;
 
 typedef enum SharedOutcome {
