@@ -69,19 +69,26 @@ static void core_prepare_process(void) {
 }
 #endif
 
-/* By folder, after those of the kernel; the first three make what the others need. */
+/* By folder, each of which begins a line; the first three make what the others need. */
 // clang-format off
 static void (*const openers[])(lua_State *L) = {
     loop_add_scratch, poller_open, inbox_open,
-    table_open, error_open, scope_guard_open, coroutine_open, turn_open, run_open, exit_open, handle_open,
-    tasklib_open, timeout_open, group_open, channel_open, event_open, future_open, ticker_open,
-    lock_open, select_open, stream_open, receive_open, readable_open, send_open, copy_open,
-    start_tls_open, cosocket_open, luasocket_open, listener_open, accept_filter_open, idle_streams_open, tcp_open, unix_open,
-    datagram_open, udp_open, unix_datagram_open, dns_open, adopt_open, passing_open, bare_socket_open,
-    host_open, input_open, socket_wait_open, signal_open, fd_wait_open, process_open, process_start_open,
-    file_life_open, file_calls_open, fs_path_open, fs_read_open, fs_write_open, send_file_open,
-    file_watch_open, standard_stream_open, worker_open, blocking_open, move_stream_open,
-    move_datagram_open, share_listener_open, shared_channel_open, inspect_open, notice_open, watchdog_open,
+    table_open, error_open,
+    scope_guard_open, coroutine_open,
+    turn_open, run_open, exit_open,
+    handle_open,
+    tasklib_open, timeout_open, group_open,
+    channel_open, event_open, future_open, ticker_open, lock_open, select_open,
+    stream_open, receive_open, readable_open, send_open, copy_open, start_tls_open, cosocket_open,
+    luasocket_open, input_open,
+    listener_open, accept_filter_open, idle_streams_open, tcp_open, unix_open, datagram_open,
+    udp_open, unix_datagram_open, dns_open, adopt_open, passing_open, bare_socket_open, host_open,
+    socket_wait_open,
+    signal_open, fd_wait_open, process_open, process_start_open, file_life_open, file_calls_open,
+    fs_path_open, fs_read_open, fs_write_open, send_file_open, file_watch_open, standard_stream_open,
+    worker_open, blocking_open, move_stream_open, move_datagram_open, share_listener_open,
+    shared_channel_open,
+    inspect_open, notice_open, watchdog_open,
 };
 // clang-format on
 
