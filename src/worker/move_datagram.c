@@ -13,11 +13,19 @@
 typedef struct DatagramCargo {
     const DatagramKind *kind;
     int family, fd;
-    uint64_t recv_timeout, send_timeout;
-    Buffer queue;
-    UnixSocketFile *file;
-    uint64_t received, sent, dropped;
+    DatagramSocket held; /* only what move_datagram_copy copies */
 } DatagramCargo;
+
+/* Copies what goes along, except the descriptor. */
+static void move_datagram_copy(DatagramSocket *to, const DatagramSocket *from) {
+    to->socket.recv_timeout = from->socket.recv_timeout;
+    to->socket.send_timeout = from->socket.send_timeout;
+    to->queue = from->queue;
+    to->received = from->received;
+    to->sent = from->sent;
+    to->dropped = from->dropped;
+    to->file = from->file;
+}
 
 static int move_datagram_prepare(lua_State *L, int index, void **cargo) {
     const DatagramSocket *udp = lua_touserdata(L, index);
@@ -35,13 +43,7 @@ static int move_datagram_prepare(lua_State *L, int index, void **cargo) {
 static void move_datagram_depart(void *object, void *cargo) {
     DatagramSocket *udp = object;
     DatagramCargo *moved = cargo;
-    moved->recv_timeout = udp->socket.recv_timeout;
-    moved->send_timeout = udp->socket.send_timeout;
-    moved->queue = udp->queue;
-    moved->received = udp->received;
-    moved->sent = udp->sent;
-    moved->dropped = udp->dropped;
-    moved->file = udp->file;
+    move_datagram_copy(&moved->held, udp);
     udp->queue = (Buffer){NULL};
     udp->file = NULL;
     moved->fd = socket_handle_release(&udp->socket);
@@ -56,22 +58,16 @@ static void move_datagram_make(lua_State *L, const void *cargo) {
 static void move_datagram_arrive(lua_State *L, int index, void *cargo) {
     DatagramSocket *udp = lua_touserdata(L, index);
     DatagramCargo *moved = cargo;
-    udp->socket.recv_timeout = moved->recv_timeout;
-    udp->socket.send_timeout = moved->send_timeout;
-    udp->queue = moved->queue;
-    udp->received = moved->received;
-    udp->sent = moved->sent;
-    udp->dropped = moved->dropped;
-    udp->file = moved->file;
+    move_datagram_copy(udp, &moved->held);
     datagram_adopt(udp, moved->fd);
     free(moved);
 }
 
 static void move_datagram_discard(void *cargo) {
     DatagramCargo *moved = cargo;
-    if (moved->file != NULL) unix_socket_file_remove(moved->file);
+    if (moved->held.file != NULL) unix_socket_file_remove(moved->held.file);
     if (moved->fd >= 0) socket_close(moved->fd);
-    buffer_free(&moved->queue);
+    buffer_free(&moved->held.queue);
     free(moved);
 }
 

@@ -18,19 +18,26 @@
 
 typedef struct StreamCargo {
     int family, fd;
-    uint64_t recv_timeout, send_timeout;
-    const Transport *transport;
-    void *state; /* behind this struct; NULL: the transport has none */
-    Address remote;
-    int read_end;
-    int16_t lost;
-    Buffer input;
-    uint32_t torn_at;
-    uint8_t sending;
-    bool is_shared;
-    uint64_t received, sent;
+    Stream held;    /* only what move_stream_copy copies */
+    void *state;    /* behind this struct; NULL: the transport has none */
     PipeCargo pipe; /* of a pipe stream only */
 } StreamCargo;
+
+/* Copies what goes along, except the descriptor and the state of the transport. */
+static void move_stream_copy(Stream *to, const Stream *from) {
+    to->socket.recv_timeout = from->socket.recv_timeout;
+    to->socket.send_timeout = from->socket.send_timeout;
+    to->transport = from->transport;
+    to->remote = from->remote;
+    to->read_end = from->read_end;
+    to->lost = from->lost;
+    to->input = from->input;
+    to->torn_at = from->torn_at;
+    to->sending = from->sending;
+    to->is_shared = from->is_shared;
+    to->received = from->received;
+    to->sent = from->sent;
+}
 
 static bool move_is_pipe(const StreamCargo *moved) {
     return moved->family == STREAM_PIPE;
@@ -52,7 +59,7 @@ static int move_stream_prepare(lua_State *L, int index, void **cargo) {
     if (moved == NULL) return UV_ENOMEM;
     moved->fd = -1;
     moved->family = (int)(stream->socket.handle.type - stream_types);
-    moved->transport = stream->transport;
+    moved->held.transport = stream->transport;
     moved->state = carrier != NULL ? moved + 1 : NULL;
     *cargo = moved;
     return 0;
@@ -61,18 +68,8 @@ static int move_stream_prepare(lua_State *L, int index, void **cargo) {
 static void move_stream_depart(void *object, void *cargo) {
     Stream *stream = object;
     StreamCargo *moved = cargo;
-    moved->recv_timeout = stream->socket.recv_timeout;
-    moved->send_timeout = stream->socket.send_timeout;
-    moved->remote = stream->remote;
-    moved->read_end = stream->read_end;
-    moved->lost = stream->lost;
-    moved->input = stream->input;
-    moved->torn_at = stream->torn_at;
-    moved->sending = stream->sending;
-    moved->is_shared = stream->is_shared;
-    moved->received = stream->received;
-    moved->sent = stream->sent;
-    if (moved->state != NULL) moved->transport->carrier->move(moved->state, stream->state);
+    move_stream_copy(&moved->held, stream);
+    if (moved->state != NULL) moved->held.transport->carrier->move(moved->state, stream->state);
     if (move_is_pipe(moved)) pipe_stream_depart((PipeStream *)stream, &moved->pipe);
     stream->input = (Buffer){NULL};
     moved->fd = socket_handle_release(&stream->socket);
@@ -86,7 +83,7 @@ static void move_stream_make(lua_State *L, const void *cargo) {
     else
         stream_new(L, moved->family);
     if (moved->state == NULL) return;
-    const TransportCarrier *carrier = moved->transport->carrier;
+    const TransportCarrier *carrier = moved->held.transport->carrier;
     by_name_push_module(L, carrier->module);
     lua_pop(L, 1);
     lua_pushvalue(L, -1);
@@ -98,22 +95,12 @@ static void move_stream_make(lua_State *L, const void *cargo) {
 static void move_stream_arrive(lua_State *L, int index, void *cargo) {
     Stream *stream = lua_touserdata(L, index);
     StreamCargo *moved = cargo;
-    stream->socket.recv_timeout = moved->recv_timeout;
-    stream->socket.send_timeout = moved->send_timeout;
-    stream->transport = moved->transport;
-    stream->read_end = moved->read_end;
-    stream->lost = moved->lost;
-    stream->input = moved->input;
-    stream->torn_at = moved->torn_at;
-    stream->sending = moved->sending;
-    stream->is_shared = moved->is_shared;
-    stream->received = moved->received;
-    stream->sent = moved->sent;
+    move_stream_copy(stream, &moved->held);
     if (moved->state != NULL) {
         stream->state = start_tls_state(L, index);
-        moved->transport->carrier->move(stream->state, moved->state);
+        moved->held.transport->carrier->move(stream->state, moved->state);
     }
-    stream_adopt(stream, moved->fd, &moved->remote);
+    stream_adopt(stream, moved->fd, &moved->held.remote);
     if (move_is_pipe(moved)) pipe_stream_arrive((PipeStream *)stream, &moved->pipe);
     free(moved);
 }
@@ -128,8 +115,8 @@ static void move_stream_drain(int fd) {
 
 /* Ends a socket as stream_close does. */
 static void move_stream_end(const StreamCargo *moved) {
-    moved->transport->close(moved->state, moved->fd, moved->sending == STREAM_SENDS);
-    if (moved->read_end == 0 && !moved->is_shared) move_stream_drain(moved->fd);
+    moved->held.transport->close(moved->state, moved->fd, moved->held.sending == STREAM_SENDS);
+    if (moved->held.read_end == 0 && !moved->held.is_shared) move_stream_drain(moved->fd);
 }
 
 static void move_stream_discard(void *cargo) {
@@ -137,7 +124,7 @@ static void move_stream_discard(void *cargo) {
     if (moved->fd >= 0) {
         if (!move_is_pipe(moved)) move_stream_end(moved);
         socket_close(moved->fd);
-        buffer_free(&moved->input);
+        buffer_free(&moved->held.input);
     }
     free(moved);
 }
