@@ -340,6 +340,16 @@ describe("arsenal.ssl", function()
     kit.mistake("connected socket expected", ssl.wrap, server, client_options())
   end))
 
+  -- No scenario: LuaSec has made a session by then, and closes any descriptor when that is collected.
+  it("raises an error for what is no socket, and closes nothing", kit.inside(function()
+    local before = #kit.descriptor_list()
+    for _, value in ipairs { false, 5, "x", {} } do
+      assert.is_false(pcall(ssl.wrap, value or nil, client_options()))
+    end
+    collectgarbage()
+    assert.equal(before, #kit.descriptor_list())
+  end))
+
   -- Leaves a connection that is not closed, and whose goodbye the kernel would not take.
   local function leave_stuck()
     local first, second = sockets()
