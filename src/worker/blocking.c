@@ -268,7 +268,7 @@ static void blocking_done(Job *job) {
     wait_queue_wake(&blocking_of(job)->waiters, 0);
 }
 
-static int blocking_step(lua_State *L);
+static int blocking_step(lua_State *L, Task *task);
 
 /* What is in the call, such as a socket, does not wait for the collector. */
 static void blocking_forget(Task *task) {
@@ -286,7 +286,8 @@ static void blocking_describe(lua_State *L, Task *task) {
 static const WaitKind blocking_wait = {blocking_step, blocking_forget, blocking_describe};
 
 /* The object of the call is on top. */
-static int blocking_step(lua_State *L) {
+static int blocking_step(lua_State *L, Task *task) {
+    (void)task;
     enum { OUTCOME = 1 };
     Blocking *const *box = lua_touserdata(L, -1);
     Blocking *blocking = *box;
