@@ -166,7 +166,8 @@ Task *task_enter(lua_State *L, Loop *loop) {
 }
 
 /* The function that runs is the one whose call was put off. */
-static int wait_call_again(lua_State *L) {
+static int wait_call_again(lua_State *L, Task *task) {
+    (void)task;
     lua_Debug here;
     lua_getstack(L, 0, &here);
     lua_getinfo(L, "f", &here);
@@ -217,7 +218,7 @@ static int wait_resumed(lua_State *L, int status, lua_KContext context) {
     }
     task->resuming = false;
     if (task->status == ARSENAL_CANCELLED) return cancellation_raise(L, task->scopes.innermost);
-    return task->kind->step(L);
+    return task->kind->step(L, task);
 }
 
 static int wait_suspend(lua_State *L, Task *task) {

@@ -20,8 +20,8 @@ typedef struct TaskObject TaskObject;
 
 /* What one kind of wait is. */
 typedef struct WaitKind {
-    /* Continues the call after a wake-up: task->status is the reason. Its results are the call's. */
-    lua_CFunction step;
+    /* Continues the call after a wake-up of the running task: task->status is the reason. Its results are the call's. */
+    int (*step)(lua_State *L, Task *task);
     /* Undoes a cancelled wait; the waiter has left its queue before. May be NULL. */
     void (*forget)(Task *task);
     /* [-0, +1] "receiving on tcp stream ..." */

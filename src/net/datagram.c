@@ -119,9 +119,8 @@ static int recv_now_or_wait(lua_State *L, const DatagramCall *call) {
     }
 }
 
-static int recv_step(lua_State *L) {
+static int recv_step(lua_State *L, Task *task) {
     const DatagramSocket *udp = lua_touserdata(L, SELF);
-    const Task *task = udp->socket.handle.loop->running;
     const DatagramCall *call = datagram_call_of(task);
     if (task->status != 0) return datagram_fail(L, udp, call, task->status);
     return recv_now_or_wait(L, call);
@@ -213,9 +212,8 @@ static int send_now_or_wait(lua_State *L, const DatagramCall *call) {
     return 1;
 }
 
-static int send_step(lua_State *L) {
+static int send_step(lua_State *L, Task *task) {
     const DatagramSocket *udp = lua_touserdata(L, SELF);
-    const Task *task = udp->socket.handle.loop->running;
     const DatagramCall *call = datagram_call_of(task);
     if (task->status != 0) return datagram_fail(L, udp, call, task->status);
     return send_now_or_wait(L, call);

@@ -261,10 +261,10 @@ static int dns_wait(lua_State *L, Task *task, const char *verb, const WaitKind *
 }
 
 /* The task was woken: pushes the result in the answer, or the failure. */
-static int dns_take_answer(lua_State *L, const char *verb,
+static int dns_take_answer(lua_State *L, const Task *task, const char *verb,
                            void (*push)(lua_State *L, const Answer *answer)) {
     Question *question = lua_touserdata(L, QUESTION);
-    int status = question->task->status;
+    int status = task->status;
     if (status == 0) status = question->answer->status;
     if (status == 0) push(L, question->answer);
     question_forget(question);
@@ -288,8 +288,8 @@ static void resolve_push(lua_State *L, const Answer *answer) {
         resolve_add_address(L, QUESTION + 1, &answer->addresses[i]);
 }
 
-static int resolve_step(lua_State *L) {
-    return dns_take_answer(L, "resolve", resolve_push);
+static int resolve_step(lua_State *L, Task *task) {
+    return dns_take_answer(L, task, "resolve", resolve_push);
 }
 
 static const WaitKind resolve_wait = {resolve_step, dns_forget, dns_describe_wait};
@@ -340,8 +340,8 @@ static void reverse_push(lua_State *L, const Answer *answer) {
     lua_pushstring(L, answer->name);
 }
 
-static int reverse_step(lua_State *L) {
-    return dns_take_answer(L, "reverse", reverse_push);
+static int reverse_step(lua_State *L, Task *task) {
+    return dns_take_answer(L, task, "reverse", reverse_push);
 }
 
 static const WaitKind reverse_wait = {reverse_step, dns_forget, dns_describe_wait};

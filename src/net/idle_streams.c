@@ -254,7 +254,7 @@ static IdleStream *idle_streams_first_ready(lua_State *L, const IdleStreams *all
     return NULL;
 }
 
-static int idle_streams_start_step(lua_State *L);
+static int idle_streams_start_step(lua_State *L, Task *task);
 
 static void idle_streams_describe_wait(lua_State *L, Task *task) {
     lua_pushfstring(L, "waiting for any of %d streams", (int)((IdleStreams *)task->object)->count);
@@ -262,9 +262,8 @@ static void idle_streams_describe_wait(lua_State *L, Task *task) {
 
 static const WaitKind start_wait = {idle_streams_start_step, NULL, idle_streams_describe_wait};
 
-static int idle_streams_start_step(lua_State *L) {
+static int idle_streams_start_step(lua_State *L, Task *task) {
     IdleStreams *all = idle_streams_check(L);
-    Task *task = all->loop->running;
     IdleStream *idle = idle_streams_first_ready(L, all);
     if (idle != NULL) {
         idle_stream_start(L, idle);
@@ -282,13 +281,13 @@ static int idle_streams_start_next(lua_State *L) {
     const IdleStreams *all = idle_streams_check(L);
     Task *task = task_enter(L, all->loop);
     if (task == NULL) return run_outside(L);
-    return idle_streams_start_step(L);
+    return idle_streams_start_step(L, task);
 }
 
 /* --- their number --- */
 
-static int idle_streams_wait_step(lua_State *L) {
-    (void)L;
+static int idle_streams_wait_step(lua_State *L, Task *task) {
+    (void)L, (void)task;
     return 0;
 }
 

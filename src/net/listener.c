@@ -195,7 +195,7 @@ static int accept_take_next(lua_State *L, Listener *listener) {
 
 /* --- accept --- */
 
-static int accept_step(lua_State *L);
+static int accept_step(lua_State *L, Task *task);
 
 static void accept_describe_wait(lua_State *L, Task *task) {
     handle_describe_wait(L, task->object, "accepting on");
@@ -236,9 +236,8 @@ static int accept_wait_for_client(lua_State *L, Listener *listener, Task *task) 
     return task_wait(L, task, &accept_wait, listener);
 }
 
-static int accept_step(lua_State *L) {
+static int accept_step(lua_State *L, Task *task) {
     Listener *listener = lua_touserdata(L, SELF);
-    Task *task = listener->socket.handle.loop->running;
     if (!listener->socket.handle.open) return accept_fail(L, listener, ARSENAL_CLOSED);
     if (task->scopes.innermost->doomed) accept_try_on(listener);
     for (;;) {
@@ -255,7 +254,7 @@ static int accept_method(lua_State *L) {
     const Listener *listener = listener_check(L, SELF);
     lua_settop(L, SELF);
     Task *task = task_enter(L, listener->socket.handle.loop);
-    return task == NULL ? run_outside(L) : accept_step(L);
+    return task == NULL ? run_outside(L) : accept_step(L, task);
 }
 
 static int accept_attempt(lua_State *L) {

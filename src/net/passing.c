@@ -150,7 +150,7 @@ static void passing_share_all(lua_State *L) {
 
 /* --- sending --- */
 
-static int passing_send_resume(lua_State *L);
+static int passing_send_resume(lua_State *L, Task *task);
 
 static void passing_send_forget(Task *task) {
     Stream *stream = task->object;
@@ -233,9 +233,8 @@ static int passing_send_on_turn(lua_State *L, Stream *stream, Task *task) {
     return passing_send_failed(L, 0);
 }
 
-static int passing_send_resume(lua_State *L) {
+static int passing_send_resume(lua_State *L, Task *task) {
     Stream *stream = lua_touserdata(L, SEND_SELF);
-    Task *task = stream->socket.handle.loop->running;
     if (!stream->socket.handle.open)
         return passing_send_fail(L, stream, task->progress, ARSENAL_CLOSED);
     if (task->status == 0) return passing_send_on_turn(L, stream, task);
@@ -266,7 +265,7 @@ static int passing_send_method(lua_State *L) {
 
 enum { RECV_SELF = 1, RECV_MOST, RECV_PASSED };
 
-static int passing_recv_step(lua_State *L);
+static int passing_recv_step(lua_State *L, Task *task);
 
 static void passing_recv_forget(Task *task) {
     ((Stream *)task->object)->receiver = NULL;
@@ -342,9 +341,8 @@ static int passing_recv_now_or_wait(lua_State *L, Stream *stream) {
     return 1;
 }
 
-static int passing_recv_step(lua_State *L) {
+static int passing_recv_step(lua_State *L, Task *task) {
     Stream *stream = lua_touserdata(L, RECV_SELF);
-    const Task *task = stream->socket.handle.loop->running;
     stream->receiver = NULL;
     if (task->status != 0) return passing_recv_fail(L, stream, task->status);
     int refused = passing_refuse(L, stream, "recv_handles");

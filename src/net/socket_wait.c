@@ -36,7 +36,7 @@ static int socket_wait_fail(lua_State *L, const SocketHandle *socket, int status
     return handle_fail(L, &socket->handle, "wait", status);
 }
 
-static int socket_wait_step(lua_State *L);
+static int socket_wait_step(lua_State *L, Task *task);
 
 static void socket_wait_describe(lua_State *L, Task *task) {
     handle_describe_wait(L, task->object,
@@ -57,9 +57,8 @@ static int socket_wait_now_or_later(lua_State *L, SocketHandle *socket, Task *ta
     return task_wait(L, task, &socket_wait_kind, socket);
 }
 
-static int socket_wait_step(lua_State *L) {
+static int socket_wait_step(lua_State *L, Task *task) {
     SocketHandle *socket = lua_touserdata(L, SELF);
-    Task *task = socket->handle.loop->running;
     if (task->status != 0) return socket_wait_fail(L, socket, task->status);
     return socket_wait_now_or_later(L, socket, task);
 }

@@ -69,9 +69,9 @@ static int tcp_connect_end(lua_State *L, Stream *stream, int status) {
     return results;
 }
 
-static int tcp_connect_step(lua_State *L) {
+static int tcp_connect_step(lua_State *L, Task *task) {
     Stream *stream = lua_touserdata(L, STREAM);
-    int status = stream->socket.handle.loop->running->status;
+    int status = task->status;
     stream->senders.sender = NULL;
     return tcp_connect_end(L, stream,
                            status != 0 ? status : socket_connected(stream->socket.poller.fd));

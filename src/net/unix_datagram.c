@@ -190,7 +190,7 @@ static int unix_datagram_try_send_to(lua_State *L) {
 
 enum { ROOM_SOCKET = 1, ROOM_GAUGE };
 
-static int room_step(lua_State *L);
+static int room_step(lua_State *L, Task *task);
 
 static void room_forget(Task *task) {
     waiter_leave(&((DatagramSocket *)task->object)->sender);
@@ -224,11 +224,11 @@ static int room_watch_socket(DatagramSocket *socket, Task *task) {
     return poller_wait(&socket->socket.poller, &task->waiter, POLL_WRITE);
 }
 
-static int room_step(lua_State *L) {
+static int room_step(lua_State *L, Task *task) {
     DatagramSocket *gauge = lua_touserdata(L, ROOM_GAUGE);
     if (gauge != NULL) {
         waiter_leave(&gauge->sender);
-        waiter_leave(&gauge->socket.handle.loop->running->waiter);
+        waiter_leave(&task->waiter);
     }
     lua_pushboolean(L, true);
     return 1;

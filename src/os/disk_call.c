@@ -175,7 +175,7 @@ int disk_call_wait(lua_State *L, DiskCall *call, DiskWork *work, const WaitKind 
     if (status == 0) status = disk_job_submit(call, work);
     if (status != 0) {
         work->status = task->status = status;
-        return kind->step(L);
+        return kind->step(L, task);
     }
     waiter_join(&task->waiter, &call->waiting, &task->loop->external_waiters);
     return task_wait(L, task, kind, call);

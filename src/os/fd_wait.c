@@ -220,7 +220,7 @@ static void fd_wait_leave(WatchedFd *watched, Task *task) {
     if (wait_queue_is_empty(&watched->waiters)) watched_fd_drop(watched);
 }
 
-static int fd_wait_step(lua_State *L);
+static int fd_wait_step(lua_State *L, Task *task);
 
 /* The object may be gone if the task was woken and its coroutine was closed before it ran. */
 static void fd_wait_forget(Task *task) {
@@ -255,9 +255,8 @@ static int fd_wait_now_or_wait(lua_State *L, Task *task, unsigned events) {
     return task_pause(L, task, &fd_wait_kind, NULL);
 }
 
-static int fd_wait_step(lua_State *L) {
+static int fd_wait_step(lua_State *L, Task *task) {
     Loop *loop = loop_of(L);
-    Task *task = loop->running;
     unsigned events = task->waiter.events;
     if (task->status == ARSENAL_TIMEOUT) {
         WatchedFd *watched = watched_fd_find(loop, (int)lua_tointeger(L, FD));

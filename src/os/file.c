@@ -195,9 +195,8 @@ static int file_call_on_turn(lua_State *L, File *file, const FileCall *call, Tas
     return call->make(L, file, task, call);
 }
 
-int file_call_resume(lua_State *L) {
+int file_call_resume(lua_State *L, Task *task) {
     File *file = lua_touserdata(L, 1);
-    Task *task = file->handle.loop->running;
     const FileCall *call = container_of(task->kind, FileCall, wait);
     if (!file->handle.open) return file_call_refuse(L, file, call, ARSENAL_CLOSED);
     return file_call_on_turn(L, file, call, task);

@@ -78,7 +78,7 @@ typedef struct FileCall {
 #define FILE_WAIT \
     { file_call_resume, file_call_forget, file_call_describe }
 
-int file_call_resume(lua_State *L);
+int file_call_resume(lua_State *L, Task *task);
 void file_call_forget(Task *task);
 void file_call_describe(lua_State *L, Task *task);
 

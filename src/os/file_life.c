@@ -55,7 +55,8 @@ static int open_fail(lua_State *L, bool is_temporary, int status) {
     return error_push(L, status, "%s %s", open_verb(is_temporary), lua_tostring(L, OPEN_PATH));
 }
 
-static int open_step(lua_State *L) {
+static int open_step(lua_State *L, Task *task) {
+    (void)task;
     DiskCall *call = lua_touserdata(L, OPEN_CALL);
     OpenWork *open = container_of(call->work, OpenWork, work);
     int status = disk_call_status(call);
@@ -169,7 +170,8 @@ static void close_free(DiskWork *work) {
 
 enum { CLOSE_NAME = 2, CLOSE_CALL };
 
-static int close_step(lua_State *L) {
+static int close_step(lua_State *L, Task *task) {
+    (void)task;
     DiskCall *call = lua_touserdata(L, CLOSE_CALL);
     int status = disk_call_status(call);
     disk_call_end(call);

@@ -73,7 +73,7 @@ static int watch_attempt(lua_State *L) {
     return watch_take(L, watch_check(L));
 }
 
-static int watch_resume(lua_State *L);
+static int watch_resume(lua_State *L, Task *task);
 
 static void watch_describe_wait(lua_State *L, Task *task) {
     handle_describe_wait(L, task->object, "waiting for");
@@ -89,9 +89,8 @@ static int watch_take_or_wait(lua_State *L, FileWatch *watch, Task *task) {
     return task_wait(L, task, &watch_wait, watch);
 }
 
-static int watch_resume(lua_State *L) {
-    FileWatch *watch = lua_touserdata(L, SELF);
-    return watch_take_or_wait(L, watch, watch->handle.loop->running);
+static int watch_resume(lua_State *L, Task *task) {
+    return watch_take_or_wait(L, lua_touserdata(L, SELF), task);
 }
 
 /* watch:wait() the name of what has changed, and how: "created", "changed", "removed", "overflow". */
@@ -135,7 +134,8 @@ static WatchWork *watch_work_new(const char *path, bool recursive) {
 
 enum { PATH = 1, RECURSIVE, WATCH, CALL };
 
-static int watch_step(lua_State *L) {
+static int watch_step(lua_State *L, Task *task) {
+    (void)task;
     DiskCall *call = lua_touserdata(L, CALL);
     FileWatch *watch = lua_touserdata(L, WATCH);
     WatchWork *watching = container_of(call->work, WatchWork, work);

@@ -232,7 +232,8 @@ static int path_fail(lua_State *L, const PathKind *kind, int status) {
     return error_push(L, status, "%s %s to %s", kind->verb, path, lua_tostring(L, OTHER));
 }
 
-static int path_step(lua_State *L) {
+static int path_step(lua_State *L, Task *task) {
+    (void)task;
     DiskCall *call = lua_touserdata(L, CALL);
     PathWork *path = path_work_of(call->work);
     const PathKind *kind = path->kind;

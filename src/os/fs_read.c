@@ -135,7 +135,8 @@ static int read_fail(lua_State *L, DiskCall *call, int status) {
     return error_push(L, status, "read %s", lua_tostring(L, PATH));
 }
 
-static int read_step_rest(lua_State *L) {
+static int read_step_rest(lua_State *L, Task *task) {
+    (void)task;
     DiskCall *call = lua_touserdata(L, CALL);
     ReadWork *read = read_work_of(call->work);
     int status = disk_call_status(call);
@@ -152,7 +153,8 @@ static int read_step_rest(lua_State *L) {
 static const WaitKind rest_wait = {read_step_rest, disk_call_forget, disk_call_describe};
 
 /* The first bytes are there: all, or a thread reads the others into the string's memory. */
-static int read_step_head(lua_State *L) {
+static int read_step_head(lua_State *L, Task *task) {
+    (void)task;
     DiskCall *call = lua_touserdata(L, CALL);
     ReadWork *read = read_work_of(call->work);
     int status = disk_call_status(call);

@@ -109,7 +109,8 @@ static int write_fail(lua_State *L, int status) {
     return error_push(L, status, "write %s", lua_tostring(L, PATH));
 }
 
-static int write_step(lua_State *L) {
+static int write_step(lua_State *L, Task *task) {
+    (void)task;
     DiskCall *call = lua_touserdata(L, CALL);
     int status = disk_call_status(call);
     disk_call_end(call);

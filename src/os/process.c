@@ -106,7 +106,7 @@ static int process_attempt(lua_State *L) {
     return process->handle.open ? 0 : handle_fail(L, &process->handle, "wait", ARSENAL_CLOSED);
 }
 
-static int process_step(lua_State *L);
+static int process_step(lua_State *L, Task *task);
 
 static void process_describe_wait(lua_State *L, Task *task) {
     handle_describe_wait(L, task->object, "waiting for");
@@ -121,9 +121,8 @@ static int process_result_or_wait(lua_State *L, Process *process, Task *task) {
     return task_wait(L, task, &process_wait, process);
 }
 
-static int process_step(lua_State *L) {
-    Process *process = lua_touserdata(L, SELF);
-    return process_result_or_wait(L, process, process->handle.loop->running);
+static int process_step(lua_State *L, Task *task) {
+    return process_result_or_wait(L, lua_touserdata(L, SELF), task);
 }
 
 /*
@@ -178,7 +177,7 @@ static int process_end(lua_State *L) {
     return 0;
 }
 
-static int process_close_step(lua_State *L);
+static int process_close_step(lua_State *L, Task *task);
 
 static void process_describe_close(lua_State *L, Task *task) {
     handle_describe_wait(L, task->object, "waiting for the end of");
@@ -192,9 +191,8 @@ static int process_ended_or_wait(lua_State *L, Process *process, Task *task) {
     return task_wait(L, task, &process_close_wait, process);
 }
 
-static int process_close_step(lua_State *L) {
-    Process *process = lua_touserdata(L, SELF);
-    return process_ended_or_wait(L, process, process->handle.loop->running);
+static int process_close_step(lua_State *L, Task *task) {
+    return process_ended_or_wait(L, lua_touserdata(L, SELF), task);
 }
 
 /* process_wait_end(process) waits until nothing is left of what process_end has begun to end. */

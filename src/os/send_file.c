@@ -119,8 +119,8 @@ static int send_file_fail_to_read(lua_State *L, SendFile *state, int status) {
 
 /* --- waiting --- */
 
-static int send_file_resume(lua_State *L);
-static int send_file_part_came(lua_State *L);
+static int send_file_resume(lua_State *L, Task *task);
+static int send_file_part_came(lua_State *L, Task *task);
 
 static void send_file_forget(Task *task) {
     send_file_release(task->object);
@@ -188,18 +188,16 @@ static int send_file_begin_turn(lua_State *L, SendFile *state, Task *task) {
 }
 
 /* The task was woken: it has its turn, the descriptor is writable, the stream was closed, or time is up. */
-static int send_file_resume(lua_State *L) {
+static int send_file_resume(lua_State *L, Task *task) {
     SendFile *state = lua_touserdata(L, STATE);
-    Task *task = state->call.task;
     if (!state->to->socket.handle.open) return send_file_fail(L, state, ARSENAL_CLOSED);
     if (task->status != 0) return send_file_fail(L, state, task->status);
     return send_file_begin_turn(L, state, task);
 }
 
 /* A part of no bytes is the end of the file. */
-static int send_file_part_came(lua_State *L) {
+static int send_file_part_came(lua_State *L, Task *task) {
     SendFile *state = lua_touserdata(L, STATE);
-    Task *task = state->call.task;
     if (!state->to->socket.handle.open) return send_file_fail(L, state, ARSENAL_CLOSED);
     int status = disk_call_status(&state->call);
     if (status != 0) return send_file_fail_to_read(L, state, status);

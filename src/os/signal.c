@@ -154,7 +154,7 @@ static bool signal_take_first(lua_State *L, Signal *signal) {
     return true;
 }
 
-static int signal_step(lua_State *L);
+static int signal_step(lua_State *L, Task *task);
 
 static void signal_describe_wait(lua_State *L, Task *task) {
     handle_describe_wait(L, task->object, "waiting for");
@@ -169,9 +169,8 @@ static int signal_take_or_wait(lua_State *L, Signal *signal, Task *task) {
     return task_wait(L, task, &signal_wait, signal);
 }
 
-static int signal_step(lua_State *L) {
+static int signal_step(lua_State *L, Task *task) {
     Signal *signal = lua_touserdata(L, SELF);
-    Task *task = signal->handle.loop->running;
     if (task->status != 0) return handle_fail(L, &signal->handle, "wait", task->status);
     return signal_take_or_wait(L, signal, task);
 }

@@ -88,7 +88,7 @@ static int copy_refuse_sender(lua_State *L, Copy *copy, Task *task) {
 
 /* --- waiting --- */
 
-static int copy_resume(lua_State *L);
+static int copy_resume(lua_State *L, Task *task);
 
 static void copy_forget(Task *task) {
     copy_release(task->object, task);
@@ -246,10 +246,9 @@ static int copy_on_turn(lua_State *L, Copy *copy, Task *task) {
 }
 
 /* The task was woken: it has its turn to send, a stream is ready or was closed, or its time is up. */
-static int copy_resume(lua_State *L) {
+static int copy_resume(lua_State *L, Task *task) {
     Copy *copy = lua_touserdata(L, COPY_STATE);
     Stream *from = copy->from, *to = copy->to;
-    Task *task = from->socket.handle.loop->running;
     from->receiver = NULL;
     copy->task = NULL;
     if (!from->socket.handle.open) return copy_fail(L, copy, task, from, ARSENAL_CLOSED);

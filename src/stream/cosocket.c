@@ -75,12 +75,12 @@ static int cosocket_conclude(lua_State *L, int results, bool is_line) {
     return face_fail(L, results);
 }
 
-static int cosocket_resume_size(lua_State *L) {
-    return cosocket_conclude(L, recv_resume(L), false);
+static int cosocket_resume_size(lua_State *L, Task *task) {
+    return cosocket_conclude(L, recv_resume(L, task), false);
 }
 
-static int cosocket_resume_line(lua_State *L) {
-    return cosocket_conclude(L, recv_resume(L), true);
+static int cosocket_resume_line(lua_State *L, Task *task) {
+    return cosocket_conclude(L, recv_resume(L, task), true);
 }
 
 static const Item cosocket_size_item = {.wait = {cosocket_resume_size, recv_forget, recv_describe},

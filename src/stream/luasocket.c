@@ -23,12 +23,12 @@ static int luasocket_conclude(lua_State *L, int results, bool is_line) {
     return face_fail(L, results);
 }
 
-static int luasocket_resume_size(lua_State *L) {
-    return luasocket_conclude(L, recv_resume(L), false);
+static int luasocket_resume_size(lua_State *L, Task *task) {
+    return luasocket_conclude(L, recv_resume(L, task), false);
 }
 
-static int luasocket_resume_line(lua_State *L) {
-    return luasocket_conclude(L, recv_resume(L), true);
+static int luasocket_resume_line(lua_State *L, Task *task) {
+    return luasocket_conclude(L, recv_resume(L, task), true);
 }
 
 static const Item luasocket_size_item = {.wait = {luasocket_resume_size, recv_forget,

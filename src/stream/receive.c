@@ -179,9 +179,8 @@ static int recv_until_complete(lua_State *L, Stream *stream, const Item *item) {
 }
 
 /* The task was woken by the descriptor, a close, or its timeout. */
-int recv_resume(lua_State *L) {
+int recv_resume(lua_State *L, Task *task) {
     Stream *stream = lua_touserdata(L, ITEM_SELF);
-    const Task *task = stream->socket.handle.loop->running;
     const Item *item = container_of(task->kind, Item, wait);
     stream->receiver = NULL;
     if (task->status != 0) return recv_fail(L, stream, item, task->status);

@@ -10,7 +10,7 @@
 
 /* Each returns the number of results: 1, or 1, 3 or 4 that begin with nil. The stack: see item.h. */
 int recv_alone(lua_State *L, Stream *stream, const Item *item); /* the call, after its checks */
-int recv_resume(lua_State *L);
+int recv_resume(lua_State *L, Task *task);
 
 /* [-0, +1 or 0] the item, if all of it has been read already, with the same stack; returns 1 or 0. */
 int recv_buffered(lua_State *L, Stream *stream, const Item *item);

@@ -67,7 +67,7 @@ static int send_end_message(lua_State *L, Stream *stream, size_t sent, int statu
     return 1;
 }
 
-static int send_resume(lua_State *L);
+static int send_resume(lua_State *L, Task *task);
 static const WaitKind send_wait = {send_resume, send_forget, send_describe};
 
 static int send_wait_for(lua_State *L, Stream *stream, Task *task, ptrdiff_t wants) {
@@ -84,10 +84,8 @@ static void send_letter_forget(Task *task) {
 }
 
 /* All of the letter was sent, and its turn is over; or the wait has failed. */
-static int send_letter_resume(lua_State *L) {
-    const Stream *stream = lua_touserdata(L, SEND_SELF);
-    const Task *task = stream->socket.handle.loop->running;
-    if (task->status != 0) return send_resume(L);
+static int send_letter_resume(lua_State *L, Task *task) {
+    if (task->status != 0) return send_resume(L, task);
     lua_pushinteger(L, (lua_Integer)task->progress);
     return 1;
 }
@@ -145,9 +143,8 @@ static inline int send_on_turn(lua_State *L, Stream *stream, Task *task) {
 }
 
 /* The task was woken: it has its turn, the descriptor is writable, the stream was closed, or time is up. */
-static int send_resume(lua_State *L) {
+static int send_resume(lua_State *L, Task *task) {
     Stream *stream = lua_touserdata(L, SEND_SELF);
-    Task *task = stream->socket.handle.loop->running;
     if (!stream->socket.handle.open) return send_fail(L, stream, task->progress, ARSENAL_CLOSED);
     if (task->status == 0) return send_on_turn(L, stream, task);
     if (stream->senders.sender == task)
@@ -288,7 +285,7 @@ static int send_now(lua_State *L) {
 
 /* --- ending the sending direction --- */
 
-static int send_shutdown_resume(lua_State *L);
+static int send_shutdown_resume(lua_State *L, Task *task);
 
 static void send_shutdown_describe(lua_State *L, Task *task) {
     handle_describe_wait(L, task->object, "shutting down");
@@ -319,9 +316,8 @@ static int send_shutdown_on_turn(lua_State *L, Stream *stream, Task *task) {
     return send_shutdown_done(L, stream, (int)status);
 }
 
-static int send_shutdown_resume(lua_State *L) {
+static int send_shutdown_resume(lua_State *L, Task *task) {
     Stream *stream = lua_touserdata(L, SEND_SELF);
-    Task *task = stream->socket.handle.loop->running;
     if (!stream->socket.handle.open) return stream_fail(L, stream, "shutdown", ARSENAL_CLOSED);
     if (task->status == 0) return send_shutdown_on_turn(L, stream, task);
     if (stream->senders.sender == task) return send_shutdown_done(L, stream, task->status);

@@ -92,7 +92,7 @@ static int start_tls_session(lua_State *L) {
 
 /* --- the handshake --- */
 
-static int start_tls_resume(lua_State *L);
+static int start_tls_resume(lua_State *L, Task *task);
 
 static void start_tls_forget(Task *task) {
     handle_close(task->object);
@@ -128,9 +128,8 @@ static int start_tls_shake_hands(lua_State *L, Stream *stream, Task *task) {
     return 1;
 }
 
-static int start_tls_resume(lua_State *L) {
+static int start_tls_resume(lua_State *L, Task *task) {
     Stream *stream = lua_touserdata(L, START_TLS_SELF);
-    Task *task = stream->socket.handle.loop->running;
     int status = stream->socket.handle.open ? task->status : ARSENAL_CLOSED;
     if (status != 0) return start_tls_give_up(L, stream, status);
     return start_tls_shake_hands(L, stream, task);

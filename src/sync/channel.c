@@ -184,8 +184,8 @@ static void channel_describe_send(lua_State *L, Task *task) {
     handle_describe_wait(L, task->object, "sending to");
 }
 
-static int channel_recv_step(lua_State *L);
-static int channel_send_step(lua_State *L);
+static int channel_recv_step(lua_State *L, Task *task);
+static int channel_send_step(lua_State *L, Task *task);
 
 static const WaitKind recv_wait = {channel_recv_step, NULL, channel_describe_recv};
 static const WaitKind send_wait = {channel_send_step, NULL, channel_describe_send};
@@ -218,15 +218,13 @@ static int channel_send_or_wait(lua_State *L, Channel *channel, Task *task) {
     return task_wait(L, task, &send_wait, channel);
 }
 
-static int channel_recv_step(lua_State *L) {
+static int channel_recv_step(lua_State *L, Task *task) {
     Channel *channel = lua_touserdata(L, SELF);
-    Task *task = channel->handle.loop->running;
     return handoff_came(task) ? 1 : channel_recv_or_wait(L, channel, task);
 }
 
-static int channel_send_step(lua_State *L) {
+static int channel_send_step(lua_State *L, Task *task) {
     Channel *channel = lua_touserdata(L, SELF);
-    Task *task = channel->handle.loop->running;
     return handoff_came(task) ? 1 : channel_send_or_wait(L, channel, task);
 }
 

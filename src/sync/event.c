@@ -97,7 +97,7 @@ static void event_describe_wait(lua_State *L, Task *task) {
     handle_describe_wait(L, task->object, "waiting for");
 }
 
-static int event_step(lua_State *L);
+static int event_step(lua_State *L, Task *task);
 
 static const WaitKind event_wait = {event_step, event_forget, event_describe_wait};
 
@@ -110,9 +110,8 @@ static int event_wait_or_return(lua_State *L, Event *event, Task *task) {
     return task_wait(L, task, &event_wait, event);
 }
 
-static int event_step(lua_State *L) {
+static int event_step(lua_State *L, Task *task) {
     Event *event = lua_touserdata(L, 1);
-    Task *task = event->handle.loop->running;
     return handoff_came(task) ? 1 : event_wait_or_return(L, event, task);
 }
 

@@ -66,7 +66,8 @@ static int future_end_wait(lua_State *L, const Future *future) {
     return lua_error(L);
 }
 
-static int future_step(lua_State *L) {
+static int future_step(lua_State *L, Task *task) {
+    (void)task;
     return future_end_wait(L, lua_touserdata(L, SELF));
 }
 

@@ -218,7 +218,7 @@ static void lock_describe_wait(lua_State *L, Task *task) {
     lua_concat(L, 2);
 }
 
-static int lock_step(lua_State *L);
+static int lock_step(lua_State *L, Task *task);
 
 static const WaitKind lock_wait = {lock_step, NULL, lock_describe_wait};
 
@@ -236,9 +236,8 @@ static int lock_take_or_wait(lua_State *L, Lock *lock, Task *task) {
     return task_wait(L, task, &lock_wait, lock);
 }
 
-static int lock_step(lua_State *L) {
+static int lock_step(lua_State *L, Task *task) {
     Lock *lock = lua_touserdata(L, SELF);
-    Task *task = lock->handle.loop->running;
     return handoff_came(task) ? 1 : lock_take_or_wait(L, lock, task);
 }
 

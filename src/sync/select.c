@@ -142,7 +142,7 @@ static void select_init_case(lua_State *L, SelectCase *each, Task *task, int ind
 }
 
 static void select_describe(lua_State *L, Task *task);
-static int select_step(lua_State *L);
+static int select_step(lua_State *L, Task *task);
 
 static const WaitKind select_wait = {select_step, select_forget, select_describe};
 
@@ -319,8 +319,7 @@ static int select_try_or_wait(lua_State *L, Task *task, int first) {
     return results;
 }
 
-static int select_step(lua_State *L) {
-    Task *task = loop_of(L)->running;
+static int select_step(lua_State *L, Task *task) {
     Select *select = lua_touserdata(L, SELECT);
     int fired = -1;
     if (select != NULL) {

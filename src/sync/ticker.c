@@ -114,7 +114,7 @@ static void ticker_describe_wait(lua_State *L, Task *task) {
     handle_describe_wait(L, task->object, "waiting for");
 }
 
-static int ticker_step(lua_State *L);
+static int ticker_step(lua_State *L, Task *task);
 
 static const WaitKind ticker_wait = {ticker_step, ticker_forget, ticker_describe_wait};
 
@@ -126,9 +126,8 @@ static int ticker_take_or_wait(lua_State *L, Ticker *ticker, Task *task) {
     return task_wait(L, task, &ticker_wait, ticker);
 }
 
-static int ticker_step(lua_State *L) {
+static int ticker_step(lua_State *L, Task *task) {
     Ticker *ticker = lua_touserdata(L, SELF);
-    Task *task = ticker->handle.loop->running;
     return handoff_came(task) ? 1 : ticker_take_or_wait(L, ticker, task);
 }
 

@@ -139,8 +139,8 @@ static const ScopeType drain_type = {true, scope_leave};
 
 /* --- waiting --- */
 
-static int group_wait_step(lua_State *L) {
-    (void)L;
+static int group_wait_step(lua_State *L, Task *task) {
+    (void)L, (void)task;
     return 0;
 }
 

@@ -47,8 +47,8 @@ static int tasklib_current(lua_State *L) {
     return 1;
 }
 
-static int tasklib_yield_step(lua_State *L) {
-    (void)L;
+static int tasklib_yield_step(lua_State *L, Task *task) {
+    (void)L, (void)task;
     return 0;
 }
 
@@ -93,7 +93,8 @@ static int tasklib_sleep(lua_State *L) {
     return task_wait(L, task, &sleep_wait, NULL);
 }
 
-static int tasklib_join_step(lua_State *L) {
+static int tasklib_join_step(lua_State *L, Task *task) {
+    (void)task;
     return task_push_result(L, 1);
 }
 

@@ -267,7 +267,7 @@ static void blocking_done(Job *job) {
     wait_queue_wake(&blocking_of(job)->waiters, 0);
 }
 
-static int blocking_step(lua_State *L);
+static int blocking_step(lua_State *L, Task *task);
 
 /* Releases the call at once, and not when the collector runs: it may hold sockets. */
 static void blocking_forget(Task *task) {
@@ -285,7 +285,8 @@ static void blocking_describe(lua_State *L, Task *task) {
 static const WaitKind blocking_wait = {blocking_step, blocking_forget, blocking_describe};
 
 /* The object of the call is on top. */
-static int blocking_step(lua_State *L) {
+static int blocking_step(lua_State *L, Task *task) {
+    (void)task;
     enum { OUTCOME = 1 };
     Blocking *const *box = lua_touserdata(L, -1);
     Blocking *blocking = *box;

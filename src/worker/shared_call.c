@@ -98,8 +98,8 @@ static void shared_describe_send(lua_State *L, Task *task) {
     handle_describe_wait(L, &((SharedWait *)task->object)->object->handle, "sending to");
 }
 
-static int shared_recv_step(lua_State *L);
-static int shared_send_step(lua_State *L);
+static int shared_recv_step(lua_State *L, Task *task);
+static int shared_send_step(lua_State *L, Task *task);
 
 static const WaitKind recv_wait = {shared_recv_step, shared_forget, shared_describe_recv};
 static const WaitKind send_wait = {shared_send_step, shared_forget, shared_describe_send};
@@ -179,17 +179,15 @@ static SharedWait *shared_ended_wait(Task *task) {
     return wait;
 }
 
-static int shared_recv_step(lua_State *L) {
+static int shared_recv_step(lua_State *L, Task *task) {
     SharedHandle *object = lua_touserdata(L, SELF);
-    Task *task = object->handle.loop->running;
     SharedWait *wait = shared_ended_wait(task);
     int results = wait == NULL ? 0 : shared_finish_recv(L, object, wait);
     return results > 0 ? results : shared_recv_or_wait(L, object, task);
 }
 
-static int shared_send_step(lua_State *L) {
+static int shared_send_step(lua_State *L, Task *task) {
     SharedHandle *object = lua_touserdata(L, SELF);
-    Task *task = object->handle.loop->running;
     SharedWait *wait = shared_ended_wait(task);
     int results = wait == NULL ? 0 : shared_finish_send(L, object, wait);
     lua_settop(L, results > 0 ? lua_gettop(L) : VALUE);

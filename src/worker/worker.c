@@ -245,7 +245,7 @@ static int worker_start(lua_State *L) {
 
 /* --- waiting for its end --- */
 
-static int worker_wait_step(lua_State *L);
+static int worker_wait_step(lua_State *L, Task *task);
 
 static void worker_describe_wait(lua_State *L, Task *task) {
     handle_describe_wait(L, task->object, "waiting for the end of");
@@ -283,9 +283,8 @@ static void worker_hurry(Worker *worker, const Loop *loop) {
         worker_leave_behind(worker->thread);
 }
 
-static int worker_wait_step(lua_State *L) {
+static int worker_wait_step(lua_State *L, Task *task) {
     Worker *worker = lua_touserdata(L, SELF);
-    Task *task = worker->handle.loop->running;
     worker_set_waited_for(worker, false);
     if (task->status == ARSENAL_TIMEOUT) {
         worker_hurry(worker, task->loop);
