@@ -28,7 +28,8 @@ function core.worker(entry, ...) end
 function Group:worker(entry, ...) end
 
 ---Runs `entry(index, ...)` in several workers, with `index` from 1 on, in a group of their own. Returns when all have
----ended. The first error cancels the others and is raised.
+---ended. The first error cancels the others and is raised. A stream or datagram socket, which can move to one worker only,
+---is a usage error unless `count` is 1.
 ---@param count? integer how many; default: `arsenal.parallelism()`. It may be nil, or left out altogether
 ---@param entry string|function see `arsenal.worker`
 ---@param ... any further arguments of `entry`
