@@ -46,7 +46,8 @@ function core.parallelism() end
 
 ---Calls `entry(...)` in a thread, in a Lua state of its own, while other tasks run here. For functions that block or
 ---compute. At most 16 such calls run at once in the process; others wait for their turn. The Lua states are used again
----for later calls. If the task is cancelled, the call goes on, and its results are dropped.
+---for later calls. If the task is cancelled, the call goes on, and its results are dropped. The entry is not called in a
+---task, so a task that it leaves behind runs only while a call in the same Lua state waits.
 ---@param entry string|function see `arsenal.worker`
 ---@param ... any arguments of `entry`
 ---@return any ... the results of `entry`; or nil, message, code if a socket among the arguments cannot move now
