@@ -4,6 +4,7 @@ local arsenal = require("arsenal")
 local child = require("spec.kit.child")
 local certificates = require("spec.kit.certificates")
 local kit = require("spec.kit")
+local temporary = require("spec.kit.temporary")
 local tls_kit = require("spec.kit.tls")
 
 local inside <const> = kit.inside
@@ -163,6 +164,20 @@ describe("files", function()
     local listener <close> = assert(arsenal.tls.listen("127.0.0.1", 0, { cert = both }))
     local accepting = arsenal.go(listener.accept, listener)
     local client <close> = assert(tls_kit.connect(listener))
+    local server <close> = accepting:join()
+    assert.truthy(client and server)
+  end))
+
+  it("the files' names may have letters beyond ASCII", inside(function()
+    local directory <close> = temporary.directory()
+    local made, files = certificates.of("localhost"), {}
+    for option, path in pairs { cert = made.cert, key = made.key, ca_file = certificates.trusted() } do
+      files[option] = directory.path .. "/Schlüssel, 鍵 - " .. option
+      assert(arsenal.fs.copy(path, files[option]))
+    end
+    local listener <close> = assert(arsenal.tls.listen("127.0.0.1", 0, { cert = files.cert, key = files.key }))
+    local accepting = arsenal.go(listener.accept, listener)
+    local client <close> = assert(tls_kit.connect(listener, { ca_file = files.ca_file }))
     local server <close> = accepting:join()
     assert.truthy(client and server)
   end))

@@ -127,11 +127,20 @@ describe("values that do not cross", function()
 
   it("are functions with other upvalues, which the error names with the way out", kit.inside(function()
     local count, list = 1, {}
-    refused("upvalue 'count' (a number)", function() return count end)
+    refused("upvalue 'count' (number)", function() return count end)
     refused("pass it as an argument, or put it into a module", function() return list end)
     local function inner() return count end
     refused("value.inner: upvalue 'count'", { inner = inner })
     refused("(its upvalue 'inner')", function() return inner() end)
+  end))
+
+  it("are functions with upvalues that are objects, of which the error names the kind", kit.inside(function()
+    local generator, jobs, file = coroutine.create(print), arsenal.channel(1, { shared = true }), io.stdout
+    refused("upvalue 'generator' (coroutine)", function() return generator end)
+    refused("upvalue 'jobs' (shared channel)", function() return jobs end)
+    refused("upvalue 'file' (FILE*)", function() return file end)
+    local listener <close> = kit.listen()
+    refused("upvalue 'listener' (tcp listener)", function() return listener end)
   end))
 
   it("leave everything as it was", kit.inside(function()

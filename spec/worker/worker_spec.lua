@@ -443,6 +443,24 @@ describe("workers", function()
     kit.mistake("bad argument #3", arsenal.workers, 2, sleep_long, io.stdout)
   end))
 
+  it("refuse what moves, because it can move to one of them only", kit.inside(function()
+    kit.with_pair(function(client, server)
+      local socket <close> = assert(arsenal.udp.bind("127.0.0.1", 0))
+      kit.mistake("bad argument #3 to 'arsenal.workers' (a tcp stream moves, which it can to one worker only)",
+        arsenal.workers, 2, sleep_long, server)
+      kit.mistake("bad argument #4 to 'arsenal.workers' (value.inside[2]: a udp socket moves",
+        arsenal.workers, nil, sleep_long, 1, { inside = { 1, socket } })
+      kit.mistake("bad argument #2 to 'arsenal.workers' (a tcp stream moves", arsenal.workers, sleep_long, server)
+      client:send("still here\n")
+      assert.equal("still here", server:recv_line())
+      client:send("moved\n")
+      assert.is_true(arsenal.workers(1, function(_, stream) assert(stream:recv_line() == "moved") end, server))
+      assert.equal("tcp stream (closed)", tostring(server))
+    end)
+    local listener <close> = kit.listen()
+    assert.is_true(arsenal.workers(2, function(_, shared) assert(shared:local_address()) end, listener))
+  end))
+
   it("are cancelled when one fails", kit.inside(function()
     local ok, err = pcall(arsenal.workers, 3, function(index)
       if index == 2 then error("the second", 0) end

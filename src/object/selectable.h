@@ -30,8 +30,8 @@ typedef struct Selectable {
 */
 typedef struct SharedSelectable {
     Selectable base;
-    /* Raises an error for a value that can never be sent; NULL: there is no value. */
-    void (*check)(lua_State *L, int value);
+    /* Raises an error for a value that can never be sent, that of the case with this number; NULL: there is no value. */
+    void (*check)(lua_State *L, int value, int number);
     /*
     ** Waits for the object at an index, with an open claim. Returns 0, a status, or more
     ** than 0 if an attempt is worth making again. Finalizers may run before it waits.

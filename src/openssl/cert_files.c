@@ -66,14 +66,22 @@ static int cert_files_fail_without_key(lua_State *L, const char *path, const cha
                                : "no private key in the file (PEM expected)");
 }
 
+/* For a file that could be opened a moment ago, but not by OpenSSL. */
+static int cert_files_fail_to_open(lua_State *L, const char *option, const char *path) {
+    int status = file_facts_try(path);
+    ERR_clear_error();
+    return cert_files_fail_in_system(L, option, path, status != 0 ? status : UV_EIO);
+}
+
+/* OpenSSL opens the file: on Windows, paths are UTF-8 for it, and a FILE of another library of C would end the program. */
 int cert_files_load_key(lua_State *L, SSL_CTX *context, const char *path, const char *cert) {
     int status = cert_files_probe(L, "key", path, false);
     if (status != 0) return status;
-    FILE *file = fopen(path, "r");
-    if (file == NULL) return cert_files_fail_in_system(L, "key", path, errno);
+    BIO *file = BIO_new_file(path, "r");
+    if (file == NULL) return cert_files_fail_to_open(L, "key", path);
     pem_password_cb *no_password = SSL_CTX_get_default_passwd_cb(context);
-    EVP_PKEY *key = PEM_read_PrivateKey(file, NULL, no_password, NULL);
-    fclose(file);
+    EVP_PKEY *key = PEM_read_bio_PrivateKey(file, NULL, no_password, NULL);
+    BIO_free(file);
     if (key == NULL) return cert_files_fail_without_key(L, path, cert);
     int fits = SSL_CTX_use_PrivateKey(context, key) && SSL_CTX_check_private_key(context);
     EVP_PKEY_free(key);

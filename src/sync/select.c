@@ -388,7 +388,7 @@ static void select_push_case(lua_State *L, int index) {
         if (selectable == NULL) select_refuse_case(L, index, "nothing can be sent to its object");
         if (lua_isnil(L, -1)) select_refuse_case(L, index, "its value is nil");
         const SharedSelectable *shared = selectable_shared(selectable);
-        if (shared != NULL) shared->check(L, lua_gettop(L));
+        if (shared != NULL) shared->check(L, lua_gettop(L), index + 1);
     } else {
         select_refuse_value(L, index);
     }

@@ -75,12 +75,12 @@ static void call_set_result(lua_State *L, Call *call, Outcome outcome, int count
 }
 
 void call_done(lua_State *L, Call *call, int count) {
-    call_set_result(L, call, OUTCOME_DONE, count, "result");
+    call_set_result(L, call, OUTCOME_DONE, count, "result %d");
 }
 
 /* (call, error, traceback) */
 static int call_report(lua_State *L) {
-    call_set_result(L, lua_touserdata(L, 1), OUTCOME_FAILED, 2, "error");
+    call_set_result(L, lua_touserdata(L, 1), OUTCOME_FAILED, 2, "error %d");
     return 0;
 }
 

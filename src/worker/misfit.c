@@ -3,6 +3,8 @@
 */
 #include "worker/misfit.h"
 
+#include "worker/crossing.h"
+
 #include <lauxlib.h>
 #include <string.h>
 
@@ -97,6 +99,14 @@ static int misfit_add_path(lua_State *L, const Manifest *manifest, uint32_t numb
 
 /* --- the reason --- */
 
+/* [-0, +1] what the value at `index` is: its type, or the name that its metatable has */
+static void misfit_push_kind(lua_State *L, int index) {
+    int type = luaL_getmetafield(L, index, "__name");
+    if (type == LUA_TSTRING) return;
+    if (type != LUA_TNIL) lua_pop(L, 1);
+    lua_pushstring(L, lua_isthread(L, index) ? "coroutine" : luaL_typename(L, index));
+}
+
 /* [-0, +1] for the value at `index`, an upvalue */
 static void misfit_push_upvalue_reason(lua_State *L, const Manifest *manifest, int index,
                                        const Place *place) {
@@ -105,23 +115,25 @@ static void misfit_push_upvalue_reason(lua_State *L, const Manifest *manifest, i
     const char *name = lua_getupvalue(L, -1, place->upvalue);
     lua_pop(L, 1);
     lua_getinfo(L, ">S", &info);
+    misfit_push_kind(L, index);
     lua_pushfstring(L,
-                    "upvalue '%s' (a %s) of the function at %s:%d " CANNOT_CROSS
+                    "upvalue '%s' (%s) of the function at %s:%d " CANNOT_CROSS
                     ": pass it as an argument, or put it into a module that the function uses",
-                    name, luaL_typename(L, index), info.short_src, info.linedefined);
+                    name, lua_tostring(L, -1), info.short_src, info.linedefined);
+    lua_remove(L, -2);
 }
 
 /* Returns the remedy for kinds of objects of which something similar may cross, or "". */
-static const char *misfit_way_out(const char *name) {
+static const char *misfit_way_out(const char *kind) {
     static const struct {
-        const char *name, *words;
+        const char *kind, *words;
     } ways[] = {
         {"channel", ": make it with the option shared = true"},
         {"tls listener",
          ": let a plain listener cross, and call its method start_tls in the worker"},
     };
     for (size_t i = 0; i < sizeof ways / sizeof *ways; i++)
-        if (strcmp(ways[i].name, name) == 0) return ways[i].words;
+        if (strcmp(ways[i].kind, kind) == 0) return ways[i].words;
     return "";
 }
 
@@ -131,13 +143,11 @@ static void misfit_push_reason(lua_State *L, int index) {
         lua_pushliteral(L, "a table with a metatable " CANNOT_CROSS);
     } else if (lua_iscfunction(L, index)) {
         lua_pushliteral(L, "a C function " CANNOT_CROSS " unless it is a field of a loaded module");
-    } else if (luaL_getmetafield(L, index, "__name") == LUA_TSTRING) {
-        const char *name = lua_tostring(L, -1);
-        lua_pushfstring(L, "no %s " CAN_CROSS "%s", name, misfit_way_out(name));
-        lua_remove(L, -2);
     } else {
-        const char *name = lua_isthread(L, index) ? "coroutine" : luaL_typename(L, index);
-        lua_pushfstring(L, "no %s " CAN_CROSS, name);
+        misfit_push_kind(L, index);
+        const char *kind = lua_tostring(L, -1);
+        lua_pushfstring(L, "no %s " CAN_CROSS "%s", kind, misfit_way_out(kind));
+        lua_remove(L, -2);
     }
 }
 
@@ -153,6 +163,17 @@ static void misfit_push_last_step(lua_State *L, const Place *place) {
         misfit_push_step(L, place->key);
 }
 
+/* For the reason and the path on top; `argument` is the value that the path starts at. */
+static int misfit_raise(lua_State *L, const Manifest *manifest, int argument) {
+    const char *reason = lua_tostring(L, -2), *path = lua_tostring(L, -1);
+    if (manifest->what != NULL)
+        return luaL_error(L, "%s%s: %s", lua_pushfstring(L, manifest->what, argument + 1), path,
+                          reason);
+    if (*path == '\0') return luaL_argerror(L, manifest->first + argument, reason);
+    return luaL_argerror(L, manifest->first + argument,
+                         lua_pushfstring(L, "value%s: %s", path, reason));
+}
+
 int misfit_refuse(lua_State *L, const Manifest *manifest, int index, const Place *place) {
     int argument = place->argument;
     luaL_checkstack(L, LUA_MINSTACK, NULL);
@@ -163,10 +184,24 @@ int misfit_refuse(lua_State *L, const Manifest *manifest, int index, const Place
         misfit_push_reason(L, index);
     misfit_push_last_step(L, place);
     if (place->holder != 0) argument = misfit_add_path(L, manifest, place->holder);
-    const char *reason = lua_tostring(L, -2), *path = lua_tostring(L, -1);
-    if (manifest->what != NULL)
-        return luaL_error(L, "%s %d%s: %s", manifest->what, argument + 1, path, reason);
-    if (*path == '\0') return luaL_argerror(L, manifest->first + argument, reason);
-    return luaL_argerror(L, manifest->first + argument,
-                         lua_pushfstring(L, "value%s: %s", path, reason));
+    return misfit_raise(L, manifest, argument);
+}
+
+/* Raises the error for the object with that number, which moves. */
+static int misfit_refuse_move(lua_State *L, const Manifest *manifest, uint32_t number) {
+    manifest_push(L, manifest, number);
+    misfit_push_kind(L, -1);
+    lua_pushfstring(L, "a %s moves, which it can to one worker only", lua_tostring(L, -1));
+    lua_pushliteral(L, "");
+    return misfit_raise(L, manifest, misfit_add_path(L, manifest, number));
+}
+
+void misfit_refuse_moves(lua_State *L, const Manifest *manifest) {
+    luaL_checkstack(L, LUA_MINSTACK, NULL);
+    for (uint32_t number = 1; number <= manifest->objects; number++) {
+        manifest_push(L, manifest, number);
+        const Crossing *crossing = crossing_of(L, -1);
+        lua_pop(L, 1);
+        if (crossing != NULL && crossing->depart != NULL) misfit_refuse_move(L, manifest, number);
+    }
 }

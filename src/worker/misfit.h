@@ -18,4 +18,7 @@ typedef struct Place {
 /* Raises the error for the value at `index`, which was met at that place. */
 int misfit_refuse(lua_State *L, const Manifest *manifest, int index, const Place *place);
 
+/* Raises an error if one of the objects moves: the values are for several workers. */
+void misfit_refuse_moves(lua_State *L, const Manifest *manifest);
+
 #endif

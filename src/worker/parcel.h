@@ -16,7 +16,7 @@ typedef struct Parcel Parcel;
 ** anything happens:
 ** - A value that may not cross raises an error, which names its place. Without
 **   `what` it is an argument error, for the values are arguments of the running
-**   function; otherwise it starts with `what`, such as "result", and its number.
+**   function; otherwise it starts with `what`, such as "result %d", where %d stands for its number.
 ** - For an object that cannot cross now, as a task waits on it: returns NULL, and
 **   pushes nil, message, code.
 ** Otherwise pushes nothing. Sockets move into the parcel when it departs. Until then

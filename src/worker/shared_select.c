@@ -19,10 +19,10 @@ int shared_attempt_send(lua_State *L) {
     return results;
 }
 
-static void shared_check_value(lua_State *L, int index) {
+static void shared_check_value(lua_State *L, int index, int number) {
     Manifest manifest;
     int top = lua_gettop(L);
-    parcel_check(L, &manifest, index, 1, "select: value");
+    parcel_check(L, &manifest, index, 1, lua_pushfstring(L, "select: case %d: value", number));
     lua_settop(L, top);
 }
 

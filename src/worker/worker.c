@@ -15,6 +15,7 @@
 #include "object/handle.h"
 #include "task/group.h"
 #include "worker/blocking.h"
+#include "worker/misfit.h"
 #include "worker/parcel_check.h"
 #include "worker/question.h"
 #include "worker/state.h"
@@ -215,6 +216,7 @@ static int worker_function_all(lua_State *L) {
     call_check_entry(L, entry);
     Manifest manifest;
     parcel_check(L, &manifest, entry, lua_gettop(L) - entry + 1, NULL);
+    if (count > 1 || lua_type(L, 1) != LUA_TNUMBER) misfit_refuse_moves(L, &manifest);
     lua_settop(L, manifest.objects_at - 1);
     public_push_registered(L, "worker_run_all");
     lua_insert(L, 1);

@@ -28,7 +28,8 @@ function core.worker(entry, ...) end
 function Group:worker(entry, ...) end
 
 ---Runs `entry(index, ...)` in several workers, with `index` from 1 on, in a group of their own. Returns when all have
----ended. The first error cancels the others and is raised.
+---ended. The first error cancels the others and is raised. A stream or datagram socket, which can move to one worker
+---only, is a usage error unless `count` is 1.
 ---@param count? integer how many; default: `arsenal.parallelism()`. It may be nil, or left out altogether
 ---@param entry string|function see `arsenal.worker`
 ---@param ... any further arguments of `entry`
@@ -45,7 +46,8 @@ function core.parallelism() end
 
 ---Calls `entry(...)` in a thread, in a Lua state of its own, while other tasks run here. For functions that block or
 ---compute. At most 16 such calls run at once in the process; others wait for their turn. The Lua states are used again
----for later calls. If the task is cancelled, the call goes on, and its results are dropped.
+---for later calls. If the task is cancelled, the call goes on, and its results are dropped. The entry is not called in
+---a task, so a task that it leaves behind runs only while a call in the same Lua state waits.
 ---@param entry string|function see `arsenal.worker`
 ---@param ... any arguments of `entry`
 ---@return any ... the results of `entry`; or nil, message, code if a socket among the arguments cannot move now
