@@ -52,7 +52,7 @@ local function finish_connect(self)
     if not ready then return nil, words.of(message, code) end
   end
   if self.bare ~= bare then return nil, "closed" end
-  if not bare:remote_address() then return nil, words.NOT_CONNECTED end
+  if not bare:remote_address() then return nil, "closed" end -- a connect has failed
   return become_stream(self)
 end
 
@@ -232,7 +232,10 @@ function connection.define(kind)
       setmetatable(self, Client)
       return nil, word
     end
-    if self.stream then return nil, "already connected" end
+    if self.stream or self.listener then
+      setmetatable(self, Client)
+      return nil, words.of(nil, "EISCONN")
+    end
     local done
     done, word = with_each(self, addresses, function(bare, address) return connect_to(self, bare, address) end)
     setmetatable(self, Client)
@@ -377,7 +380,8 @@ function connection.define(kind)
 
   function methods:getfamily()
     check_any(self, "getfamily")
-    return self.family == "inet" and "inet4" or self.family or "unspec"
+    local family = self.family
+    return (family == nil or family == "inet") and "inet4" or family
   end
 
   function methods:setpeername(...) return connect(self, "setpeername", ...) end
