@@ -1,6 +1,7 @@
 -- socket.select, on arsenal's: waits until a receive or a send on one of several objects would not wait.
 
 local core = require("arsenal.core")
+local classes = require("arsenal.socket.classes")
 local connection = require("arsenal.socket.connection")
 
 -- Returns the arsenal object that has an object's descriptor, or nil if it is closed. A wrapper, such as LuaSocket's
@@ -52,7 +53,7 @@ end
 -- Returns two tables, and "timeout" if both are empty.
 return function(receivers, senders, timeout)
   receivers, senders = check_list(receivers, 1), check_list(senders, 2)
-  timeout = timeout ~= nil and (tonumber(timeout) or error("bad argument #3 to 'select' (number expected, got " .. type(timeout) .. ")", 2)) or -1
+  timeout = classes.number(timeout, 3, "select", -1)
   local readable, writable = look(receivers, senders)
   if #readable > 0 or #writable > 0 then
     core.yield()
