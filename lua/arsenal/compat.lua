@@ -62,9 +62,14 @@ local function set_environment(chunk, environment)
   return true
 end
 
+local libraries = {
+  _G = true, coroutine = true, debug = true, io = true, math = true, os = true, package = true, string = true,
+  table = true, utf8 = true,
+}
+
 -- Modules that are the same for everybody: arsenal's own and Lua's.
 local function is_shared(name)
-  return name == "arsenal" or name:find("^arsenal%.") ~= nil or (_G[name] ~= nil and package.loaded[name] == _G[name])
+  return name == "arsenal" or name:find("^arsenal%.") ~= nil or libraries[name] ~= nil
 end
 
 -- Returns the loader of a module whose file may need the dialect's own loadfile, and its path; nil if there is none.

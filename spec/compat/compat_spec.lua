@@ -54,6 +54,21 @@ describe("arsenal.compat", function()
     end)
   end))
 
+  it_with_luasocket("gives its modules also where a program has the others as global variables", kit.inside(function()
+    local text <const> = [[
+      local socket = require("socket")
+      return { socket, require("socket"), package.loaded.socket, load("return require('socket')")() }]]
+    with_modules({ spec_global_socket = text }, function()
+      local socket, module = rawget(_G, "socket"), rawget(_G, "spec_global_socket")
+      local _ <close> = kit.on_close(function() _G.socket, _G.spec_global_socket = socket, module end)
+      _G.socket, _G.spec_global_socket = require("socket"), require("spec_global_socket")
+      local face = require("arsenal.socket")
+      assert.equal(face, arsenal.compat.require("socket"))
+      assert.same({ face, face, face, face }, arsenal.compat.require("spec_global_socket"))
+      assert.equal(string, arsenal.compat.require("string"))
+    end)
+  end))
+
   it("passes a module's errors on, and loads it anew the next time", kit.inside(function()
     local texts = { spec_broken = 'error("broken here")', spec_syntax = "x = = 1" }
     with_modules(texts, function(path)
