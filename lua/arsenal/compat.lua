@@ -127,6 +127,11 @@ local function language_of(dialect)
   return language and require(language) or {}
 end
 
+-- Returns what modules have as `coroutine`: LuaSocket's and OpenResty's functions may wait in any coroutine.
+local function waiting_coroutines()
+  return require("arsenal").coroutine
+end
+
 -- Global variables that the modules set stay in the scope, and those of the program can be seen from it.
 local function new_environment(scope)
   local environment = setmetatable({}, { __index = _G })
@@ -135,13 +140,15 @@ local function new_environment(scope)
   environment.package = setmetatable({ loaded = scope.loaded }, { __index = package, __newindex = package })
   for name, fn in pairs(loading_functions(environment)) do environment[name] = fn end
   for name, value in pairs(language_of(scope.dialect)) do environment[name] = value end
+  if environment.loadstring then environment.loadstring = environment.load end
+  environment.coroutine = waiting_coroutines()
   for name, face in pairs(dialects[scope.dialect].globals) do environment[name] = require(face) end
   return environment
 end
 
 local function scope_of(dialect)
   if not scopes[dialect] then
-    local scope = { dialect = dialect, loaded = {} }
+    local scope = { dialect = dialect, loaded = { coroutine = waiting_coroutines() } }
     scope.environment = new_environment(scope)
     scopes[dialect] = scope
   end
@@ -198,12 +205,13 @@ local function forget_dependents(modules)
   end
 end
 
----Puts arsenal's modules in the place of `socket`, `ssl` and `ngx` for the whole program. Modules that are loaded
----already and hold the others keep them, so a program calls it first.
+---Puts arsenal's modules in the place of `socket`, `ssl` and `ngx` for the whole program, and `arsenal.coroutine` in
+---that of `coroutine`. Modules that are loaded already and hold the others keep them, so a program calls it first.
 ---@param dialect? "socket"|"ngx" only the modules of this one; default: all
 function compat.install(dialect)
   local wrong = wrong_dialect(dialect)
   if wrong then arguments.refuse(1, "install", wrong) end
+  _G.coroutine, package.loaded.coroutine = waiting_coroutines(), waiting_coroutines()
   for name, entry in pairs(dialects) do
     if dialect == nil or dialect == name then
       for module, face in pairs(entry.modules) do replace_module(module, face) end
