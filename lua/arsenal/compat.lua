@@ -62,9 +62,14 @@ local function set_environment(chunk, environment)
   return true
 end
 
+local libraries = {
+  _G = true, coroutine = true, debug = true, io = true, math = true, os = true, package = true, string = true,
+  table = true, utf8 = true,
+}
+
 -- Modules that are the same for everybody: arsenal's own and Lua's.
 local function is_shared(name)
-  return name == "arsenal" or name:find("^arsenal%.") ~= nil or (_G[name] ~= nil and package.loaded[name] == _G[name])
+  return name == "arsenal" or name:find("^arsenal%.") ~= nil or libraries[name] ~= nil
 end
 
 -- Returns the loader of a module whose file may need the dialect's own loadfile, and its path; nil if there is none.
@@ -122,6 +127,11 @@ local function language_of(dialect)
   return language and require(language) or {}
 end
 
+-- Returns what modules have as `coroutine`: LuaSocket's and OpenResty's functions may wait in any coroutine.
+local function waiting_coroutines()
+  return require("arsenal").coroutine
+end
+
 -- Global variables that the modules set stay in the scope, and those of the program can be seen from it.
 local function new_environment(scope)
   local environment = setmetatable({}, { __index = _G })
@@ -130,13 +140,15 @@ local function new_environment(scope)
   environment.package = setmetatable({ loaded = scope.loaded }, { __index = package, __newindex = package })
   for name, fn in pairs(loading_functions(environment)) do environment[name] = fn end
   for name, value in pairs(language_of(scope.dialect)) do environment[name] = value end
+  if environment.loadstring then environment.loadstring = environment.load end
+  environment.coroutine = waiting_coroutines()
   for name, face in pairs(dialects[scope.dialect].globals) do environment[name] = require(face) end
   return environment
 end
 
 local function scope_of(dialect)
   if not scopes[dialect] then
-    local scope = { dialect = dialect, loaded = {} }
+    local scope = { dialect = dialect, loaded = { coroutine = waiting_coroutines() } }
     scope.environment = new_environment(scope)
     scopes[dialect] = scope
   end
@@ -193,12 +205,13 @@ local function forget_dependents(modules)
   end
 end
 
----Puts arsenal's modules in the place of `socket`, `ssl` and `ngx` for the whole program. Modules that are loaded
----already and hold the others keep them, so a program calls it first.
+---Puts arsenal's modules in the place of `socket`, `ssl` and `ngx` for the whole program, and `arsenal.coroutine` in
+---that of `coroutine`. Modules that are loaded already and hold the others keep them, so a program calls it first.
 ---@param dialect? "socket"|"ngx" only the modules of this one; default: all
 function compat.install(dialect)
   local wrong = wrong_dialect(dialect)
   if wrong then arguments.refuse(1, "install", wrong) end
+  _G.coroutine, package.loaded.coroutine = waiting_coroutines(), waiting_coroutines()
   for name, entry in pairs(dialects) do
     if dialect == nil or dialect == name then
       for module, face in pairs(entry.modules) do replace_module(module, face) end

@@ -54,6 +54,80 @@ describe("arsenal.compat", function()
     end)
   end))
 
+  it_with_luasocket("gives its modules also where a program has the others as global variables", kit.inside(function()
+    local text <const> = [[
+      local socket = require("socket")
+      return { socket, require("socket"), package.loaded.socket, load("return require('socket')")() }]]
+    with_modules({ spec_global_socket = text }, function()
+      local socket, module = rawget(_G, "socket"), rawget(_G, "spec_global_socket")
+      local _ <close> = kit.on_close(function() _G.socket, _G.spec_global_socket = socket, module end)
+      _G.socket, _G.spec_global_socket = require("socket"), require("spec_global_socket")
+      local face = require("arsenal.socket")
+      assert.equal(face, arsenal.compat.require("socket"))
+      assert.same({ face, face, face, face }, arsenal.compat.require("spec_global_socket"))
+      assert.equal(string, arsenal.compat.require("string"))
+    end)
+  end))
+
+  local GENERATOR <const> = [[
+    local sleep = ngx and ngx.sleep or require("socket").sleep
+    local words = coroutine.wrap(function()
+      for word in ("one two"):gmatch("%S+") do
+        sleep(0)
+        coroutine.yield(word)
+      end
+    end)
+    return { words(), words(), require("coroutine") == coroutine }]]
+
+  it("lets a module wait in coroutines that it makes", kit.inside(function()
+    with_modules({ spec_generator = GENERATOR }, function()
+      assert.same({ "one", "two", true }, arsenal.compat.require("spec_generator"))
+      assert.same({ "one", "two", true }, arsenal.compat.require("spec_generator", "ngx"))
+    end)
+  end))
+
+  it("lets the whole program wait in coroutines", function()
+    local result = child.run_lua(([[
+      local arsenal = require("arsenal")
+      arsenal.compat.install()
+      arsenal.run(function()
+        local function generator() %s end
+        print(table.unpack(generator()))
+        print(coroutine.resume(coroutine.create(function() coroutine.yield(1) end)))
+      end)]]):format(GENERATOR))
+    assert.equal("one\ttwo\ttrue\ntrue\t1\n", result.out, result.err)
+  end)
+
+  it("loads text in the module's environment", kit.inside(function()
+    local text <const> = 'return { loadstring("return ngx, require")(), require, load("return ngx")() }'
+    with_modules({ spec_text = text }, function()
+      local ngx, module = require("arsenal.ngx"), arsenal.compat.require("spec_text", "ngx")
+      assert.equal(ngx, module[1])
+      assert.equal(ngx, module[3])
+    end)
+  end))
+
+  it_with_luasocket("runs socket.smtp's messages whose text comes from a connection", kit.inside(function()
+    local smtp = arsenal.compat.require("socket.smtp")
+    local socket = arsenal.compat.require("socket")
+    local texts <close> = kit.server(function(stream) stream:send("part") end)
+    local mails <close> = kit.server(function(stream)
+      stream:send("220 hello\r\n")
+      for line in stream:lines() do
+        stream:send(line:find("^DATA") and "354" or "250", " ok\r\n")
+        if line:find("^DATA") then
+          assert.is_string(stream:recv_until("\r\n\r\npart\r\n.\r\n"))
+          stream:send("250 ok\r\n")
+        end
+      end
+    end)
+    local text = socket.source("until-closed", assert(socket.connect("127.0.0.1", kit.port_of(texts))))
+    assert.equal(1, smtp.send {
+      from = "<a@example.com>", rcpt = "<b@example.com>", server = "127.0.0.1", port = kit.port_of(mails),
+      source = smtp.message { headers = { subject = "hello" }, body = function() return text() end },
+    })
+  end))
+
   it("passes a module's errors on, and loads it anew the next time", kit.inside(function()
     local texts = { spec_broken = 'error("broken here")', spec_syntax = "x = = 1" }
     with_modules(texts, function(path)

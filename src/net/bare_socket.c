@@ -272,14 +272,26 @@ static int bare_set_option(lua_State *L) {
     return 1;
 }
 
-/* set_socket_member(fd, group, interface, joins): the interface is a name, an address, or nil */
+/* Reads an interface: a number, a name, an address, or nil for 0. Returns 0, or a status. */
+static int bare_read_interface(lua_State *L, int arg, unsigned *index) {
+    *index = 0;
+    if (lua_isnoneornil(L, arg)) return 0;
+    if (lua_type(L, arg) == LUA_TNUMBER) {
+        *index = (unsigned)args_integer(L, arg, 0, INT_MAX);
+        return 0;
+    }
+    *index = socket_interface_index(luaL_checkstring(L, arg));
+    return *index != 0 ? 0 : UV_ENODEV;
+}
+
+/* set_socket_member(fd, group, interface, joins) */
 static int bare_set_member(lua_State *L) {
     int fd = (int)args_integer(L, 1, 0, INT_MAX);
-    const char *host = luaL_checkstring(L, 2), *interface = luaL_optstring(L, 3, NULL);
+    const char *host = luaL_checkstring(L, 2);
     Address group;
-    int status = address_parse(&group, host, 0) ? 0 : UV_EINVAL;
-    unsigned index = interface != NULL ? socket_interface_index(interface) : 0;
-    if (interface != NULL && index == 0) status = UV_ENODEV;
+    unsigned index;
+    int status = bare_read_interface(L, 3, &index);
+    if (status == 0 && !address_parse(&group, host, 0)) status = UV_EINVAL;
     if (status == 0) status = socket_set_member(fd, &group, index, lua_toboolean(L, 4));
     if (status != 0) return error_push(L, status, "membership");
     lua_pushboolean(L, true);

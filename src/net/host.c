@@ -2,10 +2,12 @@
 ** Owns what a program may ask of the host: its name, its clock's time of day, and its words
 ** for errors.
 */
+#include "base/args.h"
 #include "base/error.h"
 #include "base/openers.h"
 
 #include <lauxlib.h>
+#include <limits.h>
 #include <string.h>
 #include <uv.h>
 
@@ -38,10 +40,19 @@ static int host_system_words(lua_State *L) {
     return 1;
 }
 
+/* system_code(number): the code of a number of the system's, an errno */
+static int host_system_code(lua_State *L) {
+    int status = uv_translate_sys_error((int)args_integer(L, 1, 1, INT_MAX));
+    char name[64];
+    lua_pushstring(L, uv_err_name_r(status, name, sizeof name));
+    return 1;
+}
+
 static const luaL_Reg functions[] = {
     {"host_name", host_name},
     {"time_of_day", host_time_of_day},
     {"system_words", host_system_words},
+    {"system_code", host_system_code},
     {NULL, NULL},
 };
 

@@ -113,7 +113,7 @@ function Tcp:getsockname() end
 function Tcp:getpeername() end
 
 ---Returns the family of the addresses.
----@return "inet4"|"inet6"|"unix"|"unspec" family
+---@return "inet4"|"inet6"|"unix" family
 function Tcp:getfamily() end
 
 ---Returns how much has been received and sent, and the age.
@@ -249,7 +249,7 @@ function Udp:getsockname() end
 function Udp:getpeername() end
 
 ---Returns the family of the addresses.
----@return "inet4"|"inet6"|"unspec" family
+---@return "inet4"|"inet6" family
 function Udp:getfamily() end
 
 ---A TLS connection.

@@ -120,7 +120,8 @@ local function define_addresses(methods, kind)
 
   function methods:getfamily()
     kind.check_any(self, "getfamily")
-    return self.family == "inet" and "inet4" or self.family or "unspec"
+    local family = self.family
+    return (family == nil or family == "inet") and "inet4" or family
   end
 end
 

@@ -6,19 +6,25 @@ local words = require("arsenal.socket.words")
 
 local lookup = {}
 
--- Returns the port of a service: a number, or a name that /etc/services has; or nil.
-function lookup.port(service)
-  local number = tonumber(service)
-  if number then
-    number = math.tointeger(number)
-    return number and number >= 0 and number <= 65535 and number or nil
-  end
+-- Calls fn(name, port) with each service that /etc/services has, until it returns something, which is the result.
+local function find_service(fn)
   local file <close> = io.open("/etc/services")
   if not file then return nil end
   for line in file:lines() do
     local name, port = line:match("^([%w_.-]+)%s+(%d+)/")
-    if name == service then return math.tointeger(port) end
+    local found = name and fn(name, math.tointeger(port))
+    if found then return found end
   end
+end
+
+-- Returns the port of a service: a number, or a name that /etc/services has; or nil.
+function lookup.port(service)
+  local number = tonumber(service)
+  if not number then
+    return find_service(function(name, port) return name == service and port end)
+  end
+  number = math.tointeger(number)
+  return number and number >= 0 and number <= 65535 and number or nil
 end
 
 -- Returns a list of { address =, family = } and the port; or nil and LuaSocket's word. `family` is "inet", "inet6" or
@@ -82,14 +88,35 @@ function dns.tohostname(address)
   return name, { name = name, alias = {}, ip = list }
 end
 
--- Returns a list of the names of the host's addresses, and the name of the service.
-function dns.getnameinfo(host, service)
-  host = classes.string(host == nil and "0.0.0.0" or host, 1, "getnameinfo")
+-- Returns the name of a port or a service, or its number if it has none; nil if there is no such service.
+local function service_name(service)
+  local number = lookup.port(service)
+  if not number then return nil end
+  return find_service(function(name, port) return port == number and name end) or tostring(number)
+end
+
+-- Returns the names of the host's addresses, or nil and a word.
+local function host_names(host)
   local addresses, message, code = core.resolve(host)
   if not addresses then return nil, words.of_lookup(message, code) end
   local names = {}
   for i, address in ipairs(addresses) do names[i] = core.reverse(address.address) or address.address end
-  return names, service and tostring(service) or nil
+  return names
+end
+
+-- Returns a list of the names of the host's addresses, which is empty without a host, and the name of the service, if
+-- there is one.
+function dns.getnameinfo(host, service)
+  host = host ~= nil and classes.string(host, 1, "getnameinfo")
+  service = service ~= nil and classes.string(service, 2, "getnameinfo")
+  if not host and not service then error("host and serv cannot be both nil", 2) end
+  local name = service and service_name(service)
+  if service and not name then return nil, words.of(nil, "EAI_SERVICE") end
+  if not host then return {}, name end
+  local names, word = host_names(host)
+  if not names then return nil, word end
+  if not service then return names end
+  return names, name
 end
 
 function dns.gethostname()

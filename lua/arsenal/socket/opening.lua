@@ -61,7 +61,7 @@ function opening.finish_connect(self)
     if not done then return nil, words.of(message, code) end
   end
   if self.bare ~= bare then return nil, "closed" end
-  if not bare:remote_address() then return nil, words.NOT_CONNECTED end
+  if not bare:remote_address() then return nil, "closed" end -- a connect has failed
   return holding.become_stream(self)
 end
 
@@ -87,7 +87,10 @@ local function define_connect(methods, kind)
       setmetatable(self, kind.Client)
       return nil, word
     end
-    if self.stream then return nil, "already connected" end
+    if self.stream or self.listener then
+      setmetatable(self, kind.Client)
+      return nil, words.of(nil, "EISCONN")
+    end
     local done
     done, word = with_each(self, addresses, function(bare, address) return connect_to(self, bare, address) end)
     setmetatable(self, kind.Client)

@@ -2,6 +2,7 @@
 
 local core = require("arsenal.core")
 local classes = require("arsenal.socket.classes")
+local words = require("arsenal.socket.words")
 
 local options = {}
 
@@ -33,7 +34,8 @@ kinds.boolean = {
 
 kinds.number = {
   get = function(fd, name)
-    return got(core.socket_option(fd, name))
+    local value = core.socket_option(fd, name)
+    return got(value and value + 0.0)
   end,
   -- What is no number is 0.
   set = function(fd, name, value)
@@ -46,10 +48,12 @@ local function field(value, name, expected, method)
   if type(value) ~= "table" then
     classes.refuse(2, method, "table expected, got " .. classes.type_of(value))
   end
-  if type(value[name]) ~= expected then
+  local given = value[name]
+  if expected == "string" and type(given) == "number" then return tostring(given) end
+  if type(given) ~= expected then
     classes.refuse(2, method, ("%s '%s' field expected"):format(expected, name))
   end
-  return value[name]
+  return given
 end
 
 kinds.linger = {
@@ -63,27 +67,47 @@ kinds.linger = {
   end,
 }
 
+-- The failure that a socket keeps, in words; nil without one.
 kinds.error = {
   get = function(fd, name)
-    local value = core.socket_option(fd, name)
-    return got(value and (value == 0 and nil or value))
+    local number = core.socket_option(fd, name)
+    if not number then return got(nil) end
+    if number ~= 0 then return words.of_number(number) end
+    return nil
   end,
 }
 
--- Joins or leaves a multicast group: `multiaddr`, and the address of an interface or "*".
-local function member(joins)
+local function refuse_member(what) classes.refuse(2, "setoption", what) end
+
+-- The interface of a group of IPv4: its address, or nil for "*", which leaves the choice to the system.
+local function interface_v4(value)
+  local interface = field(value, "interface", "string", "setoption")
+  if interface == "*" or interface == "0.0.0.0" then return nil end
+  if not interface:find("^[%d.]+$") then refuse_member("invalid 'interface' ip address") end
+  return interface
+end
+
+-- The same of IPv6: its number, or nil.
+local function interface_v6(value)
+  local interface = value.interface
+  if interface == nil then return nil end
+  local number = tonumber(interface)
+  if not number then refuse_member("number 'interface' field expected") end
+  return math.max(math.min(classes.integer(number), 0x7fffffff), 0)
+end
+
+-- Joins or leaves the multicast group `multiaddr`.
+local function member(interface_of, joins)
   return {
     set = function(fd, _, value)
       local group = field(value, "multiaddr", "string", "setoption")
-      local interface = value.interface
-      if type(interface) == "number" then interface = nil end
-      if interface == "*" or interface == "0.0.0.0" then interface = nil end
-      return concluded(core.set_socket_member(fd, group, interface, joins))
+      return concluded(core.set_socket_member(fd, group, interface_of(value), joins))
     end,
   }
 end
 
-kinds.join, kinds.leave = member(true), member(false)
+kinds.join, kinds.leave = member(interface_v4, true), member(interface_v4, false)
+kinds.join6, kinds.leave6 = member(interface_v6, true), member(interface_v6, false)
 
 options.tcp = {
   ["keepalive"] = "boolean", ["reuseaddr"] = "boolean", ["reuseport"] = "boolean", ["tcp-nodelay"] = "boolean",
@@ -98,7 +122,7 @@ options.udp = {
   ["ip-multicast-ttl"] = "number", ["ip-multicast-loop"] = "boolean",
   ["ipv6-unicast-hops"] = "number", ["ipv6-multicast-hops"] = "number", ["ipv6-multicast-loop"] = "boolean",
   ["ip-add-membership"] = "join", ["ip-drop-membership"] = "leave",
-  ["ipv6-add-membership"] = "join", ["ipv6-drop-membership"] = "leave",
+  ["ipv6-add-membership"] = "join6", ["ipv6-drop-membership"] = "leave6",
   ["ipv6-v6only"] = "boolean", ["error"] = "error",
   ["recv-buffer-size"] = "number", ["send-buffer-size"] = "number",
 }

@@ -1,6 +1,7 @@
 -- socket.select, on arsenal's: waits until a receive or a send on one of several objects would not wait.
 
 local core = require("arsenal.core")
+local classes = require("arsenal.socket.classes")
 local holding = require("arsenal.socket.holding")
 
 -- Returns the arsenal object that has an object's descriptor, or nil if it is closed. A wrapper, such as LuaSocket's
@@ -15,6 +16,7 @@ end
 
 -- Adds what is ready to `found`, which is a list and has the places by object.
 local function add(found, object)
+  if found[object] then return end
   found[#found + 1] = object
   found[object] = #found + 0.0
 end
@@ -51,7 +53,7 @@ end
 -- Returns two tables, and "timeout" if both are empty.
 return function(receivers, senders, timeout)
   receivers, senders = check_list(receivers, 1), check_list(senders, 2)
-  timeout = timeout ~= nil and (tonumber(timeout) or error("bad argument #3 to 'select' (number expected)", 2)) or -1
+  timeout = classes.number(timeout, 3, "select", -1)
   local readable, writable = look(receivers, senders)
   if #readable > 0 or #writable > 0 then
     core.yield()
@@ -64,8 +66,8 @@ return function(receivers, senders, timeout)
   if #cases > 0 then
     core.select(cases, seconds)
     readable, writable = look(receivers, senders)
-  elseif seconds then
-    core.sleep(seconds)
+  else
+    core.sleep(seconds or math.huge)
   end
   if #readable > 0 or #writable > 0 then return readable, writable end
   return readable, writable, "timeout"

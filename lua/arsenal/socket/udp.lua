@@ -10,6 +10,7 @@ local words = require("arsenal.socket.words")
 local udp = {}
 
 local DATAGRAM_SIZE <const> = 8192
+local MOST <const> = 65536 -- bytes, which is more than a datagram has
 
 local methods = {}
 local Connected, Unconnected, metatables
@@ -127,7 +128,7 @@ local function receive(self, method, size)
   check_any(self, method)
   size = classes.integer(classes.number(size, 1, method, DATAGRAM_SIZE))
   if not self.bare then return nil, self.is_closed and "closed" or "timeout" end
-  return waiting(self, "read", self.bare.recv_datagram, self.bare, math.max(size, 0))
+  return waiting(self, "read", self.bare.recv_datagram, self.bare, math.max(math.min(size, MOST), 0))
 end
 
 function methods:receive(size)
@@ -181,7 +182,7 @@ end
 
 function methods:getfamily()
   check_any(self, "getfamily")
-  return self.family == "inet" and "inet4" or self.family or "unspec"
+  return self.family == "inet6" and "inet6" or "inet4"
 end
 
 function methods:getoption(option)

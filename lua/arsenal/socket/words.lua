@@ -14,6 +14,7 @@ local by_code = {
   EAI_AGAIN = "temporary failure in name resolution", EAI_FAIL = "non-recoverable failure in name resolution",
   EAI_BADFLAGS = "invalid value for ai_flags", EAI_FAMILY = "ai_family not supported",
   EAI_MEMORY = "memory allocation failure", EAI_NONAME = HOST_UNKNOWN, EAI_NODATA = HOST_UNKNOWN,
+  EAI_ADDRFAMILY = "Address family for hostname not supported",
   EAI_SERVICE = "service not supported for socket type", EAI_SOCKTYPE = "ai_socktype not supported",
 }
 
@@ -26,6 +27,12 @@ function words.of(message, code)
     by_code[code] = code ~= "BUSY" and word or nil
   end
   return word
+end
+
+-- The word for a number of the system's, an errno.
+function words.of_number(number)
+  local code = core.system_code(number)
+  return words.of(code, code)
 end
 
 -- The word for a failed lookup: also of a name that arsenal refuses to look up.
