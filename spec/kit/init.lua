@@ -348,15 +348,15 @@ function kit.doubling(seconds, fn)
   while not fn(seconds) do seconds = 2 * seconds end
 end
 
--- For what a busy machine or the collector may delay: calls fn(), which returns how many seconds something took, until
--- it is less than `most`, but not for ever.
+-- For what a busy machine, the collector or the allocator may enlarge: calls fn(), which returns how many seconds
+-- something took, or how many bytes, until it is less than `most`, but not for ever.
 function kit.less_than(most, fn)
   local least = math.huge
   for _ = 1, 30 do
     least = math.min(least, fn())
     if least < most then return end
   end
-  error(("took %.3f s at the least, not less than %s"):format(least, most), 2)
+  error(("%.3f at the least, which is not less than %s"):format(least, most), 2)
 end
 
 -- Data ------------------------------------------------------------------------------------------
