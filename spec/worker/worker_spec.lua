@@ -569,7 +569,7 @@ describe("the end of a program with workers", function()
     local PROGRAM_WITH_ENDING <const> = [[
       local path = os.tmpname()
       arsenal.worker(function(name)
-        os.execute("echo >" .. name .. "; exec sleep 8 >/dev/null 2>&1")
+        os.execute("echo >" .. name .. "; exec sleep 12 >/dev/null 2>&1")
       end, path)
       local function wait()
         repeat
