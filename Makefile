@@ -371,7 +371,7 @@ ATTACK_LIBS = $(shell pkg-config --libs lua5.4 libuv)
 
 define run_attack
 LD_PRELOAD='$(2)' ASAN_OPTIONS=verify_asan_link_order=0:detect_leaks=1 POINTS=$(POINTS) \
-	ATTACK_CERTIFICATE=$(ATTACKS)/certificate.pem $(ATTACKS)/$(1) $(RUN_ONLY)
+	ATTACK_CERTIFICATE=$(ATTACKS)/certificate.pem ATTACK_FILES=$(ATTACKS)/files-$(1) $(ATTACKS)/$(1) $(RUN_ONLY)
 endef
 
 .PHONY: test-oom test-hook
@@ -407,11 +407,13 @@ $(ATTACKS)/fail_malloc.so: attack/oom/fail_malloc.c attack/oom/fail_malloc.h Mak
 	@mkdir -p $(@D)
 	$(CC) -std=gnu11 -Iattack $(WARNINGS) -D_GNU_SOURCE -shared -fPIC -O2 -g -o $@ $< -ldl
 
+# Two makes may do this at once: each makes files of its own, and one certificate with its key remains.
 $(ATTACKS)/certificate.pem:
 	@mkdir -p $(@D)
+	own=$@.$$$$ && \
 	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 3650 -subj /CN=localhost \
-		-addext subjectAltName=DNS:localhost,IP:127.0.0.1 -keyout $@.key -out $@.cert 2>$@.log
-	cat $@.cert $@.key >$@
+		-addext subjectAltName=DNS:localhost,IP:127.0.0.1 -keyout $$own.key -out $$own.cert 2>$@.log && \
+	cat $$own.cert $$own.key >$$own && rm $$own.cert $$own.key && mv $$own $@
 
 # --- Linting ---
 

@@ -22,13 +22,16 @@
 
 enum {
     SESSION = 1,
-    LIMIT = 20, /* seconds for a child, which takes some milliseconds */
-    STALL = 2,  /* seconds until a script is taken to wait in vain; session.lua's limit is longer */
+    LIMIT = 60, /* seconds for a child, which takes some milliseconds */
+    /* Seconds until a script is taken to wait in vain: longer than a busy disk takes to write a file;
+       session.lua's limit is longer. */
+    STALL = 8
 };
 
 typedef struct Shared {
     Verdict verdict;
     const char *phase;
+    bool has_stalled;
     bool has_ended;
 } Shared;
 
@@ -54,6 +57,8 @@ static void child_set_global(lua_State *L) {
     lua_setfield(L, -2, "raise");
     lua_pushstring(L, getenv("ATTACK_CERTIFICATE"));
     lua_setfield(L, -2, "certificate");
+    lua_pushstring(L, getenv("ATTACK_FILES"));
+    lua_setfield(L, -2, "files");
     lua_setglobal(L, "attack");
 }
 
@@ -130,7 +135,7 @@ static void child_run_script(lua_State *L, const Fault *fault, long n) {
         fault->arm(L, n, fault->width);
     else
         shared->verdict.passed = fault->disarm(L);
-    if (child_now() - began > STALL) child_fail("%s", "stalled: it waited for what did not come");
+    shared->has_stalled = child_now() - began > STALL;
     if (status != LUA_OK) child_keep_error(L);
     if (at_close) return;
     shared->phase = "the check of what is left";
@@ -140,9 +145,9 @@ static void child_run_script(lua_State *L, const Fault *fault, long n) {
     lua_settop(L, SESSION);
 }
 
-/* Threads of lookups may have descriptors and memory a moment longer. */
+/* Threads of lookups may have descriptors and memory longer: until a busy machine runs them. */
 static void child_check_end(void) {
-    enum { TRIES = 50, PAUSE = 10 * 1000 };
+    enum { TRIES = 1000, PAUSE = 10 * 1000 };
     char text[500];
     for (int i = 0; i < TRIES; i++) {
         if (descriptors_find_new(text, sizeof text) == 0 && blocks_left(text, sizeof text) == 0)
@@ -194,6 +199,18 @@ static void child_read_output(void) {
         child_fail("%s", "a sanitizer's report");
 }
 
+/*
+** session.lua's on_error ends a script whose task failed. If the fault hits on_error, too,
+** others may wait for what that task would have done, until the script's limit.
+*/
+static void child_judge_stall(void) {
+    static const char *const reports[] = {"error in on_error", "no memory to report the error"};
+    if (!shared->has_stalled) return;
+    for (size_t i = 0; i < sizeof reports / sizeof *reports; i++)
+        if (strstr(shared->verdict.output, reports[i]) != NULL) return;
+    child_fail("%s", "stalled: it waited for what did not come");
+}
+
 static void child_judge(int status) {
     char text[200];
     if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM)
@@ -220,5 +237,6 @@ const Verdict *child_run(const char *script, const Fault *fault, long n) {
     if (n == 0 && shared->verdict.error[0] != '\0')
         child_fail("without a fault: %s", shared->verdict.error);
     child_read_output();
+    child_judge_stall();
     return &shared->verdict;
 }

@@ -3,7 +3,7 @@
 
 local session = {}
 
-local LIMIT <const> = 3 -- seconds for a script, which takes some milliseconds
+local LIMIT <const> = 10 -- seconds for a script, which takes some milliseconds
 
 local scripts = {}
 

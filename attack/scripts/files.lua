@@ -51,7 +51,7 @@ local function cancel_calls(directory)
 end
 
 -- One directory, which each run empties first: one that ends early leaves its files there.
-local directory <const> = os.getenv("ATTACK_CERTIFICATE"):gsub("[^/]+$", "files")
+local directory <const> = _G.attack.files
 
 local function main()
   fs.remove(directory, { recursive = true })

@@ -5,7 +5,7 @@ local arsenal = require("arsenal")
 local attack = _G.attack
 
 local function client_options(version)
-  return { ca_file = attack.certificate, max_version = version, timeout = 4 }
+  return { ca_file = attack.certificate, max_version = version, timeout = 60 }
 end
 
 local function echo(stream)

@@ -5,23 +5,23 @@ local arsenal = require("arsenal")
 
 local function entry(value) return value, print, arsenal.now() end
 
--- Whoever fails closes both channels, so that the other side does not wait for ever.
 local function send_values(channel, other, stream)
-  local _ <close> = channel
-  local _ <close> = other
   for i = 1, 3 do arsenal.check(channel:send({ i, ("x"):rep(2000), other })) end
   arsenal.check(arsenal.select({ { other, { stream } } }))
 end
 
--- Values that are sent and received in this state, with waits on both sides.
+-- Values that are sent and received in this state, with waits on both sides. The group cancels the other side of one
+-- that fails.
 local function use_shared_channels(stream)
   local channel <close> = arsenal.channel(1, { shared = true })
   local other <close> = arsenal.channel(0, { shared = true })
-  arsenal.go(send_values, channel, other, stream)
-  for i = 1, 3 do assert(arsenal.check(channel:recv())[1] == i) end
-  local object, value = assert(arsenal.select({ other, arsenal.event() }))
-  assert(object == other and value)
-  value[1]:close()
+  arsenal.group(function(group)
+    group:go(send_values, channel, other, stream)
+    for i = 1, 3 do assert(arsenal.check(channel:recv())[1] == i) end
+    local object, value = assert(arsenal.select({ other, arsenal.event() }))
+    assert(object == other and value)
+    value[1]:close()
+  end)
 end
 
 local function main()

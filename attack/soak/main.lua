@@ -1,6 +1,8 @@
 -- Soak: lua5.4 attack/soak/main.lua MINUTES PLOT. Runs a mixed load for some minutes, and looks each second at what the
--- process holds. After a warm-up all of it must be flat: the growth of a line fitted to the samples, from the
--- warm-up to the end, may not exceed the bound of its series. Draws the samples.
+-- process holds. After a warm-up all of it must be flat: a line is fitted to the samples of each third of the time from
+-- the warm-up to the end. A leak makes all three of them rise; one peak of the load makes one of them rise, because the
+-- memory that it took stays with the allocator. So the least of the three growths counts, and three times it may not
+-- exceed the bound of its series. Draws the samples.
 
 local arsenal = require("arsenal")
 local draw = require("attack.soak.plot")
@@ -24,18 +26,28 @@ local all <const> = {
   { title = "timers", bound = 6, sample = function() return arsenal.stats().timers end },
 }
 
--- The slope of the line that fits the points from index `first` on best.
-local function slope_of(times, values, first)
-  local n, sum_t, sum_v = #times - first + 1, 0, 0
-  for i = first, #times do
+-- The slope of the line that fits the points of these indices best.
+local function slope_of(times, values, first, last)
+  local n, sum_t, sum_v = last - first + 1, 0, 0
+  for i = first, last do
     sum_t, sum_v = sum_t + times[i], sum_v + values[i]
   end
   local above, below = 0, 0
-  for i = first, #times do
+  for i = first, last do
     local t = times[i] - sum_t / n
     above, below = above + t * (values[i] - sum_v / n), below + t * t
   end
   return above / below
+end
+
+-- How much the values grow from index `first` on, by the third of the time in which they grow least.
+local function growth_of(times, values, first)
+  local least, count = math.huge, #times - first
+  for third = 0, 2 do
+    local from, to = first + count * third // 3, first + count * (third + 1) // 3
+    least = math.min(least, slope_of(times, values, from, to))
+  end
+  return least * (times[#times] - times[first])
 end
 
 local function take_samples(seconds)
@@ -61,7 +73,7 @@ end
 local function judge(times, warm_up)
   local first, flat = first_after(times, warm_up), true
   for _, series in ipairs(all) do
-    local growth = slope_of(times, series.values, first) * (times[#times] - times[first])
+    local growth = growth_of(times, series.values, first)
     local good = growth <= series.bound
     flat = flat and good
     print(("%-38s %10.0f at the end, grew by %8.1f, may grow by %5d%s"):format(

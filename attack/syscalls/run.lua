@@ -7,7 +7,7 @@
 
 local FULL <const> = os.getenv("FULL") == "1"
 local DEEPEST <const> = FULL and 8 or 2
-local LIMIT <const> = 10 -- seconds, then a program hangs
+local LIMIT <const> = 30 -- seconds, then a program hangs
 local PROCESSES <const> = 2
 
 local PROGRAMS <const> = { "tcp", "unix", "udp", "copy", "serve", "together", "descriptors", "names", "signals", "tls" }

@@ -35,7 +35,7 @@ describe("a dump", function()
   it("shows the tasks and the numbers of each worker", inside(function()
     local gate = shared()
     local worker = arsenal.worker(wait_there, gate)
-    local text = dump_with("the sleeper")
+    local text = dump_with("task 'the sleeper', waiting")
     assert.matches("\nworker %g*dump_workers_spec.lua:%d+: 2 tasks\n    ready 0, waiting %d, timers 1, "
       .. "turns %d+; open: [^\n]*\n  task", text)
     assert.matches("\n  task 'the sleeper', waiting[^\n]*\n    sleeping\n", text)

@@ -60,26 +60,41 @@ describe("arsenal.stdin and stdout", function()
     assert.equal(0, result.status)
   end)
 
+  -- The other side of the pipe waits for a file, which a task of the script makes.
+  local UNTIL <const> = "until [ -e %s ]; do sleep 0.01; done"
+
   it("wait while other tasks run, and are cases for select", function()
-    expect("ticked\nstdin\tgo\n", [[(sleep 0.3; printf go) | "$@"]], [[
+    local dir <close> = temporary.directory()
+    local ticked = dir.path .. "/ticked"
+    expect("ticked\nstdin\tgo\n", ('(%s; printf go) | "$@"'):format(UNTIL:format(ticked)), ([[
       arsenal.run(function()
         arsenal.group(function(group)
-          group:go(function() arsenal.sleep(0.01) print("ticked") end)
+          group:go(function()
+            arsenal.sleep(0.01)
+            print("ticked")
+            io.open(%q, "w"):close()
+          end)
           local which, data = arsenal.select { arsenal.event(), arsenal.stdin }
           print(which == arsenal.stdin and "stdin", data)
         end)
-      end)]])
+      end)]]):format(ticked))
   end)
 
   it("make a sender wait for a reader that is slow", function()
-    expect("1000000 ok\n", [["$@" | (sleep 0.2; wc -c | tr -d '\n'; echo ' ok')]], [[
+    local dir <close> = temporary.directory()
+    local ticked = dir.path .. "/ticked"
+    expect("1000000 ok\n", ([["$@" | (%s; wc -c | tr -d '\n'; echo ' ok')]]):format(UNTIL:format(ticked)), ([[
       arsenal.run(function()
-        local ticks, ended = 0, false
-        arsenal.go(function() repeat arsenal.sleep(0.01) ticks = ticks + 1 until ended end)
+        local has_ended = false
+        local ticking = arsenal.go(function()
+          for _ = 1, 3 do arsenal.sleep(0.01) end
+          assert(not has_ended, "the sender has not waited")
+          io.open(%q, "w"):close()
+        end)
         assert(arsenal.stdout:send(("x"):rep(1000000)))
-        ended = true
-        assert(ticks > 2)
-      end)]])
+        has_ended = true
+        ticking:join()
+      end)]]):format(ticked))
   end)
 
   it("tell of a reader that has gone", function()

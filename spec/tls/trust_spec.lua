@@ -37,12 +37,16 @@ end
 describe("key exchange (#case46)", function()
   it_openssl("is by curves only", inside(function()
     tls_kit.with_refusing({}, function(listener)
-      local before = os.clock()
-      local client = child.run(child.command("openssl", "s_client", "-groups", "ffdhe8192", "-connect",
-        "127.0.0.1:" .. kit.port_of(listener)))
-      assert.not_equal(0, client.status)
-      kit.turn_until(function() return listener:stats().failed == 1 end)
-      assert.is_true(os.clock() - before < (kit.slow and 1 or 0.05), "the server computes nothing for it")
+      local refused = 0
+      kit.less_than(kit.slow and 1 or 0.05, function() -- the server computes nothing for it
+        local before = os.clock()
+        local client = child.run(child.command("openssl", "s_client", "-groups", "ffdhe8192", "-connect",
+          "127.0.0.1:" .. kit.port_of(listener)))
+        assert.not_equal(0, client.status)
+        refused = refused + 1
+        kit.turn_until(function() return listener:stats().failed == refused end)
+        return os.clock() - before
+      end)
     end)
   end))
 end)
