@@ -36,7 +36,7 @@ describe("a cosocket", function()
     end))
   end
 
-  it("can connect again after a connect whose coroutine was closed, and the place in the pool is free", inside(function()
+  it("can connect again, and has no place in a pool, after a connect whose coroutine was closed", inside(function()
     local listener <close> = kit.listen()
     local socket, options = ngx.socket.tcp(), { pool = "closed", pool_size = 1, backlog = 1 }
     local task = closed_in(socket.connect, socket, "nosuch.invalid", 80, options)

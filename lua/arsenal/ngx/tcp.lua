@@ -75,8 +75,8 @@ local function adopt(self, stream, reused, session)
   return 1
 end
 
--- A connection of the pool that `place` names, or a new one. Runs within the time limit of connecting. The pool is looked
--- up here, because one that is not used may go whenever the task waits.
+-- A connection of the pool that `place` names, or a new one. Runs within the time limit of connecting. The pool is
+-- looked up here, because one that is not used may go whenever the task waits.
 local function open(self, target, place)
   local pool = keepalive.pool(place.name, place.size, place.backlog)
   local entered, message = keepalive.enter(pool)
