@@ -10,9 +10,9 @@ local lfs = require("lfs")
 local new_random = require("attack.chaos.random")
 local new_world = require("attack.chaos.world")
 
-local ACT_FILES <const> = { "streams", "copies", "datagrams", "channels", "sync", "scopes", "servers", "descriptors",
-  "threads", "handshakes", "choices", "cosockets", "worker_messages", "worker_moves", "worker_listeners",
-  "worker_trees" }
+local ACT_FILES <const> = { "streams", "copies", "transfers", "datagrams", "channels", "sync", "scopes", "servers",
+  "descriptors", "threads", "handshakes", "choices", "cosockets", "worker_messages", "worker_moves",
+  "worker_listeners", "worker_trees" }
 local ROUND <const> = 1 -- seconds
 local MOST_THREADS <const> = 64 -- without workers: those of the thread pools
 local MOST_TO_END <const> = kit.slow and 60 or 20 -- seconds that the acts may take to end

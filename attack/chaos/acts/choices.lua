@@ -42,8 +42,8 @@ end
 local function count_missing_after(context, ledger, case, came)
   for _ = 1, 20 do
     if count_missing(ledger) == 0 then break end
-    local ready, thing = arsenal.select({ case }, 0.01)
-    if ready and not thing then break end
+    local ready, thing, message = arsenal.select({ case }, 0.01)
+    context:check(not ready or thing, "what is missing cannot come: %s", message)
     if ready then came(context, thing) end
   end
   return count_missing(ledger)
@@ -132,12 +132,13 @@ function sources.stream(_, context)
     end,
     missing = function(own)
       near:close()
+      local data, message
       repeat
-        local data, message = far:recv()
+        data, message = far:recv()
         came(own, data, message)
       until not data
       local sent = near:stats().sent
-      own:check(total == sent or is_tls and not ended, "%d bytes came of %d", total, sent)
+      own:check(total == sent or is_tls and not ended, "%d bytes came of %d, and then %s", total, sent, message)
       return 0
     end,
   }
@@ -365,10 +366,18 @@ local function new_sources(context, opened)
   return list
 end
 
--- Marauders may close it.
-local function expose(context, source)
-  local object = source.closes or source.case
-  return context:expose("a close of its " .. source.kind, function() object:close() end)
+-- Lets marauders close some of the sources, until the result is closed.
+local function expose_some(context, state)
+  local exposures = {}
+  for _, source in ipairs(state.sources) do
+    source.exposed = { happened = false }
+    if context.random:chance(20) then
+      local object = source.closes or source.case
+      source.exposed = context:expose("a close of its " .. source.kind, function() object:close() end)
+      exposures[#exposures + 1] = source.exposed
+    end
+  end
+  return closing.all(exposures)
 end
 
 local function run_choices(context, state)
@@ -405,18 +414,10 @@ local function run(context)
   local opened = {}
   local _ <close> = closing.all(opened)
   local state = { over = arsenal.event(), losses = 0, sources = new_sources(context, opened) }
-  local exposures = {}
-  local _ <close> = closing.call(function()
-    for _, exposure in ipairs(exposures) do exposure:__close() end
-  end)
-  for i, source in ipairs(state.sources) do
-    source.exposed = { happened = false }
-    if context.random:chance(20) then
-      source.exposed = expose(context, source)
-      exposures[i] = source.exposed
-    end
+  do
+    local _ <close> = expose_some(context, state)
+    run_choices(context, state)
   end
-  run_choices(context, state)
   judge(context, state)
 end
 

@@ -270,7 +270,7 @@ end
 -- Starts a light thread: its context.
 local function spawn(context, state)
   local own = context.world:context(context.name .. "/thread", context.random:fork(), context)
-  own.task = ngx.thread.spawn(visit_often, own, state)
+  own.task = arsenal.shield(ngx.thread.spawn, visit_often, own, state) -- a cancellation there would lose the thread
   return own
 end
 
