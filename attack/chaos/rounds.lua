@@ -3,14 +3,16 @@
 -- PROGRESS. Ends with status 1 at the first round that fails.
 
 local arsenal = require("arsenal")
+local collector = require("spec.kit.collector")
 local crew = require("attack.chaos.crew")
 local kit = require("spec.kit")
 local lfs = require("lfs")
 local new_random = require("attack.chaos.random")
 local new_world = require("attack.chaos.world")
 
-local ACT_FILES <const> = { "streams", "copies", "datagrams", "channels", "sync", "scopes", "servers", "descriptors",
-  "threads", "worker_messages", "worker_moves", "worker_listeners" }
+local ACT_FILES <const> = { "streams", "copies", "transfers", "datagrams", "channels", "sync", "scopes", "servers",
+  "descriptors", "threads", "handshakes", "choices", "cosockets", "worker_messages", "worker_moves",
+  "worker_listeners", "worker_trees" }
 local ROUND <const> = 1 -- seconds
 local MOST_THREADS <const> = 64 -- without workers: those of the thread pools
 local MOST_TO_END <const> = kit.slow and 60 or 20 -- seconds that the acts may take to end
@@ -26,6 +28,18 @@ local function chosen_acts(pattern)
 end
 
 -- --- One round ---
+
+-- Half of the rounds have the collector as Lua has it by default; the others are generational or without a pause.
+local function set_collector(random)
+  local choice = random:number(1, 4)
+  collectgarbage("incremental")
+  collector.default()
+  if choice == 1 then
+    collectgarbage("generational")
+  elseif choice == 2 then
+    collector.hurry()
+  end
+end
 
 local function collect_often(world, random)
   while not world.over do
@@ -110,7 +124,7 @@ end
 
 local function run_round(seed, acts)
   local world, random = new_world(seed), new_random(seed)
-  collectgarbage(random:chance(25) and "generational" or "incremental")
+  set_collector(random)
   report_errors(world)
   local descriptors = #kit.descriptor_list()
   local ok, err = pcall(kit.outside(function()

@@ -71,6 +71,8 @@ function Exposure:__close()
   self.place = nil
 end
 
+Exposure.close = Exposure.__close
+
 -- Several exposures: the names of the strikes and their functions. `struck()` says whether one has happened.
 function World:expose_all(strikes)
   local exposures = {}

@@ -81,6 +81,19 @@ for kind, with_pair in pairs(pairs_of) do
       end)
     end))
 
+    it("succeeds if it is cancelled when all of the file has gone out", inside(function(dir)
+      local path = dir .. "/file"
+      assert(fs.write(path, "text"))
+      with_pair(function(a, b)
+        local sending = kit.waiting(a.send_file, a, path, 0, 4)
+        kit.turn_until(function() return a:stats().sent == 4 end)
+        sending:cancel()
+        assert.equal(4, sending:join())
+        assert(a:send("more"))
+        kit.expect(b, "textmore")
+      end)
+    end))
+
     it("ends with CLOSED when the stream is closed", inside(function(dir)
       local path = dir .. "/file"
       assert(fs.write(path, PLENTY))

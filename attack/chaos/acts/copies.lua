@@ -60,6 +60,7 @@ local function sink(context, side, stream)
     end
     context:check(pattern.is(data, side.total), "other bytes came than were sent, after %d", side.total)
     side.total = side.total + #data
+    if side.is_slow then arsenal.sleep(context.random:time(1e-3)) end
   end
   if side.ended ~= "end" then stream:close() end
 end
@@ -139,4 +140,4 @@ local function run_proxy(context)
   context:count("complete proxies")
 end
 
-return { { name = "copies", run = run_copies }, { name = "proxies", run = run_proxy } }
+return { { name = "copies", run = run_copies }, { name = "proxies", run = run_proxy }, relay = relay, sink = sink }

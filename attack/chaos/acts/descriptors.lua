@@ -71,21 +71,51 @@ end
 
 -- --- Pools ---
 
+-- Asks the server with a connection that is lent.
+local function ask(context, state, stream)
+  context:check(not state.lent[stream], "a connection is lent twice")
+  state.lent[stream], state.count = true, state.count + 1
+  local _ <close> = closing.call(function() state.lent[stream], state.count = nil, state.count - 1 end)
+  context:check(state.count <= state.most, "%d connections are lent of %d", state.count, state.most)
+  local text = tostring(context.random:number(1, 1 << 40))
+  if not stream:send(text) then return nil, "the peer is gone", "EPIPE" end
+  local got, message, code = stream:recv_exactly(#text)
+  context:check(got == nil or got == text, "another answer came: %s", got)
+  if got then context:count("answers") end
+  return got, message, code
+end
+
+-- By `with`, or by `acquire`: then a connection that was not used to its end is discarded.
+local borrows = {
+  function(context, state)
+    return state.pool:with(function(stream) return ask(context, state, stream) end)
+  end,
+  function(context, state)
+    local stream, message, code = state.pool:acquire(context.random:pick { 0, 0.001, 1 })
+    if not stream then return nil, message, code end
+    local got
+    local _ <close> = closing.call(function()
+      if got and context.random:chance(80) then state.pool:release(stream) else state.pool:discard(stream) end
+    end)
+    got, message, code = ask(context, state, stream)
+    return got, message, code
+  end,
+}
+
 local function borrow(context, state)
   for _ = 1, context.random:number(1, 20) do
-    local _, _, code = ways.call(context, function()
-      return state.pool:with(function(stream)
-        context:check(not state.lent[stream], "a connection is lent twice")
-        state.lent[stream] = true
-        local _ <close> = closing.call(function() state.lent[stream] = nil end)
-        local text = tostring(context.random:number(1, 1 << 40))
-        if not stream:send(text) then return nil, "the peer is gone", "EPIPE" end
-        local got, message, kind = stream:recv_exactly(#text)
-        context:check(got == nil or got == text, "another answer came: %s", got)
-        return got, message, kind
-      end)
-    end)
+    local _, _, code = ways.call(context, context.random:pick(borrows), context, state)
     if code == "CLOSED" then return end
+  end
+end
+
+-- Whether a connection still works: by a question to its server, which takes a while.
+local function new_check(random)
+  if random:chance(50) then return nil end
+  local own = random:fork()
+  return function(stream)
+    if own:chance(30) then arsenal.sleep(own:time(1e-3)) end
+    return stream:send("?") ~= nil and stream:recv_exactly(1) == "?" and own:chance(90)
   end
 end
 
@@ -95,9 +125,10 @@ local function run_pool(context)
     listener:close()
     serving:cancel()
   end)
-  local state = { lent = {} }
+  local random = context.random
+  local state = { lent = {}, count = 0, most = random:number(1, 4) }
   state.pool = arsenal.pool {
-    max = context.random:number(1, 4),
+    max = state.most, check = new_check(random), idle_timeout = random:pick { math.huge, random:time(5e-3) },
     connect = function() return arsenal.tcp.connect("127.0.0.1", port) end,
   }
   local closing_pool <close> = state.pool
@@ -106,7 +137,9 @@ local function run_pool(context)
     for _ = 1, context.random:number(1, 6) do context:go(group, "borrow", borrow, state) end
   end)
   context:check(next(state.lent) == nil, "a connection is still lent")
-  context:check(state.pool:stats().lent == 0, "the pool has %d lent", state.pool:stats().lent)
+  local stats = state.pool:stats()
+  context:check(stats.lent == 0 and stats.waiting == 0, "the pool has lent %d, and %d wait", stats.lent, stats.waiting)
+  context:check(stats.idle <= state.most, "the pool has %d idle connections of %d", stats.idle, state.most)
   return exposed
 end
 

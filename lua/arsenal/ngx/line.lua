@@ -3,37 +3,42 @@
 
 local core = require("arsenal.core")
 
+-- Lists of events, which are set when it is their task's turn.
 local Line = {}
 Line.__index = Line
 
--- One task's place in the line. Closed before its wait has returned, it leaves the line.
+-- One task's place in the line. Closed before its wait has returned, it leaves the line; so it does if it is collected,
+-- with a coroutine that nobody closed. Only the waiting call has it.
 local Place = {}
 
-local function remove(queue, place)
-  for i, other in ipairs(queue) do
-    if other == place then return table.remove(queue, i) end
+local function remove(line, turn)
+  for i, other in ipairs(line) do
+    if other == turn then return table.remove(line, i) end
   end
 end
 
 function Place:__close()
-  if self.has_returned then return end
-  if self.served:is_set() then return self.line.pass() end
-  remove(self.line, self)
+  if self.has_left then return end
+  self.has_left = true
+  if self.turn:is_set() then return self.line.pass() end
+  remove(self.line, self.turn)
 end
+
+Place.__gc = Place.__close
 
 -- Waits for its turn.
 function Line:wait()
-  local place <close> = setmetatable({ line = self, served = core.event() }, Place)
-  self[#self + 1] = place
-  place.served:wait()
-  place.has_returned = true
+  local place <close> = setmetatable({ line = self, turn = core.event(), has_left = false }, Place)
+  self[#self + 1] = place.turn
+  place.turn:wait()
+  place.has_left = true
 end
 
 -- Gives the first task its turn. Returns false if no task waits.
 function Line:serve()
-  local place = table.remove(self, 1)
-  if not place then return false end
-  place.served:set()
+  local turn = table.remove(self, 1)
+  if not turn then return false end
+  turn:set()
   return true
 end
 

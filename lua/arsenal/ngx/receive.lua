@@ -75,12 +75,12 @@ end
 local function receive(self, fn, argument, most, is_large, pattern)
   local stream = self[STREAM]
   if not stream or self._read_ended then return nil, "closed" end
-  local _ <close> = self._guard
+  local guard <close> = tcp.guard_call(self)
   local data, message, code, partial
   if is_large then
-    data, message, code, partial = with_progress(stream, fn, argument)
+    data, message, code, partial = guard:results(with_progress(stream, fn, argument))
   else
-    data, message, code, partial = fn(stream, argument)
+    data, message, code, partial = guard:results(fn(stream, argument))
   end
   if data then return data end
   return failed(self, most, message, code, partial, pattern)

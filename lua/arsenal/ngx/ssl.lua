@@ -159,8 +159,9 @@ function Tcp:sslhandshake(session, server_name, verify)
   if self._session then return session ~= false and self._session or true end
   if not core.can_wait() then return core.outside(Tcp.sslhandshake, self, session, server_name, verify) end
   if not verify then warn_unverified(self) end
-  local _ <close> = self._guard
-  local done, message, code = start_tls(self, options_of(self, session, server_name or self._host, verify == true))
+  local options = options_of(self, session, server_name or self._host, verify == true)
+  local guard <close> = tcp.guard_call(self)
+  local done, message, code = guard:results(start_tls(self, options))
   if not done then return handshake_failed(self, message, code) end
   self._session = self[1]:tls_info().session or true
   return session ~= false and self._session or true

@@ -38,14 +38,25 @@ function Tcp:__gc()
   finish(self)
 end
 
--- The to-be-closed value of each call: an error that leaves a call, such as a cancellation, ends the connection.
+-- The to-be-closed value of a call. A call that does not return, because of a cancellation or because its coroutine is
+-- closed, ends the connection.
 local Guard = {}
+Guard.__index = Guard
 
-function Guard:__close(err)
-  if err == nil then return end
-  local socket = self.socket
-  socket._connecting = false
-  finish(socket)
+function Guard:__close()
+  if self.has_returned then return end
+  self.socket._connecting = false
+  finish(self.socket)
+end
+
+-- The call's results.
+function Guard:results(...)
+  self.has_returned = true
+  return ...
+end
+
+local function guard_call(socket)
+  return setmetatable({ socket = socket, has_returned = false }, Guard)
 end
 
 -- The same for receiving, of which core takes care.
@@ -64,8 +75,10 @@ local function adopt(self, stream, reused, session)
   return 1
 end
 
--- A connection of the pool, or a new one. Runs within the time limit of connecting.
-local function open(self, target, pool)
+-- A connection of the pool that `place` names, or a new one. Runs within the time limit of connecting. The pool is
+-- looked up here, because one that is not used may go whenever the task waits.
+local function open(self, target, place)
+  local pool = keepalive.pool(place.name, place.size, place.backlog)
   local entered, message = keepalive.enter(pool)
   if not entered then return nil, message end
   self._pool = pool
@@ -97,8 +110,8 @@ local function count_option(options, name, least)
   return count
 end
 
--- The pool that the options of a connect name.
-local function pool_of(options, target)
+-- The pool that the options of a connect name, and how it is made.
+local function place_of(options, target)
   local size, backlog = count_option(options, "pool_size", 1), count_option(options, "backlog", 0)
   local name = options.pool
   if name ~= nil and type(name) ~= "string" and type(name) ~= "number" then
@@ -106,7 +119,7 @@ local function pool_of(options, target)
   end
   name = name and tostring(name) or target.path and "unix:" .. target.path
     or ("%s:%d"):format(target.host, target.port)
-  return keepalive.pool(name, size, backlog)
+  return { name = name, size = size, backlog = backlog }
 end
 
 -- Returns the port; or nil and what is wrong.
@@ -142,12 +155,12 @@ function Tcp:connect(host, port, options)
   if not core.can_wait() then return core.outside(Tcp.connect, self, host, port, options) end
   local target, given = target_of(host, port, options)
   if not target then return nil, given end
-  local pool = pool_of(given, target)
+  local place = place_of(given, target)
   if self._connecting then return nil, "socket busy connecting" end
   finish(self)
-  local _ <close> = self._guard
+  local guard <close> = guard_call(self)
   self._connecting, self._host, self._is_known = true, target.host, true
-  return connected(self, core.within(self._connect_timeout / 1000, open, self, target, pool))
+  return guard:results(connected(self, core.within(self._connect_timeout / 1000, open, self, target, place)))
 end
 
 -- Sending ----------------------------------------------------------------------------------------
@@ -171,8 +184,8 @@ local function send_slowly(self, data, sent)
   if not stream then return nil, "closed" end
   local _, is_sending = core.stream_users(stream)
   if is_sending then return nil, "socket busy writing" end
-  local _ <close> = self._guard
-  local size, message, code = send_now(stream, data)
+  local guard <close> = guard_call(self)
+  local size, message, code = guard:results(send_now(stream, data))
   if size then return (sent or 0) + size end
   return send_failed(self, message, code)
 end
@@ -340,7 +353,6 @@ local function new()
   local self = {
     false, -- for the array part: see STREAM and GUARD
     false,
-    _guard = nil,
     _connecting = false,
     _is_known = false, -- whether it has ever been connected
     _read_ended = false,
@@ -350,7 +362,6 @@ local function new()
   }
   self[STREAM] = nil
   self[GUARD] = core.cosocket_guard(self)
-  self._guard = setmetatable({ socket = self }, Guard)
   return setmetatable(self, Tcp)
 end
 
@@ -362,4 +373,4 @@ local function from_stream(stream)
   return self
 end
 
-return { Tcp = Tcp, new = new, from_stream = from_stream, finish = finish }
+return { Tcp = Tcp, new = new, from_stream = from_stream, finish = finish, guard_call = guard_call }

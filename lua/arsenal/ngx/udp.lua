@@ -20,11 +20,25 @@ local function finish(self)
   if socket then socket:close() end
 end
 
--- The to-be-closed value of each call: a call that is cancelled closes the socket.
+-- The to-be-closed value of a call. A call that does not return, because of a cancellation or because its coroutine is
+-- closed, closes the socket.
 local Guard = {}
+Guard.__index = Guard
 
-function Guard:__close(err)
-  if err ~= nil then finish(self.socket) end
+function Guard:__close()
+  if self.has_returned then return end
+  self.socket._receiving = false
+  finish(self.socket)
+end
+
+-- The call's results.
+function Guard:results(...)
+  self.has_returned = true
+  return ...
+end
+
+local function guard_call(socket)
+  return setmetatable({ socket = socket, has_returned = false }, Guard)
 end
 
 ---Makes later calls of `setpeername` bind to an address.
@@ -92,8 +106,9 @@ function Udp:send(data)
   if not self._socket then return nil, "closed" end
   if self._receiving then return nil, "socket busy" end
   if type(data) == "table" then data = table.concat(data) end
-  local _ <close> = self._guard
-  local timed_out, sent, message, code = core.within(self._timeout / 1000, self._socket.send, self._socket, data)
+  local guard <close> = guard_call(self)
+  local timed_out, sent, message, code =
+    guard:results(core.within(self._timeout / 1000, self._socket.send, self._socket, data))
   if sent then return 1 end
   return nil, timed_out and "timeout" or words.word(message, code)
 end
@@ -118,9 +133,10 @@ function Udp:receive(size)
   local socket = self._socket
   if not socket then return nil, "closed" end
   if self._receiving then return nil, "socket busy" end
-  local _ <close> = self._guard
+  local guard <close> = guard_call(self)
   self._receiving = true
-  local timed_out, data, message, code = core.within(self._timeout / 1000, socket.recv, socket)
+  local timed_out, data, message, code =
+    guard:results(core.within(self._timeout / 1000, socket.recv, socket))
   self._receiving = false
   if data then return data:sub(1, most) end
   return nil, timed_out and "timeout" or words.word(message, code)
@@ -144,9 +160,7 @@ function Udp:close()
 end
 
 local function new()
-  local self = { _timeout = settings.socket_read_timeout, _receiving = false }
-  self._guard = setmetatable({ socket = self }, Guard)
-  return setmetatable(self, Udp)
+  return setmetatable({ _timeout = settings.socket_read_timeout, _receiving = false }, Udp)
 end
 
 return { new = new }

@@ -91,6 +91,13 @@ local function check_place(value, position)
   end
 end
 
+-- Closes the file, and returns the results of sending it. Closing waits, and may raise a cancellation. All that the call
+-- does is done then: it succeeds, and the next wait raises the cancellation.
+local function close_after(file, ...)
+  pcall(file.close, file)
+  return ...
+end
+
 ---Sends a file, or a part of it, as one message. The kernel moves the bytes without copying them; over TLS, and from
 ---file systems that cannot do that, they are read. The position of a file object stays as it is.
 ---@param source string|arsenal.File a path, or a file that was opened for reading
@@ -118,5 +125,5 @@ function Stream:send_file(source, offset, count)
   local opened, message, failed = core.fs_open(source, "r")
   if not opened then return nil, message, failed, 0 end
   local file <close> = opened
-  return core.send_file(self, file, offset or 0, count)
+  return close_after(file, core.send_file(self, file, offset or 0, count))
 end
