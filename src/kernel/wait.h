@@ -177,10 +177,9 @@ static inline bool task_has_ended(const Task *task) {
 
 bool waiter_wake(Waiter *waiter, int status);
 
-/* Wake every waiter; those that wait for any of the events; those whose threshold is `count` or more. */
-void wait_queue_wake(WaitQueue *queue, int status);
-void wait_queue_wake_events(WaitQueue *queue, unsigned events);
-void wait_queue_wake_at(WaitQueue *queue, unsigned count);
+void wait_queue_wake(WaitQueue *queue, int status);             /* every waiter */
+void wait_queue_wake_events(WaitQueue *queue, unsigned events); /* those for any of these events */
+void wait_queue_wake_at(WaitQueue *queue, unsigned count); /* those with at least that threshold */
 
 /* Wakes every waiter, because what it waits on is being closed: the tasks must not use it any more. */
 void wait_queue_dismiss(WaitQueue *queue, int status);

@@ -29,7 +29,7 @@ static int passing_refuse(lua_State *L, const Stream *stream, const char *verb) 
 
 enum { SEND_SELF = 1, SEND_DATA, SEND_LIST };
 
-/* Whether the object holds bytes or datagrams that it has taken from the kernel and nobody has received. */
+/* Whether the object holds bytes or datagrams that were read from the kernel and not received. */
 static bool passing_holds_data(const SocketHandle *socket) {
     const HandleType *type = socket->handle.type;
     if (type >= stream_types && type < stream_types + STREAM_FAMILIES)
@@ -69,12 +69,14 @@ static const char *passing_wrong(lua_State *L) {
                            lua_tostring(L, -1));
 }
 
-/* Checks the list, and puts a copy of it in its place, which nobody can change. */
+/* Checks the list, and puts a copy in its place, which no other code can change. */
 static void passing_check_list(lua_State *L) {
     luaL_checktype(L, SEND_LIST, LUA_TTABLE);
     lua_Integer count = (lua_Integer)lua_rawlen(L, SEND_LIST);
     if (count > FD_PASSING_MOST)
-        luaL_argerror(L, SEND_LIST, "at most 253 handles can be passed at once");
+        luaL_argerror(L, SEND_LIST,
+                      lua_pushfstring(L, "at most %d handles can be passed at once",
+                                      (int)FD_PASSING_MOST));
     lua_createtable(L, (int)count, 0);
     for (lua_Integer i = 1; i <= count; i++) {
         lua_rawgeti(L, SEND_LIST, i);

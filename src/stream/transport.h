@@ -25,9 +25,9 @@ enum { TRANSPORT_ASKS = 1 }; /* a handshake stops here until its caller has deci
 
 /* How a transport's state moves to another Lua state, whose thread may be another one. */
 typedef struct TransportCarrier {
-    const char *module,
-        *metatable; /* of the userdata: the module makes the metatable, with that name */
-    size_t size;
+    const char *module;    /* makes the metatable of the userdata when it is loaded */
+    const char *metatable; /* the name of that */
+    size_t size;           /* of the userdata */
     /* Moves a state of a connection that no task uses into `to`, which is zeroed. `from` is closed then. */
     void (*move)(void *to, void *from);
 } TransportCarrier;
@@ -48,7 +48,7 @@ typedef struct Transport {
     /* After TRANSPORT_WANTS_... the next call gets at least the same bytes. */
     ptrdiff_t (*write)(void *state, int fd, const uv_buf_t *parts, unsigned count);
 
-    /* Whether there are bytes that write has not counted and that cannot be taken back. NULL: never. */
+    /* Whether bytes that write has not counted can no longer be taken back. NULL: never. */
     bool (*holds)(void *state);
 
     /* Ends the sending direction; 0 once that is done. */
