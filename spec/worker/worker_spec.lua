@@ -4,6 +4,7 @@ local arsenal = require("arsenal")
 local certificates = require("spec.kit.certificates")
 local child = require("spec.kit.child")
 local kit = require("spec.kit")
+local temporary = require("spec.kit.temporary")
 local assert = require("luassert")
 
 local it_with_taskset <const> = child.it_with("taskset")
@@ -24,6 +25,17 @@ local function started(fn, ...)
   assert.equal("ready", ours:recv_line())
   ours:close()
   return worker
+end
+
+-- A value for a <close> variable: meanwhile `require` finds a module of that name, with this text.
+local function with_module(name, text)
+  local path, directory = package.path, temporary.directory()
+  assert(arsenal.fs.write(directory.path .. "/" .. name .. ".lua", text))
+  package.path = directory.path .. "/?.lua;" .. path
+  return kit.on_close(function()
+    local _ <close> = directory
+    package.path, package.loaded[name] = path, nil
+  end)
 end
 
 describe("a worker", function()
@@ -90,19 +102,22 @@ describe("a worker", function()
   end))
 
   it("has an entry that a module returns", kit.inside(function()
-    local path = package.path
-    local directory = os.tmpname()
-    os.remove(directory)
-    assert(os.execute("mkdir " .. directory))
-    local _ <close> = kit.on_close(function()
-      package.path = path
-      os.execute("rm -r " .. directory)
-    end)
-    local file <close> = assert(io.open(directory .. "/entry_of_spec.lua", "w"))
-    file:write("return function(n) return n + 1 end")
-    file:close()
-    package.path = directory .. "/?.lua;" .. path
+    local _ <close> = with_module("entry_of_spec", "return function(n) return n + 1 end")
     assert.equal(2, arsenal.worker("entry_of_spec", 1):join())
+  end))
+
+  it("requires a module that is a function, unless that uses no more than the global variables", kit.inside(function()
+    local _ <close> = with_module("counter_of_spec", [[
+      local count = 5
+      return function(n) count = count + n return count end]])
+    local counter = require("counter_of_spec")
+    assert.equal(6, counter(1))
+    assert.equal(7, arsenal.worker(counter, 2):join())
+    assert.equal(8, arsenal.worker(function() return counter(3) end):join())
+    assert.equal(counter, arsenal.worker(function(value) return value.inside end, { inside = counter }):join())
+    package.loaded.plain_of_spec = function(n) return n end
+    local _ <close> = kit.on_close(function() package.loaded.plain_of_spec = nil end)
+    assert.equal(1, arsenal.worker(package.loaded.plain_of_spec, 1):join())
   end))
 
   it("fails with words if the module has no function, or is not there", kit.inside(function()

@@ -8,7 +8,7 @@
 #include <lua.h>
 #include <stdbool.h>
 
-/* [-0, +1 or 0] pushes the name of the loaded module that is the table at `index`; false: there is none. */
+/* [-0, +1 or 0] pushes the name of the loaded module that is the value at `index`; false: there is none. */
 bool by_name_find_module(lua_State *L, int index);
 
 /*

@@ -72,16 +72,25 @@ static void pack_number(Packer *packer, int index) {
     }
 }
 
+/* The name on top. */
+static void pack_module(Packer *packer) {
+    pack_tag(packer, VALUE_MODULE);
+    pack_text(packer, -1);
+    lua_pop(packer->L, 1);
+}
+
 static void pack_function(Packer *packer, int index) {
     bool is_object = manifest_number(packer->L, packer->manifest, index) != 0;
-    if (is_object || !by_name_find_field(packer->L, index)) {
+    if (!is_object && by_name_find_field(packer->L, index)) {
+        pack_tag(packer, VALUE_FIELD);
+        pack_text(packer, -2);
+        pack_text(packer, -1);
+        lua_pop(packer->L, 2);
+    } else if (!is_object && by_name_find_module(packer->L, index)) {
+        pack_module(packer);
+    } else {
         pack_object(packer, index);
-        return;
     }
-    pack_tag(packer, VALUE_FIELD);
-    pack_text(packer, -2);
-    pack_text(packer, -1);
-    lua_pop(packer->L, 2);
 }
 
 static void pack_value(Packer *packer, int index) {
@@ -118,9 +127,7 @@ static void pack_upvalue(Packer *packer, int index, const char *name) {
     } else if (manifest_is_globals(L, index, name)) {
         pack_tag(packer, VALUE_GLOBALS);
     } else if (by_name_find_module(L, index)) {
-        pack_tag(packer, VALUE_MODULE);
-        pack_text(packer, -1);
-        lua_pop(L, 1);
+        pack_module(packer);
     } else {
         packer->is_lost = true;
     }

@@ -29,11 +29,29 @@ static void check_string(lua_State *L, Manifest *manifest, int index, uint32_t h
         manifest->size += INDEX + length;
 }
 
-/* A function of a loaded module goes by its names. */
+/* Whether a copy of the function does the same: it has no upvalues except the global variables. */
+static bool check_is_plain(lua_State *L, int function) {
+    if (!lua_isfunction(L, function) || lua_iscfunction(L, function)) return false;
+    bool is_plain = true;
+    lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_GLOBALS);
+    for (int i = 1; is_plain && lua_getupvalue(L, function, i) != NULL; i++) {
+        is_plain = lua_rawequal(L, -1, -2);
+        lua_pop(L, 1);
+    }
+    lua_pop(L, 1);
+    return is_plain;
+}
+
+/* A function of a loaded module goes by its names, and one that is a module by that one's. */
 static bool check_function(lua_State *L, Manifest *manifest, int index, uint32_t holder) {
     if (by_name_find_field(L, index)) {
         manifest->size += INDEX + lua_rawlen(L, -2) + INDEX + lua_rawlen(L, -1);
         lua_pop(L, 2);
+        return true;
+    }
+    if (!check_is_plain(L, index) && by_name_find_module(L, index)) {
+        manifest->size += INDEX + lua_rawlen(L, -1);
+        lua_pop(L, 1);
         return true;
     }
     if (lua_iscfunction(L, index)) return false;
@@ -142,19 +160,6 @@ void parcel_check(lua_State *L, Manifest *manifest, int first, int count, const 
     luaL_checkstack(L, LUA_MINSTACK, NULL);
     manifest_start(L, manifest, first, count, what);
     check_values(L, manifest, 0);
-}
-
-/* Whether a copy of the function does the same: it has no upvalues except the global variables. */
-static bool check_is_plain(lua_State *L, int function) {
-    if (!lua_isfunction(L, function) || lua_iscfunction(L, function)) return false;
-    bool is_plain = true;
-    lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_GLOBALS);
-    for (int i = 1; is_plain && lua_getupvalue(L, function, i) != NULL; i++) {
-        is_plain = lua_rawequal(L, -1, -2);
-        lua_pop(L, 1);
-    }
-    lua_pop(L, 1);
-    return is_plain;
 }
 
 void parcel_check_call(lua_State *L, Manifest *manifest, int first, int count) {

@@ -21,8 +21,8 @@ enum {
     VALUE_STRING,  /* text */
     VALUE_OBJECT,  /* index: its number */
     VALUE_FIELD,   /* a function of a module: the texts of their names */
-    VALUE_GLOBALS, /* only as an upvalue, as is the next */
-    VALUE_MODULE,  /* the text of its name */
+    VALUE_GLOBALS, /* only as an upvalue */
+    VALUE_MODULE,  /* a function, or a table that is an upvalue: the text of its name */
     VALUE_END,     /* of a table */
 };
 

@@ -11,7 +11,7 @@ local Group = {}
 ---returned ends when all tasks of the worker have ended. It has the results of `entry`, or its error with the traceback
 ---of the worker; cancelling it cancels the worker. The worker starts when the current task next waits. An entry or
 ---argument that may not cross to another Lua state is a usage error, which names its place. Upvalues of an entry may be
----`_ENV`, tables of loaded modules, and functions with such upvalues only.
+---`_ENV`, loaded modules, and functions with such upvalues only.
 ---@param entry string|function a function, or the name of a module that returns one
 ---@param ... any arguments of `entry`; streams and datagram sockets move to the worker, listeners are shared
 ---@return arsenal.Task? worker nil if a socket among the arguments cannot move now
