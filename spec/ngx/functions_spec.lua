@@ -54,8 +54,24 @@ describe("arsenal.ngx", function()
     assert.same({ 3, 4 }, { ngx.re.find("a bc", [[\b\w{2}$]]) })
     assert.equal("4.3.2.1", (ngx.re.sub("1.2.3.4", [[(\d)\.(\d)\.(\d)\.(\d)]], "$4.$3.$2.${1}")))
     assert.same({ "x-y-", 2 }, { ngx.re.gsub("x,y,", ",", "-") })
-    local _, wrong = match("x", "(?<=a)b")
-    assert.matches("unsupported group", wrong)
+    for pattern, words in pairs { ["(?<=a)b"] = "unsupported group", ["a++"] = "possessive", ["\\p{L}"] = "escape" } do
+      local captures, wrong = match("x", pattern)
+      assert.is_nil(captures)
+      assert.matches(words, wrong)
+    end
+  end))
+
+  it("gives up expressions that are too expensive", outside(function()
+    local settings = require("arsenal.ngx.settings")
+    local limit = settings.regex_match_limit
+    local _ <close> = kit.on_close(function() settings.regex_match_limit = limit end)
+    settings.regex_match_limit = 1000
+    local text, pattern = ("a"):rep(40) .. "c", "^(?:a+)+b"
+    assert.same({ nil, "pcre_exec() failed: -8" }, { ngx.re.match(text, pattern) })
+    assert.same({ nil, nil, "pcre_exec() failed: -8" }, { ngx.re.find(text, pattern) })
+    assert.same({ nil, nil, "pcre_exec() failed: -8" }, { ngx.re.gsub(text, pattern, "") })
+    assert.same({ nil, "pcre_exec() failed: -8" }, { ngx.re.gmatch(text, pattern)() })
+    assert.same({}, { ngx.re.match(("a"):rep(100), "a*?b$") }) -- the steps are counted from each place anew
   end))
 
   it("has LuaJIT's operations on bits and its tables", outside(function()

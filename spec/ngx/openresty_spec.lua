@@ -41,6 +41,7 @@ http {
         write(dofile("spec/ngx/scenarios.lua")(ngx, tonumber(peers.tcp), require), ngx.say)
         write(dofile("spec/ngx/peer_scenarios.lua")(ngx, peers, require), ngx.say)
         write(dofile("spec/ngx/odd_scenarios.lua")(ngx, peers, require), ngx.say)
+        write(dofile("spec/ngx/regex_scenarios.lua")(ngx), ngx.say)
       }
     }
   }
@@ -80,6 +81,7 @@ arsenal.main(function()
   write(dofile("spec/ngx/scenarios.lua")(ngx, tonumber(peers.tcp), required), print)
   write(dofile("spec/ngx/peer_scenarios.lua")(ngx, peers, required), print)
   write(dofile("spec/ngx/odd_scenarios.lua")(ngx, peers, required), print)
+  write(dofile("spec/ngx/regex_scenarios.lua")(ngx), print)
 end)
 ]]
 

@@ -2,6 +2,7 @@
 -- calls next(at) where what it stands for ends; it returns the end of the whole match, or nil.
 
 local parser = require("arsenal.ngx.regex_parser")
+local settings = require("arsenal.ngx.settings")
 
 local compile
 
@@ -51,15 +52,26 @@ function makers.group(node)
   end
 end
 
+-- Some expressions take a time that doubles with each byte of the text. After as many steps from one place as the
+-- settings say, a search gives up, as PCRE does.
+local TOO_MANY_STEPS <const> = {}
+
+local function count_step(state)
+  state.steps = state.steps + 1
+  if state.steps > state.most_steps then error(TOO_MANY_STEPS, 0) end
+end
+
 -- Repeats one byte: no recursion, however long the text is.
 local function repeat_set(node)
   local set, least, most, is_lazy = node.inner.set, node.least, node.most, node.is_lazy
   return function(state, at, next)
+    count_step(state)
     local text, limit = state.text, at
     while limit - at < most and set[text:byte(limit)] do limit = limit + 1 end
     local first, last, step = limit, at + least, -1
     if is_lazy then first, last, step = at + least, limit, 1 end
     for stop = first, last, step do
+      count_step(state)
       local result = next(stop)
       if result then return result end
     end
@@ -70,6 +82,7 @@ makers["repeat"] = function(node)
   if node.inner.kind == "set" then return repeat_set(node) end
   local inner, least, most, is_lazy = compile(node.inner), node.least, node.most, node.is_lazy
   local function round(count, state, at, next)
+    count_step(state)
     local function more()
       return count < most and inner(state, at, function(after)
         return (after > at or count < least) and round(count + 1, state, after, next)
@@ -112,29 +125,50 @@ end
 
 local function identity(at) return at end
 
-local compiled = {}
+-- The last expressions, by their options and text.
+local MOST_COMPILED <const> = 1024
+local compiled, count = {}, 0
 
--- Returns { match =, captures = } for an expression, or nil and what is wrong with it.
+local function keep(key, regex)
+  if count == MOST_COMPILED then compiled, count = {}, 0 end
+  compiled[key], count = regex, count + 1
+end
+
+-- Returns { match =, captures =, names = } for an expression, or nil and what is wrong with it.
 local function new(text, options)
   local key = options .. "/" .. text
   if compiled[key] then return compiled[key] end
-  local ok, tree, captures = pcall(parser.parse, text, options)
+  local ok, tree, captures, names = pcall(parser.parse, text, options)
   if not ok then
     if type(tree) ~= "table" or not tree.regex then error(tree, 0) end
     return nil, "pcre_compile() failed: " .. tree.regex
   end
-  local regex = { match = compile(tree), captures = captures, is_anchored = options:find("a", 1, true) ~= nil }
-  compiled[key] = regex
+  local is_anchored = options:find("a", 1, true) ~= nil
+  local regex = { match = compile(tree), captures = captures, names = names, is_anchored = is_anchored }
+  keep(key, regex)
   return regex
 end
 
--- Finds the first match at or after `from`: its first and last place, and tables with those of the captures.
-local function find(regex, text, from)
+local function search(regex, text, from)
+  local state = { text = text, first = {}, last = {}, steps = 0, most_steps = settings.regex_match_limit }
   for at = from, regex.is_anchored and from or #text + 1 do
-    local state = { text = text, first = {}, last = {} }
+    state.steps = 0
     local after = regex.match(state, at, identity)
     if after then return at, after - 1, state.first, state.last end
   end
+end
+
+local function conclude(ok, result, ...)
+  if ok then return result, ... end
+  if result == TOO_MANY_STEPS then return nil, "pcre_exec() failed: -8" end
+  if tostring(result):find("stack overflow", 1, true) then return nil, "pcre_exec() failed: -21" end
+  error(result, 0)
+end
+
+-- Finds the first match at or after `from`: its first and last place, and tables with those of the captures. If the
+-- expression is too expensive for this text, returns nil and words.
+local function find(regex, text, from)
+  return conclude(pcall(search, regex, text, from))
 end
 
 return { new = new, find = find }

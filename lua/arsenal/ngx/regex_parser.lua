@@ -1,5 +1,6 @@
 -- Reads regular expressions in Perl's syntax, and returns them as trees, for regex.lua. It knows characters, classes,
--- groups, alternatives, repetitions (greedy and lazy), anchors and word boundaries. Anything else of PCRE is an error.
+-- groups (also named ones), alternatives, repetitions (greedy and lazy), anchors and word boundaries. Anything else of
+-- PCRE is an error.
 
 -- Sets of bytes ---------------------------------------------------------------------------------
 
@@ -90,10 +91,11 @@ end
 
 -- One item of a class: a set, or the first byte of what may be a range.
 function Parser:class_item()
-  local name = self.text:match("^%[:(%a+):%]", self.at)
-  if name and posix[name] then
-    self.at = self.at + #name + 4
-    return posix[name]
+  local all, negation, name = self.text:match("^(%[:(%^?)(%a+):%])", self.at)
+  if all then
+    if not posix[name] then self:fail("unknown POSIX class name") end
+    self.at = self.at + #all
+    return negation == "" and posix[name] or complement(posix[name])
   end
   local character = self:take()
   if character ~= "\\" then return nil, character end
@@ -126,16 +128,31 @@ function Parser:class()
   return { kind = "set", set = negated and complement(set) or set }
 end
 
+-- The name of a group that captures, after its parenthesis; nil if it has none.
+function Parser:group_name()
+  for _, form in ipairs { "^(%?P?<([%a_][%w_]*)>)", "^(%?'([%a_][%w_]*)')" } do
+    local all, name = self.text:match(form, self.at)
+    if all then
+      self.at = self.at + #all
+      return name
+    end
+  end
+  if self.text:sub(self.at, self.at) ~= "?" then return nil end
+  self:fail("unsupported group (?" .. self.text:sub(self.at + 1, self.at + 1))
+end
+
+-- Counts a group that captures, and notes its name.
+function Parser:new_capture()
+  local name, number = self:group_name(), self.captures + 1
+  if name and self.names[name] then self:fail("two named subpatterns have the same name") end
+  if name then self.names[name] = number end
+  self.captures = number
+  return number
+end
+
 function Parser:group()
   local capture
-  if self:next_is("?:") then
-    capture = nil
-  elseif self.text:sub(self.at, self.at) == "?" then
-    self:fail("unsupported group (?" .. self.text:sub(self.at + 1, self.at + 1))
-  else
-    self.captures = self.captures + 1
-    capture = self.captures
-  end
+  if not self:next_is("?:") then capture = self:new_capture() end
   local inner = self:alternatives()
   if not self:next_is(")") then self:fail("missing )") end
   return { kind = "group", inner = inner, capture = capture }
@@ -165,11 +182,23 @@ function Parser:count()
   if not all then return nil end
   self.at = self.at + #all
   least = math.tointeger(least)
-  return least, comma == "" and least or math.tointeger(most) or math.huge
+  most = comma == "" and least or math.tointeger(most) or math.huge
+  if most < least then self:fail("numbers out of order in {} quantifier") end
+  return least, most
+end
+
+-- With the option "x", space and comments between items do not count.
+function Parser:skip_space()
+  while self.is_spaced do
+    local after = self.text:match("^%s+()", self.at) or self.text:match("^#[^\n]*\n?()", self.at)
+    if not after then return end
+    self.at = after
+  end
 end
 
 function Parser:repetition()
   local inner = self:atom()
+  self:skip_space()
   local least, most = self:count()
   if not least then return inner end
   if self:next_is("+") then self:fail("unsupported possessive repetition") end
@@ -178,7 +207,11 @@ end
 
 function Parser:sequence()
   local list = { kind = "sequence" }
-  while self.at <= #self.text and not self.text:find("^[|)]", self.at) do list[#list + 1] = self:repetition() end
+  self:skip_space()
+  while self.at <= #self.text and not self.text:find("^[|)]", self.at) do
+    list[#list + 1] = self:repetition()
+    self:skip_space()
+  end
   return list
 end
 
@@ -188,19 +221,22 @@ function Parser:alternatives()
   return #list == 1 and list[1] or list
 end
 
--- Returns the tree and the number of captures. A mistake raises a table with the field `regex`.
+-- Returns the tree, the number of captures, and the numbers of those with names. A mistake raises a table with the
+-- field `regex`.
 local function parse(text, options)
   local parser = setmetatable({
     text = text,
     at = 1,
     captures = 0,
+    names = {},
+    is_spaced = options:find("x", 1, true) ~= nil,
     ignores_case = options:find("i", 1, true) ~= nil,
     dot_is_all = options:find("s", 1, true) ~= nil,
     multiline = options:find("m", 1, true) ~= nil,
   }, Parser)
   local tree = parser:alternatives()
   if parser.at <= #text then parser:fail("unmatched )") end
-  return tree, parser.captures
+  return tree, parser.captures, parser.names
 end
 
 return { parse = parse, word = sets.w }

@@ -8,6 +8,7 @@
 ---@field socket_keepalive_timeout number milliseconds (lua_socket_keepalive_timeout); 0 is no limit; default 60000
 ---@field socket_pool_size integer idle connections of a pool (lua_socket_pool_size); default 30
 ---@field ssl_trusted_certificate? string file of authorities (lua_ssl_trusted_certificate); default: the system's
+---@field regex_match_limit integer steps of a match after which it is given up (lua_regex_match_limit); default 2000000
 ---@field log_level integer the least important level that is logged; default `ngx.ERR`
 ---@field log? fun(level: integer, text: string) takes each line of the log; default: it is written to stderr
 ---@field worker_id integer what `ngx.worker.id` returns; default 0
@@ -18,6 +19,7 @@ local settings = {
   socket_read_timeout = 60000,
   socket_keepalive_timeout = 60000,
   socket_pool_size = 30,
+  regex_match_limit = 2000000,
   log_level = 4,
   worker_id = 0,
   worker_count = 1,
