@@ -153,7 +153,8 @@ static void child_check_end(void) {
     if (descriptors_find_new(text, sizeof text) > 0) child_fail("descriptors left open:%s", text);
     if (blocks_left(text, sizeof text) > 0) child_fail("memory left:%s", text);
     /* The block of a long luaL_Buffer is freed by a finalizer. */
-    if (memory_in_use() > 0 && !memory_has_lost_finalizer()) child_fail("%s", "memory of Lua is left");
+    if (memory_in_use() > 0 && !memory_has_lost_finalizer())
+        child_fail("%s", "memory of Lua is left");
 }
 
 __attribute__((weak)) int __lsan_do_recoverable_leak_check(void);
