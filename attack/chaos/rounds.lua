@@ -11,7 +11,7 @@ local new_random = require("attack.chaos.random")
 local new_world = require("attack.chaos.world")
 
 local ACT_FILES <const> = { "streams", "copies", "transfers", "datagrams", "channels", "sync", "scopes", "servers",
-  "descriptors", "threads", "handshakes", "choices", "cosockets", "worker_messages", "worker_moves",
+  "descriptors", "threads", "handshakes", "choices", "cosockets", "luasockets", "worker_messages", "worker_moves",
   "worker_listeners", "worker_trees" }
 local ROUND <const> = 1 -- seconds
 local MOST_THREADS <const> = 64 -- without workers: those of the thread pools

@@ -59,6 +59,8 @@ end
 
 -- Its pipes are copied.
 function cats.piped(context, side, from, to)
+  local _ <close> = closing.on_error(from) -- a task of the group may be cancelled before it begins
+  local _ <close> = closing.on_error(to)
   local cat <close> = assert(arsenal.process.start { "cat", stderr = "null", grace = GRACE })
   local _ <close> = context:expose("a kill of its program", function()
     side.was_killed = true

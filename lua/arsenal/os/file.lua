@@ -91,8 +91,8 @@ local function check_place(value, position)
   end
 end
 
--- Closes the file, and returns the results of sending it. Closing waits, and may raise a cancellation. All that the call
--- does is done then: it succeeds, and the next wait raises the cancellation.
+-- Closes the file, and returns the results of sending it. Closing waits, and may raise a cancellation. All that the
+-- call does is done then: it succeeds, and the next wait raises the cancellation.
 local function close_after(file, ...)
   pcall(file.close, file)
   return ...
