@@ -51,6 +51,44 @@ describe("arsenal.socket", function()
     assert.are.equal("half a line", (client:receive()))
   end))
 
+  -- Calls fn(client, peer, limit) with a connection that has the limits of `settimeout`, for each way of sending.
+  local function with_limits(fn)
+    local socket = require("arsenal.socket")
+    local server <close> = assert(socket.bind("127.0.0.1", 0))
+    local host, port = server:getsockname()
+    for _, limits in ipairs { {}, { b = 60 }, { b = 60, t = 90 } } do
+      local client <close> = assert(socket.connect(host, port))
+      local peer <close> = assert(server:accept())
+      for mode, seconds in pairs(limits) do client:settimeout(seconds, mode) end
+      fn(client, peer)
+    end
+  end
+
+  it("sends nothing after a send that was cancelled in the middle", kit.inside(function()
+    with_limits(function(client, peer)
+      local sender = kit.waiting(client.send, client, kit.plenty)
+      sender:cancel()
+      sender:join()
+      assert.same({ nil, "closed", 0 }, { client:send("more") })
+      local sent = select(2, client:getstats())
+      client:close()
+      assert.equal(kit.plenty:sub(1, math.tointeger(sent)), peer:receive("*a"))
+    end)
+  end))
+
+  it("goes on after a send that was cancelled before it began", kit.inside(function()
+    with_limits(function(client, peer)
+      local sender = kit.waiting(client.send, client, kit.plenty)
+      local second = kit.waiting(client.send, client, "second")
+      second:cancel()
+      second:join()
+      local reader = arsenal.go(peer.receive, peer, #kit.plenty + 5)
+      assert.equal(#kit.plenty, (sender:join()))
+      assert.same({ 5, nil, nil, n = 3 }, table.pack(client:send("third", nil, nil, 3, 4)))
+      assert.is_true(reader:join() == kit.plenty .. "third")
+    end)
+  end))
+
   it("says closed to a task that receives while another one closes", kit.inside(function()
     local socket = require("arsenal.socket")
     local server <close> = assert(socket.bind("127.0.0.1", 0))

@@ -64,10 +64,21 @@ static int luasocket_new_receive(lua_State *L) {
 
 /* --- sending: the index of the last byte, and two nils --- */
 
-/* [self, data, ...] what was written is behind us: slow(self, data, first) sends the rest. */
-static int luasocket_send_rest(lua_State *L, size_t written) {
-    lua_settop(L, 2);
-    lua_pushinteger(L, (lua_Integer)written + 1);
+/*
+** [self, data, ...] so many bytes of the message are gone: slow(self, data, nil, nil, written)
+** sends the rest. Without memory for that call the message is truncated.
+*/
+static int luasocket_send_rest(lua_State *L, Stream *stream, size_t written) {
+    if (stream_has_begun(stream, written)) stream->sending = STREAM_TORN;
+    stream->torn_at = written < UINT32_MAX ? (uint32_t)written : UINT32_MAX;
+    lua_settop(L, 4);
+    lua_pushinteger(L, (lua_Integer)written);
+    return face_call_slow(L);
+}
+
+/* Any other call: slow(self, data, i, j). */
+static int luasocket_send_slowly(lua_State *L) {
+    if (lua_gettop(L) > 4) lua_settop(L, 4);
     return face_call_slow(L);
 }
 
@@ -76,12 +87,12 @@ static int luasocket_send(lua_State *L) {
     Stream *stream = face_stream(L);
     bool is_plain = lua_isnoneornil(L, 3) && lua_isnoneornil(L, 4);
     if (stream == NULL || !is_plain || lua_type(L, 2) != LUA_TSTRING || !stream_may_send(stream))
-        return face_call_slow(L);
+        return luasocket_send_slowly(L);
     if (task_enter(L, stream->socket.handle.loop) == NULL) return run_outside(L);
     size_t size;
     const char *data = lua_tolstring(L, 2, &size);
     uv_buf_t text = {.base = (char *)data, .len = size};
-    if (size == 0) return face_call_slow(L);
+    if (size == 0) return luasocket_send_slowly(L);
     ptrdiff_t written = stream_write(stream, &text, 1, size);
     if (written == (ptrdiff_t)size) {
         lua_pushnumber(L, (lua_Number)written);
@@ -90,7 +101,7 @@ static int luasocket_send(lua_State *L) {
         return 3;
     }
     if (written >= 0 || transport_wants(written) || written == TRANSPORT_AGAIN)
-        return luasocket_send_rest(L, written > 0 ? (size_t)written : 0);
+        return luasocket_send_rest(L, stream, written > 0 ? (size_t)written : 0);
     int results = stream_fail(L, stream, "send", (int)written);
     lua_pushvalue(L, 1);
     return face_fail(L, results);

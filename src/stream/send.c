@@ -272,15 +272,20 @@ static int send_method(lua_State *L) {
 }
 
 /*
-** stream_send_now(stream, data) the same with one string, which other tasks cannot
-** get ahead of: for the rest of a message that was written in part.
+** stream_send_now(stream, data [, sent]) the same with one string, which other tasks
+** cannot get ahead of: for the rest of a message that was written in part. `sent`
+** bytes of the data are part of the message and gone.
 */
 static int send_now(lua_State *L) {
     Stream *stream = stream_check(L, SEND_SELF);
     luaL_checktype(L, SEND_FIRST, LUA_TSTRING);
-    lua_settop(L, SEND_FIRST);
+    size_t sent = (size_t)luaL_optinteger(L, SEND_FIRST + 1, 0);
     Task *task = task_enter_now(L, stream->socket.handle.loop);
-    return task == NULL ? run_outside(L) : send_begin(L, stream, task);
+    if (task == NULL) return run_outside(L);
+    lua_settop(L, SEND_FIRST);
+    if (sent > 0 && stream->sending == STREAM_TORN) stream->sending = STREAM_SENDS;
+    task->progress = sent;
+    return send_begin(L, stream, task);
 }
 
 /* --- ending the sending direction --- */

@@ -73,15 +73,17 @@ local function send_within_two(self, data, offset)
   local stream, sent = self.stream, 0
   local function progress() return stream:stats().sent end
   local function send_rest()
-    local size, word, last = conclude_send(sent, send_on(stream, data:sub(sent + 1)))
-    sent = math.tointeger(size or last)
-    return size, word, last
+    local size, word, last = conclude_send(0, send_on(stream, data, sent))
+    sent = math.max(sent, math.tointeger(size or last))
+    return size, word, last and sent + 0.0
   end
   local size, word, last = within_two_limits(self, progress, send_rest)
   return size and size + offset, word, last and last + offset
 end
 
-local function send_slowly(self, data, i, j)
+-- Core has written the first `sent` bytes of the message already, if it gives them.
+local function send_slowly(self, data, i, j, sent)
+  if sent then return conclude_send(0, send_on(self.stream, data, sent)) end
   local offset
   data, offset = part_of(data, i, j)
   if data == "" then return offset + 0.0, nil, nil end
