@@ -22,6 +22,9 @@ local function expect(output, around, source, options)
   assert.equal(output, result.out)
 end
 
+-- A command of a shell that waits for a file, which the script makes.
+local UNTIL <const> = "until [ -e %s ]; do sleep 0.01; done"
+
 local LINES <const> = "for line in arsenal.stdin:lines() do arsenal.stdout:send('<', line, '>\\n') end"
 
 describe("arsenal.stdin and stdout", function()
@@ -59,9 +62,6 @@ describe("arsenal.stdin and stdout", function()
     assert.equal("standard stream stdin\nstandard stream stdout\nstandard stream stderr\nsent", result.err)
     assert.equal(0, result.status)
   end)
-
-  -- The other side of the pipe waits for a file, which a task of the script makes.
-  local UNTIL <const> = "until [ -e %s ]; do sleep 0.01; done"
 
   it("wait while other tasks run, and are cases for select", function()
     local dir <close> = temporary.directory()
@@ -170,20 +170,23 @@ describe("the descriptor of a standard stream", function()
     end
   end))
 
+  -- Its input does not end before the script, because script(1) passes the end on.
   child.it_with("script", "stty")("is a terminal that stays as it was", function()
     local dir <close> = temporary.directory()
-    local source = IS_NONBLOCKING .. [[
+    local ended = dir.path .. "/ended"
+    local source = IS_NONBLOCKING .. ([[
       arsenal.run(function()
         local line = arsenal.stdin:recv_line()
         arsenal.stdout:send("got ", line, "\n")
         arsenal.stdout:send(tostring(is_nonblocking(0) or is_nonblocking(1)), "\n")
         local select_works = arsenal.select({ arsenal.stdin }, 0) == nil
         arsenal.stdout:send(tostring(select_works), " ", tostring(arsenal.stdin:fd() > 2), "\n")
+        io.open(%q, "w"):close()
         os.exit(0)
-      end)]]
+      end)]]):format(ended)
     local result = child.run_lua(source, {
       under = ([[sh -c 'echo "stty -g; $*; stty -g" >%s/command
-        script -qefc "sh %s/command" /dev/null' sh]]):format(dir.path, dir.path),
+        (cat; %s) | script -qefc "sh %s/command" /dev/null' sh]]):format(dir.path, UNTIL:format(ended), dir.path),
       input = "typed\n",
     })
     local settings = result.out:gmatch("%x+:[%x:]+")
