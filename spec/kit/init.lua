@@ -10,7 +10,7 @@ local busted = require("busted")
 local kit = {}
 
 -- Ends a spec that hangs. No spec comes near it, also where other programs keep each core busy.
-local LIMIT <const> = tonumber(os.getenv("ARSENAL_SPEC_LIMIT")) or 30
+local LIMIT <const> = tonumber(os.getenv("ARSENAL_SPEC_LIMIT")) or 60
 local SLOW <const> = os.getenv("ARSENAL_SLOW") == "1"
 local ONE_BYTE <const> = os.getenv("ARSENAL_ONE_BYTE") == "1"
 
