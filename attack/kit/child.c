@@ -84,6 +84,7 @@ static void child_open_pipe_of_libuv(void) {
 }
 
 void child_prepare(void) {
+    signal(SIGINT, SIG_DFL); /* a shell that starts this in the background has it ignored */
     child_open_pipe_of_libuv();
     shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     output_file = memfd_create("output", MFD_CLOEXEC);
