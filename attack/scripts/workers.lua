@@ -7,7 +7,7 @@ local function entry(value) return value, print, arsenal.now() end
 
 local function send_values(channel, other, stream)
   for i = 1, 3 do arsenal.check(channel:send({ i, ("x"):rep(2000), other })) end
-  arsenal.check(arsenal.select({ { other, { stream } } }))
+  arsenal.check(select(2, arsenal.select({ { other, { stream } } }))) -- what the send has returned
 end
 
 -- Values that are sent and received in this state, with waits on both sides. The group cancels the other side of one
@@ -32,7 +32,8 @@ local function main()
   local client <close> = assert(connecting:join())
   assert(client:send("unread\nmore\n"))
   assert(server:recv_line() == "unread")
-  use_shared_channels(assert(arsenal.udp.bind("127.0.0.1", 0)))
+  local moving <close> = assert(arsenal.udp.bind("127.0.0.1", 0))
+  use_shared_channels(moving)
   local value = { 1, 2.5, "text", ("x"):rep(5000), { true, entry } }
   value.itself = value
   local worker = assert(arsenal.worker(entry, value, server, socket, listener))
