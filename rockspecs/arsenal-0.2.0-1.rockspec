@@ -4,7 +4,7 @@ version = "0.2.0-1"
 
 source = {
   url = "https://example.org/arsenal/releases/arsenal-0.2.0.tar.gz",
-  md5 = "8cfc53ecd8c46fbea814f9edbd3b3461",
+  md5 = "75a7d8574fe265d298007aacb9ddabbd",
   dir = "arsenal-0.2.0",
 }
 
