@@ -4,7 +4,7 @@ version = "0.2.0-1"
 
 source = {
   url = "https://example.org/arsenal/releases/arsenal-0.2.0.tar.gz",
-  md5 = "75a7d8574fe265d298007aacb9ddabbd",
+  md5 = "6c956fc02039da274ecfad69ebf16819",
   dir = "arsenal-0.2.0",
 }
 
