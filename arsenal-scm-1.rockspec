@@ -260,6 +260,7 @@ build = {
     ["arsenal.net.unix"] = "lua/arsenal/net/unix.lua",
     ["arsenal.ngx.beginning"] = "lua/arsenal/ngx/beginning.lua",
     ["arsenal.ngx.bit"] = "lua/arsenal/ngx/bit.lua",
+    ["arsenal.ngx.call_guard"] = "lua/arsenal/ngx/call_guard.lua",
     ["arsenal.ngx.clock"] = "lua/arsenal/ngx/clock.lua",
     ["arsenal.ngx.codec"] = "lua/arsenal/ngx/codec.lua",
     ["arsenal.ngx.constants"] = "lua/arsenal/ngx/constants.lua",

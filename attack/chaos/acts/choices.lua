@@ -51,6 +51,13 @@ end
 
 -- Channels -------------------------------------------------------------
 
+-- Closes the channel, takes what is left in it, and returns how many numbers are missing.
+local function drain_missing(context, channel, ledger)
+  channel:close()
+  for number in channel:values() do note(context, ledger, number) end
+  return count_missing(ledger)
+end
+
 local function receiving(random, options)
   local channel, ledger = arsenal.channel(random:number(0, 3), options), new_ledger()
   return {
@@ -64,11 +71,7 @@ local function receiving(random, options)
         if own:chance(30) then arsenal.sleep(own:time(1e-3)) end
       end
     end,
-    missing = function(context)
-      channel:close()
-      for number in channel:values() do note(context, ledger, number) end
-      return count_missing(ledger)
-    end,
+    missing = function(context) return drain_missing(context, channel, ledger) end,
   }
 end
 
@@ -97,11 +100,7 @@ local function sending(random, options)
         if own:chance(30) then arsenal.sleep(own:time(1e-3)) end
       end
     end,
-    missing = function(context)
-      channel:close()
-      for number in channel:values() do note(context, ledger, number) end
-      return count_missing(ledger)
-    end,
+    missing = function(context) return drain_missing(context, channel, ledger) end,
   }
 end
 

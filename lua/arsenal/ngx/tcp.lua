@@ -3,6 +3,7 @@
 
 local core = require("arsenal.core")
 local keepalive = require("arsenal.ngx.keepalive")
+local new_guard = require("arsenal.ngx.call_guard")
 local payload = require("arsenal.ngx.payload")
 local settings = require("arsenal.ngx.settings")
 local tcp = require("arsenal.net.tcp")
@@ -38,25 +39,14 @@ function Tcp:__gc()
   finish(self)
 end
 
--- The to-be-closed value of a call. A call that does not return, because of a cancellation or because its coroutine is
--- closed, ends the connection.
-local Guard = {}
-Guard.__index = Guard
-
-function Guard:__close()
-  if self.has_returned then return end
-  self.socket._connecting = false
-  finish(self.socket)
-end
-
--- The call's results.
-function Guard:results(...)
-  self.has_returned = true
-  return ...
+-- A call that does not return ends it.
+local function cut(self)
+  self._connecting = false
+  finish(self)
 end
 
 local function guard_call(socket)
-  return setmetatable({ socket = socket, has_returned = false }, Guard)
+  return new_guard(socket, cut)
 end
 
 -- The same for receiving, of which core takes care.

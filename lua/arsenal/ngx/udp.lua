@@ -1,6 +1,7 @@
 -- UDP cosockets.
 
 local core = require("arsenal.core")
+local new_guard = require("arsenal.ngx.call_guard")
 local payload = require("arsenal.ngx.payload")
 local settings = require("arsenal.ngx.settings")
 local udp = require("arsenal.net.udp")
@@ -20,25 +21,14 @@ local function finish(self)
   if socket then socket:close() end
 end
 
--- The to-be-closed value of a call. A call that does not return, because of a cancellation or because its coroutine is
--- closed, closes the socket.
-local Guard = {}
-Guard.__index = Guard
-
-function Guard:__close()
-  if self.has_returned then return end
-  self.socket._receiving = false
-  finish(self.socket)
-end
-
--- The call's results.
-function Guard:results(...)
-  self.has_returned = true
-  return ...
+-- A call that does not return ends it.
+local function cut(self)
+  self._receiving = false
+  finish(self)
 end
 
 local function guard_call(socket)
-  return setmetatable({ socket = socket, has_returned = false }, Guard)
+  return new_guard(socket, cut)
 end
 
 ---Makes later calls of `setpeername` bind to an address.
