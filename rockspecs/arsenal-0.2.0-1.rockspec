@@ -4,7 +4,7 @@ version = "0.2.0-1"
 
 source = {
   url = "https://example.org/arsenal/releases/arsenal-0.2.0.tar.gz",
-  md5 = "6c956fc02039da274ecfad69ebf16819",
+  md5 = "2b8156a7e2570b2418271ca28cb3cb58",
   dir = "arsenal-0.2.0",
 }
 
@@ -261,6 +261,7 @@ build = {
     ["arsenal.net.unix"] = "lua/arsenal/net/unix.lua",
     ["arsenal.ngx.beginning"] = "lua/arsenal/ngx/beginning.lua",
     ["arsenal.ngx.bit"] = "lua/arsenal/ngx/bit.lua",
+    ["arsenal.ngx.call_guard"] = "lua/arsenal/ngx/call_guard.lua",
     ["arsenal.ngx.clock"] = "lua/arsenal/ngx/clock.lua",
     ["arsenal.ngx.codec"] = "lua/arsenal/ngx/codec.lua",
     ["arsenal.ngx.constants"] = "lua/arsenal/ngx/constants.lua",
